@@ -1,0 +1,53 @@
+# make train    train an agent on cluttered MNIST; ARGS="--minutes 2" adds options of train.py
+# make test     run the tests; ARGS="-k retina" adds options of pytest
+# make check    lint, formatting and types
+# make format   let ruff repair style and formatting
+# make clean    remove .venv and what the tools leave behind; runs/ stays
+#
+# Each target makes .venv and installs what it needs first; PYTHON=... chooses the Python for it.
+
+NEW_ENOUGH = import sys; sys.exit(sys.version_info < (3, 11))
+MODERN = $(shell for name in python3 python3.13 python3.12 python3.11; do \
+	"$$name" -c '$(NEW_ENOUGH)' 2>/dev/null && echo "$$name" && break; done)
+PYTHON ?= $(or $(MODERN),python3)
+
+BIN = .venv/bin
+INSTALL = $(BIN)/python -m pip install --constraint constraints.txt --editable
+REQUIREMENTS = setup.cfg pyproject.toml constraints.txt
+
+.PHONY: train test check format clean
+.NOTPARALLEL:
+
+train: .venv/train.stamp
+	$(BIN)/python train.py --env cluttered $(ARGS)
+
+test: .venv/test.stamp
+	$(BIN)/python -m pytest $(ARGS)
+
+check: .venv/test.stamp
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: .venv/test.stamp
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf .venv build *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find ram_env agents tests -name __pycache__ -prune -exec rm -rf {} +
+
+.venv/created.stamp:
+	@$(PYTHON) -c '$(NEW_ENOUGH)' || { echo "Python 3.11 or newer is needed, and" \
+		"'$(PYTHON)' is not: call make with PYTHON=/path/to/python." >&2; exit 1; }
+	$(PYTHON) -m venv .venv
+	@touch $@
+
+.venv/train.stamp: .venv/created.stamp $(REQUIREMENTS)
+	$(INSTALL) .
+	@touch $@
+
+# It includes all that training needs, hence both stamps.
+.venv/test.stamp: .venv/created.stamp $(REQUIREMENTS)
+	$(INSTALL) ".[test,check,human]"
+	@touch .venv/train.stamp $@

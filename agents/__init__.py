@@ -1,0 +1,17 @@
+"""Agents that learn where to look, built on PyTorch and Stable-Baselines3.
+
+`from agents import RAM` loads them on first use, so that `import agents` alone stays light.
+"""
+
+import importlib
+from typing import Any
+
+_HOMES = {"RAM": "agents.ram", "RAMPolicy": "agents.policy", "GymnasiumVecEnv": "agents.vec_env"}
+__all__ = ["RAM", "GymnasiumVecEnv", "RAMPolicy"]  # noqa: F822
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public class when it is first asked for."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'agents' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)

@@ -1,0 +1,175 @@
+"""Settings of the Recurrent Attention Model and the presets. No torch in here."""
+
+import dataclasses
+from dataclasses import dataclass, field
+from typing import Any
+
+
+def _setting(default: Any, text: str) -> Any:
+    """Declare a field with its help text."""
+    return field(default=default, metadata={"help": text})
+
+
+@dataclass(frozen=True)
+class RAMConfig:
+    """All settings of `RAM`. The defaults are the preset `default`; see `PRESETS`.
+
+    Raises:
+        ValueError: If a setting is out of its range or does not fit the others.
+    """
+
+    # Networks
+    core: str = _setting("gru", "core network: relu (the paper's), gru or lstm")
+    hidden_size: int = _setting(256, "units of the core network")
+    glimpse_hidden_size: int = _setting(256, "units of the first layer that sees the glimpse")
+    location_hidden_size: int = _setting(128, "units of the first layer that sees the location")
+    feature_size: int = _setting(256, "units of the glimpse network's output")
+    glimpse_shift: float = _setting(0.1, "subtracted from a glimpse (about its mean)")
+    glimpse_scale: float = _setting(0.25, "then divides it (about its standard deviation)")
+    normalise_features: bool = _setting(True, "layer norm before the glimpse network's last ReLU")
+    gaze_hidden_size: int = _setting(128, "hidden units of the location network; 0: linear")
+    squash_location: bool = _setting(True, "tanh on the mean of the next location")
+    # What is learned, and from what
+    learn_class_from: str = _setting(
+        "labels", "labels: cross-entropy (the paper's hybrid); reward: policy gradient, no labels"
+    )
+    classify_every_step: bool = _setting(
+        True, "cross-entropy after each glimpse (mean) and the last, instead of the last alone"
+    )
+    gaze_reward: str = _setting(
+        "log_likelihood",
+        "what the gaze is paid: env: the env's rewards; log_likelihood: log p(label) per glimpse",
+    )
+    log_likelihood_floor: float = _setting(-5.0, "lowest log p(label) that is paid, in nats")
+    discount: float = _setting(0.0, "of rewards after the glimpse that a location leads to")
+    policy_coef: float = _setting(0.1, "weight of the policy loss")
+    baseline_coef: float = _setting(1.0, "weight of the baseline loss")
+    policy_gradient_to_core: bool = _setting(
+        True, "let the location network's policy gradient reach core and glimpse networks"
+    )
+    # Exploration and optimisation; schedules run over the whole budget
+    location_std: float = _setting(0.3, "std of the location at the start (canvas spans -1 to 1)")
+    final_location_std: float = _setting(0.07, "std of the location at the end; linear between")
+    learning_rate: float = _setting(2e-3, "Adam's learning rate after the warm-up")
+    warmup_fraction: float = _setting(0.0, "share of the budget in which it rises from 0")
+    learning_rate_schedule: str = _setting("cosine", "cosine (to 0) or constant")
+    max_grad_norm: float = _setting(1.0, "the gradient is scaled down to this norm")
+    batch_size: int = _setting(256, "episodes per gradient step")
+
+    def __post_init__(self) -> None:
+        """Check every setting."""
+        _one_of(self, "core", "relu", "gru", "lstm")
+        _one_of(self, "learn_class_from", "labels", "reward")
+        _one_of(self, "gaze_reward", "env", "log_likelihood")
+        _one_of(self, "learning_rate_schedule", "cosine", "constant")
+        for name in ("hidden_size", "glimpse_hidden_size", "location_hidden_size", "feature_size"):
+            _at_least(self, name, 1)
+        _at_least(self, "batch_size", 1)
+        _at_least(self, "gaze_hidden_size", 0)
+        for name in ("policy_coef", "baseline_coef", "warmup_fraction", "discount"):
+            _at_least(self, name, 0.0)
+        for name in ("warmup_fraction", "discount"):
+            _at_most(self, name, 1.0)
+        _at_most(self, "log_likelihood_floor", 0.0)
+        for name in ("glimpse_scale", "location_std", "final_location_std", "learning_rate"):
+            _positive(self, name)
+        _positive(self, "max_grad_norm")
+        if self.learn_class_from == "reward" and self.gaze_reward != "env":
+            raise ValueError(
+                "`learn_class_from='reward'` reads no labels, so `gaze_reward` must be 'env', "
+                f"got {self.gaze_reward!r}."
+            )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the settings as a dict that JSON can hold."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_dict(cls, settings: dict[str, Any]) -> "RAMConfig":
+        """Make a config of a dict of settings.
+
+        Raises:
+            ValueError: If a setting is unknown or out of its range.
+        """
+        return replace_settings(cls(), settings)
+
+
+def replace_settings(config: RAMConfig, settings: dict[str, Any]) -> RAMConfig:
+    """Return the config with some settings changed.
+
+    Raises:
+        ValueError: If a setting is unknown, of the wrong type or out of its range.
+    """
+    fields = {field.name: field for field in dataclasses.fields(RAMConfig)}
+    unknown = sorted(set(settings) - set(fields))
+    if unknown:
+        raise ValueError(f"unknown setting {unknown}: the settings are {sorted(fields)}.")
+    for name, value in settings.items():
+        expected = type(fields[name].default)
+        fits = isinstance(value, int | float) if expected is float else isinstance(value, expected)
+        if not fits or (isinstance(value, bool) and expected is not bool):
+            raise ValueError(f"`{name}` must be of type {expected.__name__}, got {value!r}.")
+    return dataclasses.replace(config, **settings)
+
+
+def _one_of(config: RAMConfig, name: str, *choices: str) -> None:
+    if getattr(config, name) not in choices:
+        raise ValueError(f"`{name}` must be one of {choices}, got {getattr(config, name)!r}.")
+
+
+def _at_least(config: RAMConfig, name: str, lowest: float) -> None:
+    if not getattr(config, name) >= lowest:
+        raise ValueError(f"`{name}` must be at least {lowest}, got {getattr(config, name)!r}.")
+
+
+def _at_most(config: RAMConfig, name: str, highest: float) -> None:
+    if not getattr(config, name) <= highest:
+        raise ValueError(f"`{name}` must be at most {highest}, got {getattr(config, name)!r}.")
+
+
+def _positive(config: RAMConfig, name: str) -> None:
+    if not 0 < getattr(config, name) < float("inf"):
+        raise ValueError(f"`{name}` must be positive and finite, got {getattr(config, name)!r}.")
+
+
+PRESETS: dict[str, RAMConfig] = {
+    # What trains fastest and best here; the evidence is in the README.
+    "default": RAMConfig(),
+    # Mnih et al. 2014, section 4: networks and loss as printed. Optimiser and std are not printed.
+    "paper": RAMConfig(
+        core="relu",
+        glimpse_hidden_size=128,
+        glimpse_shift=0.0,
+        glimpse_scale=1.0,
+        normalise_features=False,
+        gaze_hidden_size=0,
+        squash_location=False,
+        classify_every_step=False,
+        gaze_reward="env",
+        discount=1.0,
+        policy_coef=1.0,
+        policy_gradient_to_core=False,
+        location_std=0.15,
+        final_location_std=0.05,
+        learning_rate=1e-3,
+    ),
+    # Policy gradient alone: the class too is an action, paid by the env; no label is read.
+    "pure": RAMConfig(
+        learn_class_from="reward",
+        classify_every_step=False,
+        gaze_reward="env",
+        discount=1.0,
+        policy_coef=1.0,
+    ),
+}
+
+
+def make_config(preset: str = "default", **settings: Any) -> RAMConfig:
+    """Return a preset with some settings changed.
+
+    Raises:
+        ValueError: If the preset or a setting is unknown, or a setting out of its range.
+    """
+    if preset not in PRESETS:
+        raise ValueError(f"`preset` must be one of {sorted(PRESETS)}, got {preset!r}.")
+    return replace_settings(PRESETS[preset], settings)

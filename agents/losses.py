@@ -1,0 +1,102 @@
+"""The hybrid loss: cross-entropy for the eye, REINFORCE with a baseline for the gaze.
+
+Source: Mnih et al. 2014, arXiv:1406.6247, section 3.2.
+"""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from agents.config import RAMConfig
+
+
+class Rollout(NamedTuple):
+    """B whole episodes of T glimpses, time-major. Row t belongs to glimpse t."""
+
+    logits: Tensor  # (T, B, C): class logits after the glimpse
+    log_probs: Tensor  # (T, B): of the location chosen after the glimpse; the last one is not used
+    baselines: Tensor  # (T, B): expected return
+    rewards: Tensor  # (T, B): what the env paid for the step after the glimpse
+    labels: Tensor  # (B,): the truth, int64; -1 where unknown
+    choices: Tensor  # (B,): the label answered at the end, int64
+
+
+class Losses(NamedTuple):
+    """The parts of the loss and their weighted sum, scalars."""
+
+    total: Tensor
+    classification_loss: Tensor
+    policy_loss: Tensor
+    baseline_loss: Tensor
+
+
+def discounted_returns(rewards: Tensor, discount: float) -> Tensor:
+    """Return what each decision brings later: R_t = r_{t+1} + discount * R_{t+1}.
+
+    Args:
+        rewards: (T, B); r_t is paid for glimpse t, so the location chosen after it first earns
+            r_{t+1}.
+        discount: In 0..1.
+
+    Returns:
+        (T, B); the last row is 0, as nothing comes after it.
+    """
+    returns = torch.zeros_like(rewards)
+    for t in range(len(rewards) - 2, -1, -1):
+        returns[t] = rewards[t + 1] + discount * returns[t + 1]
+    return returns
+
+
+def hybrid_loss(rollout: Rollout, config: RAMConfig) -> Losses:
+    """Compute the loss of a batch of episodes; means over episodes, sums over the decisions."""
+    if config.learn_class_from == "reward":
+        classification_loss, last_return = _label_policy_loss(rollout)
+    else:
+        classification_loss = _cross_entropy(rollout, config.classify_every_step)
+        last_return = None
+    rewards = _log_likelihoods(rollout, config) if config.gaze_reward == "log_likelihood" else (
+        rollout.rewards
+    )
+    returns = discounted_returns(rewards, config.discount)[:-1]  # (T - 1, B)
+    baselines, log_probs = rollout.baselines[:-1], rollout.log_probs[:-1]
+    # Detached: the baseline is fitted by its own loss, not by the policy's.
+    advantages = returns - baselines.detach()
+    policy_loss = -(log_probs * advantages).mean(1).sum()
+    baseline_loss = functional.mse_loss(baselines, returns, reduction="sum") / returns.shape[1]
+    if last_return is not None:
+        baseline_loss = baseline_loss + functional.mse_loss(rollout.baselines[-1], last_return)
+    total = (
+        classification_loss
+        + config.policy_coef * policy_loss
+        + config.baseline_coef * baseline_loss
+    )
+    return Losses(total, classification_loss, policy_loss, baseline_loss)
+
+
+def _cross_entropy(rollout: Rollout, every_step: bool) -> Tensor:
+    """Return the cross-entropy at the last glimpse, plus its mean over all glimpses if asked for."""
+    last = functional.cross_entropy(rollout.logits[-1], rollout.labels)
+    if not every_step:
+        return last
+    num_glimpses = len(rollout.logits)
+    mean = functional.cross_entropy(
+        rollout.logits.flatten(0, 1), rollout.labels.repeat(num_glimpses)
+    )
+    return last + mean
+
+
+def _label_policy_loss(rollout: Rollout) -> tuple[Tensor, Tensor]:
+    """Return REINFORCE's loss for the answered label, and the reward that it earned, (B,)."""
+    log_prob = -functional.cross_entropy(rollout.logits[-1], rollout.choices, reduction="none")
+    reward = rollout.rewards[-1]
+    advantage = reward - rollout.baselines[-1].detach()
+    return -(log_prob * advantage).mean(), reward
+
+
+def _log_likelihoods(rollout: Rollout, config: RAMConfig) -> Tensor:
+    """Return log p(label) after each glimpse, (T, B), not under the floor; no gradient."""
+    log_beliefs = rollout.logits.detach().log_softmax(2)  # (T, B, C)
+    labels = rollout.labels.expand(len(log_beliefs), -1).unsqueeze(2)  # (T, B, 1)
+    return log_beliefs.gather(2, labels).squeeze(2).clamp(min=config.log_likelihood_floor)

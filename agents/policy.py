@@ -1,0 +1,173 @@
+"""`RAMPolicy`: the networks as a Stable-Baselines3 policy, from observations to actions."""
+
+from typing import Any
+
+import numpy as np
+import torch
+from gymnasium import spaces
+from stable_baselines3.common.policies import BasePolicy
+from stable_baselines3.common.type_aliases import Schedule
+from torch import Tensor
+
+from agents.config import RAMConfig
+from agents.networks import RAMNetworks, Thought
+
+# A score of 1 stands for this many nats: the env's own default `score_scale`. Scores are sent
+# relative to the best class, so the belief that the env reads spans twice as many.
+SCORE_SCALE = 10.0
+
+
+class RAMPolicy(BasePolicy):
+    """Look and classify with the five networks.
+
+    Args:
+        observation_space: `Dict(glimpse (K, g, g), location (2,))`.
+        action_space: `Box(-1, 1, (2 + C,))` or `MultiDiscrete([grid, grid, C])`.
+        lr_schedule: Learning rate as a function of the remaining progress, 1 to 0.
+        config: The settings; the preset `default` if None.
+
+    Raises:
+        ValueError: If a space is not one of these.
+    """
+
+    location_std: Tensor
+
+    def __init__(
+        self,
+        observation_space: spaces.Space[Any],
+        action_space: spaces.Space[Any],
+        lr_schedule: Schedule,
+        config: RAMConfig | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Make the networks and their optimiser."""
+        super().__init__(observation_space, action_space, **kwargs)
+        self.config = config or RAMConfig()
+        glimpse_shape = _glimpse_shape(observation_space)
+        self.num_classes = _num_classes(action_space)
+        self.networks = RAMNetworks(glimpse_shape, self.num_classes, self.config)
+        self.register_buffer("location_std", torch.tensor(self.config.location_std))
+        self.optimizer = self.optimizer_class(
+            self.networks.parameters(), lr=lr_schedule(1.0), **self.optimizer_kwargs
+        )
+
+    def forward(self, observation: dict[str, Tensor], state: Tensor) -> Thought:
+        """Take in one glimpse: `glimpse` (B, K, g, g), `location` (B, 2); state (B, S)."""
+        return self.networks(observation["glimpse"], observation["location"], state)
+
+    def sample_location(self, mean: Tensor, noise: Tensor) -> Tensor:
+        """Return location ~ Normal(mean, std) for standard normal noise, (B, 2), detached."""
+        # Detached: REINFORCE needs d log_prob / d mean, not a path through the sample, which would
+        # otherwise lead on into the next glimpse.
+        return (mean + self.location_std * noise).detach()
+
+    def log_prob(self, location: Tensor, mean: Tensor) -> Tensor:
+        """Return log Normal(location; mean, std), summed over x and y: (..., 2) -> (...)."""
+        variance = self.location_std**2
+        normaliser = torch.log(2 * torch.pi * variance)  # two axes of half of it each
+        return -((location - mean) ** 2).sum(-1) / (2 * variance) - normaliser
+
+    def encode_actions(self, location: Tensor, logits: Tensor) -> np.ndarray:
+        """Put locations (B, 2) and class logits (B, C) into actions of the action space."""
+        location = location.clamp(-1.0, 1.0)
+        if isinstance(self.action_space, spaces.MultiDiscrete):
+            grid = int(self.action_space.nvec[0])
+            cell = ((location + 1.0) / 2.0 * grid).long().clamp(max=grid - 1)  # (B, 2)
+            return torch.cat([cell, logits.argmax(1, keepdim=True)], dim=1).cpu().numpy()
+        # Relative to the best class: softmax stays the same, and the best score does not saturate.
+        scores = 1.0 + (logits - logits.amax(1, keepdim=True)) / SCORE_SCALE
+        return torch.cat([location, scores.clamp(min=-1.0)], dim=1).float().cpu().numpy()
+
+    def choose_label(self, logits: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """Draw labels from softmax(logits), (B, C) -> (B,)."""
+        return torch.multinomial(logits.softmax(1), 1, generator=generator).squeeze(1)
+
+    def label_logits(self, labels: Tensor) -> Tensor:
+        """Return logits (B, C) that leave no doubt about labels (B,)."""
+        certain = torch.nn.functional.one_hot(labels, self.num_classes)
+        return certain.float() * (4 * SCORE_SCALE)
+
+    def predict(
+        self,
+        observation: np.ndarray | dict[str, np.ndarray],
+        state: tuple[np.ndarray, ...] | None = None,
+        episode_start: np.ndarray | None = None,
+        deterministic: bool = False,
+    ) -> tuple[np.ndarray, tuple[np.ndarray, ...] | None]:
+        """Choose actions for one observation or a batch.
+
+        Args:
+            observation: Of one env or of many.
+            state: What the last call returned; None before the first.
+            episode_start: Where an episode begins, bool (B,): the state is forgotten there.
+            deterministic: Look at the mean location instead of a sampled one.
+
+        Returns:
+            Actions, and the state: one float32 array (B, S).
+        """
+        was_training = self.training
+        self.set_training_mode(False)
+        tensors, is_batch = self.obs_to_tensor(observation)
+        assert isinstance(tensors, dict)
+        with torch.no_grad():
+            memory = self._memory(state, episode_start, len(tensors["location"]))
+            thought = self(tensors, memory)
+            actions = self._act(thought, deterministic)
+        self.set_training_mode(was_training)
+        return (actions if is_batch else actions[0]), (thought.state.cpu().numpy(),)
+
+    def _memory(
+        self,
+        state: tuple[np.ndarray, ...] | None,
+        episode_start: np.ndarray | None,
+        batch_size: int,
+    ) -> Tensor:
+        """Return the state (B, S) that a call to `predict` continues from."""
+        memory = self.networks.initial_state(batch_size)
+        if state is None:
+            return memory
+        memory = torch.as_tensor(state[0], device=memory.device)
+        if episode_start is not None:
+            goes_on = torch.as_tensor(~np.asarray(episode_start, dtype=bool), device=memory.device)
+            memory = memory * goes_on.reshape(-1, 1)
+        return memory
+
+    def _act(self, thought: Thought, deterministic: bool) -> np.ndarray:
+        """Return the actions that follow from a thought."""
+        if deterministic:
+            return self.encode_actions(thought.mean, thought.logits)
+        location = self.sample_location(thought.mean, torch.randn_like(thought.mean))
+        logits = thought.logits
+        if self.config.learn_class_from == "reward":
+            logits = self.label_logits(self.choose_label(logits))
+        return self.encode_actions(location, logits)
+
+    def _predict(self, observation: Any, deterministic: bool = False) -> Tensor:
+        """Choose actions for a batch at the start of its episodes."""
+        thought = self(observation, self.networks.initial_state(len(observation["location"])))
+        return torch.as_tensor(self._act(thought, deterministic))
+
+
+def _glimpse_shape(space: spaces.Space[Any]) -> tuple[int, ...]:
+    """Return (K, g, g)."""
+    parts = space.spaces if isinstance(space, spaces.Dict) else {}
+    if set(parts) != {"glimpse", "location"} or parts["location"].shape != (2,):
+        raise ValueError(
+            "`observation_space` must be a Dict of `glimpse` and `location` (2,), as ram_env's "
+            f"envs have, got {space}."
+        )
+    shape = parts["glimpse"].shape
+    assert shape is not None
+    return shape
+
+
+def _num_classes(space: spaces.Space[Any]) -> int:
+    """Return C."""
+    if isinstance(space, spaces.Box) and len(space.shape) == 1 and space.shape[0] >= 3:
+        return space.shape[0] - 2
+    if isinstance(space, spaces.MultiDiscrete) and space.nvec.shape == (3,):
+        return int(space.nvec[2])
+    raise ValueError(
+        "`action_space` must be Box (2 + C,) or MultiDiscrete [grid, grid, C], as ram_env's "
+        f"`action_format` 'box' and 'multidiscrete' have, got {space}."
+    )

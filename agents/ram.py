@@ -1,0 +1,392 @@
+"""`RAM`, the Recurrent Attention Model, as a Stable-Baselines3 algorithm."""
+
+import io
+import math
+import pathlib
+from collections.abc import Iterable
+from typing import Any, ClassVar, Self
+
+import gymnasium as gym
+import numpy as np
+import torch
+from gymnasium import spaces
+from gymnasium.vector import AutoresetMode, SyncVectorEnv, VectorEnv
+from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.policies import BasePolicy
+from stable_baselines3.common.type_aliases import GymEnv, MaybeCallback
+from stable_baselines3.common.utils import check_for_correct_spaces
+from stable_baselines3.common.vec_env import VecEnv
+from torch import Tensor
+
+from agents.config import RAMConfig, make_config
+from agents.losses import Losses, Rollout, hybrid_loss
+from agents.policy import RAMPolicy
+from agents.storage import load_archive, pack_optimizer, save_archive, unpack_optimizer
+from agents.vec_env import GymnasiumVecEnv
+from ram_env.scenes import mix_bits
+
+FORMAT = "ram-model"
+FORMAT_VERSION = 1
+
+
+class RAM(BaseAlgorithm):
+    """Learn where to look: Mnih et al. 2014, arXiv:1406.6247.
+
+    Cross-entropy trains the action, core and glimpse networks by back-propagation through whole
+    episodes, REINFORCE with a baseline the location network. Every gradient step takes
+    `batch_size` episodes, played in lockstep, in rounds if there are fewer envs than that.
+
+    Args:
+        policy: `"RAMPolicy"` or a subclass of it.
+        env: An id (the native vector env is then made, one env per episode of a batch), a
+            gymnasium `Env` or `VectorEnv` (mode `SAME_STEP`), or a Stable-Baselines3 `VecEnv`. All
+            of its episodes must have the same length.
+        preset: `"default"`, `"paper"` or `"pure"`; see `agents.config.PRESETS`.
+        seed: Seeds networks, exploration and envs; drawn from the system if None.
+        device: `"auto"`, `"cpu"`, `"cuda"`, ...
+        tensorboard_log: Folder for TensorBoard logs, or None.
+        verbose: 0 no output, 1 info messages.
+        stats_window_size: Over how many episodes rewards and successes are averaged.
+        policy_kwargs: More arguments for the policy, such as `optimizer_kwargs`.
+        settings: Fields of `RAMConfig` to change from the preset.
+
+    Raises:
+        ValueError: If a setting is unknown or out of its range, or the env does not fit.
+    """
+
+    policy_aliases: ClassVar[dict[str, type[BasePolicy]]] = {"RAMPolicy": RAMPolicy}
+    policy: RAMPolicy
+    env: VecEnv
+
+    def __init__(
+        self,
+        policy: str | type[RAMPolicy] = "RAMPolicy",
+        env: GymEnv | VectorEnv[Any, Any, Any] | str | None = None,
+        preset: str = "default",
+        *,
+        seed: int | None = None,
+        device: torch.device | str = "auto",
+        tensorboard_log: str | None = None,
+        verbose: int = 0,
+        stats_window_size: int = 2560,
+        policy_kwargs: dict[str, Any] | None = None,
+        _init_setup_model: bool = True,
+        **settings: Any,
+    ) -> None:
+        """Make the model; see the class."""
+        self.config = make_config(preset, **settings)
+        if isinstance(env, str):
+            env = gym.make_vec(
+                env, num_envs=self.config.batch_size, autoreset_mode=AutoresetMode.SAME_STEP.value
+            )
+        super().__init__(
+            policy,
+            env,  # type: ignore[arg-type]
+            learning_rate=self._learning_rate,
+            policy_kwargs=policy_kwargs,
+            stats_window_size=stats_window_size,
+            tensorboard_log=tensorboard_log,
+            verbose=verbose,
+            device=device,
+            support_multi_env=True,
+            seed=seed,
+        )
+        if _init_setup_model:
+            self._setup_model()
+
+    @staticmethod
+    def _wrap_env(env: Any, verbose: int = 0, monitor_wrapper: bool = True) -> VecEnv:
+        """Turn any env into a `VecEnv`."""
+        if isinstance(env, gym.Env) and isinstance(env.action_space, spaces.Dict):
+            # Stable-Baselines3 refuses Dict actions; our adapter shows them as a Box.
+            env = SyncVectorEnv([lambda: env], autoreset_mode=AutoresetMode.SAME_STEP)
+        if isinstance(env, VectorEnv):
+            env = GymnasiumVecEnv(env)
+        return BaseAlgorithm._wrap_env(env, verbose, monitor_wrapper)
+
+    def _setup_model(self) -> None:
+        """Make policy, optimiser and random streams."""
+        self._setup_lr_schedule()
+        if self.seed is None:
+            self.seed = int(np.random.SeedSequence().generate_state(1)[0])
+        self.set_random_seed(self.seed)
+        if self.env is not None:
+            self._check_num_envs()
+        self.policy = self.policy_class(  # type: ignore[assignment]
+            self.observation_space,
+            self.action_space,
+            self.lr_schedule,
+            config=self.config,
+            **self.policy_kwargs,
+        ).to(self.device)
+
+    def _check_num_envs(self) -> None:
+        if self.config.batch_size % self.n_envs:
+            raise ValueError(
+                f"`batch_size` must be a multiple of the number of envs, so that rounds of "
+                f"{self.n_envs} episodes fill a batch, got {self.config.batch_size}."
+            )
+
+    def _learning_rate(self, progress_remaining: float) -> float:
+        """Return the learning rate at a point of the budget: 1 is the start, 0 the end."""
+        config, progress = self.config, 1.0 - progress_remaining
+        if progress < config.warmup_fraction:
+            return config.learning_rate * progress / config.warmup_fraction
+        if config.learning_rate_schedule == "constant":
+            return config.learning_rate
+        share = (progress - config.warmup_fraction) / (1.0 - config.warmup_fraction)
+        return config.learning_rate * (1.0 + math.cos(math.pi * min(share, 1.0))) / 2.0
+
+    def _location_std(self, progress_remaining: float) -> float:
+        """Return the standard deviation of the location at a point of the budget."""
+        start, end = self.config.location_std, self.config.final_location_std
+        return end + (start - end) * max(progress_remaining, 0.0)
+
+    def learn(
+        self,
+        total_timesteps: int,
+        callback: MaybeCallback = None,
+        log_interval: int = 10,
+        tb_log_name: str = "RAM",
+        reset_num_timesteps: bool = True,
+        progress_bar: bool = False,
+    ) -> Self:
+        """Train for at least `total_timesteps` env steps, rounded up to whole batches of episodes.
+
+        Args:
+            total_timesteps: Env steps: episodes times glimpses. Schedules run over them.
+            callback: As for every Stable-Baselines3 algorithm; `on_step` comes after each glimpse
+                of all envs, `on_rollout_end` before each gradient step.
+            log_interval: Gradient steps between two rows of the log.
+            tb_log_name: Name of the run in TensorBoard.
+            reset_num_timesteps: Start counting, and the schedules, anew.
+            progress_bar: Show one.
+
+        Raises:
+            RuntimeError: If the loss is not finite.
+            ValueError: If there is no env, or its episodes do not end together.
+        """
+        if self.env is None:
+            raise ValueError("`learn()` needs an env: call `set_env(env)` first.")
+        total_timesteps, callback = self._setup_learn(
+            total_timesteps, callback, reset_num_timesteps, tb_log_name, progress_bar
+        )
+        callback.on_training_start(locals(), globals())
+        while self.num_timesteps < total_timesteps:
+            self._update_current_progress_remaining(self.num_timesteps, total_timesteps)
+            losses = self._update(callback)
+            if losses is None:
+                self._last_obs = None  # stopped within an episode: begin a new one next time
+                break
+            if self._n_updates % log_interval == 0 or self.num_timesteps >= total_timesteps:
+                self._log(losses)
+        callback.on_training_end()
+        return self
+
+    def _update(self, callback: BaseCallback) -> Losses | None:
+        """Play a batch of episodes and take one gradient step; None if a callback says stop."""
+        policy, num_rounds = self.policy, self.config.batch_size // self.n_envs
+        std = self._location_std(self._current_progress_remaining)
+        policy.location_std.fill_(std)
+        policy.set_training_mode(True)
+        policy.optimizer.zero_grad()
+        for number in range(num_rounds):
+            callback.on_rollout_start()
+            rollout = self._play(callback, number * self.n_envs)
+            if rollout is None:
+                return None
+            callback.update_locals(locals())
+            callback.on_rollout_end()
+            losses = hybrid_loss(rollout, self.config)
+            (losses.total / num_rounds).backward()
+        norm = torch.nn.utils.clip_grad_norm_(policy.parameters(), self.config.max_grad_norm)
+        if not torch.isfinite(norm):
+            raise RuntimeError(
+                f"training diverged: the gradient's norm is {norm.item()} after {self._n_updates} "
+                "updates. Lower `learning_rate` or `policy_coef`."
+            )
+        self._update_learning_rate(policy.optimizer)
+        policy.optimizer.step()
+        self._n_updates += 1
+        return losses
+
+    def _play(self, callback: BaseCallback, first_episode: int) -> Rollout | None:
+        """Play one whole episode in every env; None if a callback says stop.
+
+        Args:
+            callback: Called after every step.
+            first_episode: Position in the batch of the first env's episode.
+        """
+        noise, steps = self._noise(), []
+        labels = torch.tensor([info.get("label", -1) for info in self.env.reset_infos])
+        state = self.policy.networks.initial_state(self.n_envs)
+        dones = np.zeros(self.n_envs, dtype=bool)
+        while not dones.any():
+            thought = self.policy(self._observation(), state)
+            state = thought.state
+            drawn = torch.randn(self.config.batch_size, 2, generator=noise)
+            drawn = drawn[first_episode : first_episode + self.n_envs].to(self.device)
+            location = self.policy.sample_location(thought.mean, drawn)
+            answer = self._answer(thought.logits.detach(), noise, first_episode)
+            actions = self.policy.encode_actions(location, answer)
+            self._last_obs, rewards, dones, infos = self.env.step(actions)  # type: ignore[assignment]
+            log_prob = self.policy.log_prob(location, thought.mean)
+            steps.append((thought.logits, log_prob, thought.baseline, torch.as_tensor(rewards)))
+            self.num_timesteps += self.n_envs
+            callback.update_locals(locals())
+            if not callback.on_step():
+                return None
+        self._check_ended_together(dones)
+        self._episode_num += self.n_envs
+        self._update_info_buffer(infos, dones)
+        logits, log_probs, baselines, paid = (torch.stack(part) for part in zip(*steps, strict=True))
+        choices = answer.argmax(1)
+        return Rollout(
+            logits, log_probs, baselines, paid.to(self.device), labels.to(self.device), choices
+        )
+
+    def _noise(self) -> torch.Generator:
+        """Return the exploration noise of this update: a function of seed and update alone."""
+        key = np.array([self.seed, self._n_updates], dtype=np.uint64)
+        mixed = mix_bits(mix_bits(key[:1]) + key[1:])
+        return torch.Generator().manual_seed(int(mixed[0] & np.uint64(0x7FFFFFFF)))
+
+    def _answer(self, logits: Tensor, noise: torch.Generator, first_episode: int) -> Tensor:
+        """Return the class logits to send: the policy's own, or in pure policy gradients a draw."""
+        if self.config.learn_class_from == "labels":
+            return logits
+        uniform = torch.rand(self.config.batch_size, 1, generator=noise)
+        uniform = uniform[first_episode : first_episode + self.n_envs].to(self.device)
+        cumulative = logits.softmax(1).cumsum(1)
+        labels = (cumulative < uniform).sum(1).clamp(max=logits.shape[1] - 1)
+        return self.policy.label_logits(labels)
+
+    def _observation(self) -> dict[str, Tensor]:
+        assert isinstance(self._last_obs, dict)
+        return {
+            key: torch.as_tensor(value, device=self.device) for key, value in self._last_obs.items()
+        }
+
+    def _check_ended_together(self, dones: np.ndarray) -> None:
+        if not dones.all():
+            raise ValueError(
+                f"all episodes must end together, got {int(dones.sum())} of {self.n_envs} after "
+                "the same number of steps: give every env the same `num_glimpses` and do not reset "
+                "some of them."
+            )
+
+    def _log(self, losses: Losses) -> None:
+        """Write one row of the log."""
+        record = self.logger.record
+        record("time/episodes", self._episode_num)
+        record("time/total_timesteps", self.num_timesteps, exclude="tensorboard")
+        if self.ep_success_buffer:
+            record("rollout/error", 100.0 * (1.0 - float(np.mean(self.ep_success_buffer))))
+        for name in ("classification_loss", "policy_loss", "baseline_loss"):
+            record(f"train/{name}", getattr(losses, name).item())
+        record("train/location_std", self.policy.location_std.item())
+        self.logger.dump(self.num_timesteps)
+
+    def set_env(self, env: Any, force_reset: bool = True) -> None:
+        """Set the env to learn from; any number of envs that divides `batch_size`."""
+        env = self._wrap_env(env, self.verbose)
+        self.n_envs = env.num_envs
+        if self.policy is not None:
+            self._check_num_envs()
+        super().set_env(env, force_reset)
+
+    def save(
+        self,
+        path: str | pathlib.Path | io.BufferedIOBase,
+        exclude: Iterable[str] | None = None,
+        include: Iterable[str] | None = None,
+    ) -> None:
+        """Save the model in one zip of JSON and tensors; nothing in it can run code.
+
+        Args:
+            path: File to write, `.zip` is added if it has no suffix; or a binary file object.
+            exclude: `["optimizer"]` leaves out the optimiser's state: a third of the size.
+            include: Accepted for compatibility; everything is included anyway.
+        """
+        header = {
+            "format": FORMAT,
+            "version": FORMAT_VERSION,
+            "config": self.config.to_dict(),
+            "glimpse_shape": list(self.observation_space["glimpse"].shape),  # type: ignore[index]
+            "action_space": _describe_action_space(self.action_space),
+            "seed": self.seed,
+            "num_timesteps": self.num_timesteps,
+            "episodes": self._episode_num,
+            "updates": self._n_updates,
+        }
+        tensors = {f"policy.{name}": value for name, value in self.policy.state_dict().items()}
+        if "optimizer" not in (exclude or ()):
+            tensors |= pack_optimizer(self.policy.optimizer)
+        save_archive(path, header, tensors)
+
+    @classmethod
+    def load(  # type: ignore[override]
+        cls,
+        path: str | pathlib.Path | io.BufferedIOBase,
+        env: Any = None,
+        device: torch.device | str = "auto",
+        custom_objects: dict[str, Any] | None = None,
+        print_system_info: bool = False,
+        force_reset: bool = True,
+        **kwargs: Any,
+    ) -> Self:
+        """Load a model that `save` wrote.
+
+        Args:
+            path: The file or a binary file object.
+            env: To go on learning; predicting needs none.
+            device: Where the networks shall live.
+            custom_objects: Accepted for compatibility; nothing in the file is an object.
+            print_system_info: Accepted for compatibility.
+            force_reset: Reset the env before learning on.
+            **kwargs: More arguments of the constructor, such as `tensorboard_log`.
+
+        Raises:
+            ValueError: If the file is not a model of this version, or does not fit the env.
+        """
+        header, tensors = load_archive(path, FORMAT, FORMAT_VERSION)
+        model = cls(env=None, device=device, seed=header["seed"], _init_setup_model=False, **kwargs)
+        model.config = RAMConfig.from_dict(header["config"])
+        model.observation_space = _make_observation_space(header["glimpse_shape"])
+        model.action_space = _make_action_space(header["action_space"])
+        model._setup_model()
+        model.policy.load_state_dict(
+            {name[7:]: value for name, value in tensors.items() if name.startswith("policy.")}
+        )
+        unpack_optimizer(model.policy.optimizer, tensors)
+        model.num_timesteps = header["num_timesteps"]
+        model._episode_num, model._n_updates = header["episodes"], header["updates"]
+        if env is not None:
+            wrapped = cls._wrap_env(env)
+            check_for_correct_spaces(wrapped, model.observation_space, model.action_space)
+            model.set_env(wrapped, force_reset)
+        return model
+
+
+def _describe_action_space(space: spaces.Space[Any]) -> dict[str, Any]:
+    """Return what JSON needs to hold of an action space."""
+    if isinstance(space, spaces.MultiDiscrete):
+        return {"type": "multidiscrete", "nvec": space.nvec.tolist()}
+    assert space.shape is not None
+    return {"type": "box", "size": space.shape[0]}
+
+
+def _make_action_space(description: dict[str, Any]) -> spaces.Space[Any]:
+    """Make the action space that was described."""
+    if description["type"] == "multidiscrete":
+        return spaces.MultiDiscrete(description["nvec"])
+    return spaces.Box(-1.0, 1.0, (description["size"],), dtype=np.float32)
+
+
+def _make_observation_space(glimpse_shape: list[int]) -> spaces.Dict:
+    """Make the observation space of glimpses of a shape."""
+    return spaces.Dict(
+        glimpse=spaces.Box(0.0, 1.0, tuple(glimpse_shape), dtype=np.float32),
+        location=spaces.Box(-1.0, 1.0, (2,), dtype=np.float32),
+    )

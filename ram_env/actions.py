@@ -1,0 +1,151 @@
+"""The three action formats: the space that an agent acts in, and what an action means."""
+
+from abc import ABC, abstractmethod
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+import numpy as np
+from gymnasium import spaces
+
+
+class ActionFormat(StrEnum):
+    """How an agent says where to look next and which class it believes in."""
+
+    BOX = "box"
+    MULTIDISCRETE = "multidiscrete"
+    DICT = "dict"
+
+
+class Answers(NamedTuple):
+    """What M agents answered."""
+
+    locations: np.ndarray  # float32 (M, 2): next (x, y), clipped to [-1, 1]
+    labels: np.ndarray  # int64 (M,), in 0..C-1
+    scores: np.ndarray | None  # float32 (M, C), clipped to [-1, 1]; None if the format has none
+
+
+class ActionDecoder(ABC):
+    """One action format.
+
+    Attributes:
+        space: The action space of one env.
+    """
+
+    space: spaces.Space[Any]
+
+    @abstractmethod
+    def decode(self, actions: Any) -> Answers:
+        """Read a batch of M actions, laid out as `batch_space(space, M)` does.
+
+        Raises:
+            ValueError: If an action has the wrong shape or type, or a value that is not finite or
+                (for whole numbers) not in the space.
+        """
+
+
+class BoxDecoder(ActionDecoder):
+    """`Box(-1, 1, (2 + C,))`: location (x, y), then one score per class; the label is the argmax."""
+
+    def __init__(self, num_classes: int) -> None:
+        """Make the space for `num_classes` classes."""
+        self.space = spaces.Box(-1.0, 1.0, (2 + num_classes,), dtype=np.float32)
+
+    def decode(self, actions: Any) -> Answers:
+        """Split float (M, 2 + C) into location and scores."""
+        values = _checked_floats("action", actions, self.space.shape)
+        scores = values[:, 2:]
+        return Answers(values[:, :2], scores.argmax(axis=1), scores)
+
+
+class MultiDiscreteDecoder(ActionDecoder):
+    """`MultiDiscrete([grid, grid, C])`: the cell (x, y) to look at, and the label."""
+
+    def __init__(self, num_classes: int, location_grid: int) -> None:
+        """Make the space for `num_classes` classes and `location_grid` cells along each side."""
+        self._grid = location_grid
+        self.space = spaces.MultiDiscrete([location_grid, location_grid, num_classes])
+
+    def decode(self, actions: Any) -> Answers:
+        """Read whole numbers (M, 3); the centre of cell i is at (2 i + 1) / grid - 1."""
+        values = _checked_integers("action", actions, self.space.nvec)
+        locations = (2.0 * values[:, :2] + 1.0) / self._grid - 1.0
+        return Answers(locations.astype(np.float32), values[:, 2], None)
+
+
+class DictDecoder(ActionDecoder):
+    """`Dict(location: Box(-1, 1, (2,)), label: Discrete(C))`: the plainest."""
+
+    def __init__(self, num_classes: int) -> None:
+        """Make the space for `num_classes` classes."""
+        self._num_classes = np.array(num_classes)
+        location = spaces.Box(-1.0, 1.0, (2,), dtype=np.float32)
+        self.space = spaces.Dict(location=location, label=spaces.Discrete(num_classes))
+
+    def decode(self, actions: Any) -> Answers:
+        """Read float locations (M, 2) and whole-number labels (M,)."""
+        if not isinstance(actions, dict) or set(actions) != {"location", "label"}:
+            keys = sorted(map(str, actions)) if isinstance(actions, dict) else type(actions).__name__
+            raise ValueError(f"`action` must be a dict of `location` and `label`, got {keys}.")
+        locations = _checked_floats("location", actions["location"], (2,))
+        labels = _checked_integers("label", actions["label"], self._num_classes)
+        if len(labels) != len(locations):
+            raise ValueError(
+                f"`action` must hold as many labels as locations ({len(locations)}), "
+                f"got {len(labels)}."
+            )
+        return Answers(locations, labels, None)
+
+
+def make_decoder(
+    action_format: ActionFormat, num_classes: int, location_grid: int
+) -> ActionDecoder:
+    """Make the decoder of an action format; `location_grid` matters to `multidiscrete` only."""
+    match action_format:
+        case ActionFormat.BOX:
+            return BoxDecoder(num_classes)
+        case ActionFormat.MULTIDISCRETE:
+            return MultiDiscreteDecoder(num_classes, location_grid)
+        case ActionFormat.DICT:
+            return DictDecoder(num_classes)
+
+
+def select_actions(actions: Any, rows: np.ndarray) -> Any:
+    """Take some rows of a batch of actions in any format."""
+    if isinstance(actions, dict):
+        return {key: np.asarray(value)[rows] for key, value in actions.items()}
+    return np.asarray(actions)[rows]
+
+
+def count_actions(actions: Any) -> int | None:
+    """Return how many actions a batch holds, or None if that cannot be told."""
+    if isinstance(actions, dict):
+        actions = next(iter(actions.values()), None)
+    shape = np.shape(actions)
+    return shape[0] if shape else None
+
+
+def _checked_floats(name: str, values: Any, shape: tuple[int, ...]) -> np.ndarray:
+    """Return float32 (M, *shape), clipped to [-1, 1]."""
+    array = np.asarray(values)
+    if array.dtype.kind not in "fiu":
+        raise ValueError(f"`{name}` must be an array of numbers, got dtype {array.dtype}.")
+    if array.shape[1:] != shape:
+        raise ValueError(f"`{name}` must have shape {shape}, got {array.shape[1:]}.")
+    if not np.isfinite(array).all():
+        wrong = array[~np.isfinite(array)][0]
+        raise ValueError(f"`{name}` must be finite, got {wrong}: check what the agent computes.")
+    return np.clip(array, -1.0, 1.0).astype(np.float32, copy=False)
+
+
+def _checked_integers(name: str, values: Any, bounds: np.ndarray) -> np.ndarray:
+    """Return int64 (M, *bounds.shape), each in 0..bound - 1."""
+    array = np.asarray(values)
+    if array.dtype.kind not in "iu":
+        raise ValueError(f"`{name}` must be whole numbers, got dtype {array.dtype}.")
+    if array.shape[1:] != bounds.shape:
+        raise ValueError(f"`{name}` must have shape {bounds.shape}, got {array.shape[1:]}.")
+    if ((array < 0) | (array >= bounds)).any():
+        raise ValueError(
+            f"`{name}` must be in 0..{(bounds - 1).tolist()}, got {array.tolist()}."
+        )
+    return array.astype(np.int64, copy=False)

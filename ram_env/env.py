@@ -1,0 +1,219 @@
+"""`GlimpseEnv`: the game of looking, one episode at a time. Its docstring is the specification."""
+
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+
+from ram_env.rendering import HumanWindow, render_episode
+from ram_env.task import Episodes, GlimpseTask
+
+Observation = dict[str, np.ndarray]
+
+
+def draw_scene_seed(np_random: np.random.Generator) -> int:
+    """Draw the one number that decides a scene, uniform in 0..2**63 - 1."""
+    # Raw bits: numpy promises the streams of its bit generators, not those of its distributions.
+    return int(np_random.bit_generator.random_raw()) >> 1
+
+
+class GlimpseEnv(gym.Env[Observation, Any]):
+    """Classify a hidden image by looking at it piece by piece.
+
+    ## Description
+    An image lies somewhere on a canvas that the agent never sees whole. It sees through a retina:
+    a few concentric square windows around the point it looks at, the narrowest sharp, each wider
+    one coarser. After every glimpse it says where to look next and which class it believes in;
+    after `num_glimpses` glimpses its label is scored.
+
+    ## Action Space
+    By `action_format`; C is the number of classes.
+
+    | format | space | meaning |
+    |---|---|---|
+    | `"box"` | `Box(-1, 1, (2 + C,), float32)` | next location (x, y), then a score per class |
+    | `"multidiscrete"` | `MultiDiscrete([G, G, C])` | cell (x, y) of a G x G grid, label |
+    | `"dict"` | `Dict(location: Box(-1, 1, (2,)), label: Discrete(C))` | next location, label |
+
+    In `"box"` the label is the argmax of the scores, and the belief is
+    softmax(`score_scale` * scores). Cell i of the grid has its centre at (2 i + 1) / G - 1.
+    Values outside [-1, 1] are clipped; one that is not finite is an error.
+
+    ## Observation Space
+    A `Dict` of
+
+    | key | space | meaning |
+    |---|---|---|
+    | `glimpse` | `Box(0, 1, (K, g, g), float32)` | K scales of the retina, finest first |
+    | `location` | `Box(-1, 1, (2,), float32)` | (x, y) that the glimpse was taken at |
+
+    (0, 0) is the centre of the canvas, (-1, -1) its top-left, x grows to the right, y downwards.
+    The pixel under a location is clip(floor((l + 1) / 2 * side), 0, side - 1) in float64. Scale k
+    is the window of side w = g * 2**k that covers pixel - w // 2 to pixel - w // 2 + w - 1, averaged
+    over blocks of 2**k x 2**k pixels and divided by 255. Outside the canvas lies 0.
+
+    ## Rewards
+    By `reward`, for an episode of T steps:
+
+    | rule | reward |
+    |---|---|
+    | `"final"` | 1 at the last step if its label is right, else 0 |
+    | `"every_step"` | 1 / T at each step with the right label |
+    | `"log_likelihood"` | log belief[label] / T at each step; only with `"box"` |
+
+    ## Starting State
+    A new scene: `num_distractors` crops of `distractor_size` pixels from images of the same split
+    are added to a black canvas, then one image; all choices and positions are uniform, sums
+    saturate at 255. The first glimpse is taken at a uniformly random location or at the centre.
+    A reset draws one scene seed from `np_random`, and a scene follows from its seed alone. The
+    `reset` options `index` (which image) and `scene_seed` (0..2**63 - 1) override parts of it:
+    the frozen test set is `split="test"` with `index=i, scene_seed=i` for every i, the frozen
+    validation set `split="validation"` with `index=i, scene_seed=10_000 + i`.
+
+    ## Episode End
+    Termination: always at step T = `num_glimpses`. Steps 1 to T - 1 move the sensor; step T scores
+    the label, does not move, and returns the last observation again. Truncation: never.
+
+    ## Information
+    `label`, `index`, `scene_seed` (int) and `target_box` (int64: row, column, height, width of the
+    image); at the last step also `prediction` (int) and `is_success` (bool). They serve training
+    signals, evaluation and pictures: a policy that sees `label` or `target_box` is cheating.
+
+    ## Arguments
+
+    | argument | default | meaning |
+    |---|---|---|
+    | `dataset` | `"auto"` | `"auto"`, `"mnist"`, `"digits"`, `"idx"` or the path of an `.npz` |
+    | `data_dir` | `None` | the folder of the IDX files |
+    | `split` | `"train"` | `"train"`, `"validation"` or `"test"` |
+    | `canvas_size` | 28 | side of the canvas in pixels, or (height, width) |
+    | `num_distractors` | 0 | crops that clutter the canvas |
+    | `distractor_size` | 8 | side of a crop in pixels |
+    | `patch_size` | 8 | g, side of each scale of a glimpse |
+    | `num_scales` | 1 | K |
+    | `num_glimpses` | 7 | T |
+    | `action_format` | `"box"` | see Action Space |
+    | `location_grid` | 7 | G, for `"multidiscrete"` |
+    | `score_scale` | 10.0 | sharpness of the belief, for `"box"` |
+    | `reward` | `"final"` | see Rewards |
+    | `initial_location` | `"random"` | or `"center"` |
+    | `render_mode` | `None` | `"rgb_array"`, or `"human"` (needs pygame) |
+
+    ## Vectorized environment
+    `gym.make_vec(id, num_envs=N)` makes the native `GlimpseVectorEnv`, which returns bit for bit
+    what N of these return.
+
+    ## Registered configurations
+
+    | id | canvas | distractors | patch | scales | glimpses |
+    |---|---|---|---|---|---|
+    | `GlimpseMNIST-v0` | 28x28 | 0 | 8x8 | 1 | 7 |
+    | `GlimpseTranslatedMNIST-v0` | 60x60 | 0 | 12x12 | 3 | 8 |
+    | `GlimpseClutteredMNIST-v0` | 60x60 | 4 | 12x12 | 3 | 8 |
+    | `GlimpseClutteredMNIST100-v0` | 100x100 | 8 | 12x12 | 4 | 8 |
+
+    ## References
+    Mnih, Heess, Graves, Kavukcuoglu: Recurrent Models of Visual Attention. NIPS 2014,
+    arXiv:1406.6247.
+
+    ## Version History
+    * v0: initial version.
+    """
+
+    metadata = {"render_modes": ["human", "rgb_array"], "render_fps": 4}  # noqa: RUF012
+
+    def __init__(self, render_mode: str | None = None, **task_arguments: Any) -> None:
+        """Make the env; `task_arguments` are those of the table above.
+
+        Raises:
+            ValueError: If an argument is out of its range or does not fit the others.
+        """
+        self.render_mode = checked_render_mode(render_mode)
+        self.task = GlimpseTask(**task_arguments)
+        self.observation_space = self.task.observation_space
+        self.action_space = self.task.action_space
+        self._episodes = Episodes(1, self.task)
+        self._window = HumanWindow() if render_mode == "human" else None
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Observation, dict[str, Any]]:
+        """Start an episode on a new scene.
+
+        Args:
+            seed: Restarts the env's random numbers.
+            options: `index` and `scene_seed` override parts of the scene.
+
+        Raises:
+            ValueError: If an option is unknown or out of its range.
+        """
+        super().reset(seed=seed)
+        given = self.task.scene_options(options, 1)
+        # Drawn even when overridden, so that the scenes after it do not depend on the options.
+        scene_seed = np.array([draw_scene_seed(self.np_random)], dtype=np.int64)
+        scene_seeds = given.get("scene_seed", scene_seed)
+        self.task.begin(self._episodes, FIRST, scene_seeds, given.get("index"))
+        self._show()
+        return self._observation(), self._info()
+
+    def step(self, action: Any) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
+        """Move the sensor, or at the last step score the label.
+
+        Raises:
+            ResetNeeded: Before the first `reset` and after the end of an episode.
+            ValueError: If the action is not one of the action space; out of [-1, 1] is clipped.
+        """
+        if isinstance(action, dict):
+            batch: Any = {key: np.asarray(value)[None] for key, value in action.items()}
+        else:
+            batch = np.asarray(action)[None]
+        outcome = self.task.step(self._episodes, FIRST, batch)
+        terminated = bool(outcome.terminated[0])
+        info = self._info()
+        if terminated:
+            info["prediction"] = int(outcome.prediction[0])
+            info["is_success"] = bool(outcome.is_success[0])
+        self._show()
+        return self._observation(), float(outcome.rewards[0]), terminated, False, info
+
+    def render(self) -> np.ndarray | None:
+        """Draw the episode so far: uint8 (height, width, 3) in mode `"rgb_array"`, else None."""
+        if self.render_mode != "rgb_array":
+            return None
+        return render_episode(self.task.view(self._episodes, 0))
+
+    def close(self) -> None:
+        """Close the window, if there is one."""
+        if self._window is not None:
+            self._window.close()
+
+    def _show(self) -> None:
+        """Bring the window of mode `"human"` up to date."""
+        if self._window is not None:
+            frame = render_episode(self.task.view(self._episodes, 0))
+            self._window.show(frame, self.metadata["render_fps"])
+
+    def _observation(self) -> Observation:
+        observation = self.task.observe(self._episodes, FIRST)
+        return {key: value[0] for key, value in observation.items()}
+
+    def _info(self) -> dict[str, Any]:
+        info = self.task.info(self._episodes, FIRST)
+        return {
+            key: value[0] if value.ndim > 1 else int(value[0]) for key, value in info.items()
+        }
+
+
+FIRST = np.array([0])  # the only row of a single env
+
+
+def checked_render_mode(render_mode: str | None) -> str | None:
+    """Return the render mode.
+
+    Raises:
+        ValueError: If it is none of the env's.
+    """
+    modes = GlimpseEnv.metadata["render_modes"]
+    if render_mode is not None and render_mode not in modes:
+        raise ValueError(f"`render_mode` must be None or one of {modes}, got {render_mode!r}.")
+    return render_mode

@@ -1,0 +1,168 @@
+"""The IDX file format of MNIST, read with every check that the format allows."""
+
+import gzip
+import hashlib
+import io
+import math
+import os
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+
+TRAIN_IMAGES = "train-images-idx3-ubyte"
+TRAIN_LABELS = "train-labels-idx1-ubyte"
+TEST_IMAGES = "t10k-images-idx3-ubyte"
+TEST_LABELS = "t10k-labels-idx1-ubyte"
+IDX_FILES = (TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS)
+
+_UINT8_MAGIC = b"\x00\x00\x08"  # two zero bytes and the code of the type; the fourth byte is ndim
+_GZIP_MAGIC = b"\x1f\x8b"
+_IMAGE_NDIM = 3
+_LABEL_NDIM = 1
+
+
+def read_idx_images(path: Path, sha256: str | None = None) -> np.ndarray:
+    """Read an IDX file of images, plain or compressed with gzip.
+
+    Args:
+        path: The file.
+        sha256: If given, what the SHA-256 of the decompressed bytes must be, in hexadecimal.
+
+    Returns:
+        Read-only uint8 (N, h, w); no dimension is 0.
+
+    Raises:
+        ValueError: If the file cannot be read, is damaged, holds something else, or has another
+            SHA-256.
+    """
+    return _read_idx(path, _IMAGE_NDIM, sha256)
+
+
+def read_idx_labels(path: Path, sha256: str | None = None) -> np.ndarray:
+    """Read an IDX file of labels as `read_idx_images` reads images: read-only uint8 (N,)."""
+    return _read_idx(path, _LABEL_NDIM, sha256)
+
+
+def find_idx_set(argument: str, folder: str) -> dict[str, Path]:
+    """Return all four `IDX_FILES` of a folder, or none if it holds none of them.
+
+    Args:
+        argument: Where the user named the folder, for the error messages.
+        folder: The folder, as the user named it.
+
+    Raises:
+        ValueError: If `folder` cannot be listed or holds some of the files but not all.
+    """
+    try:
+        files = find_idx_files(Path(folder))
+    except OSError as error:
+        raise ValueError(
+            f"`{argument}` must be a folder that you may read, got {folder!r} ({error.strerror}). "
+            "Correct it, or leave it unset."
+        ) from error
+    missing = [name for name in IDX_FILES if name not in files]
+    if files and missing:
+        raise ValueError(
+            f"`{argument}` must hold all four IDX files, but {folder!r} lacks "
+            f"{', '.join(missing)} (plain or with .gz). Add what is missing."
+        )
+    return files
+
+
+def find_idx_files(folder: Path) -> dict[str, Path]:
+    """Return those of the four `IDX_FILES` that `folder` holds, plain (preferred) or as `.gz`.
+
+    Raises:
+        OSError: If `folder` is missing, no folder, or cannot be read.
+    """
+    entries = set(os.listdir(folder))
+    candidates = {name: [name, f"{name}.gz"] for name in IDX_FILES}
+    return {
+        name: folder / next(file for file in files if file in entries)
+        for name, files in candidates.items()
+        if not entries.isdisjoint(files)
+    }
+
+
+def decompress(content: bytes, max_bytes: int | None = None) -> bytes:
+    """Undo gzip compression if `content` is compressed; read at most `max_bytes` of the result.
+
+    Raises:
+        ValueError: If the compressed bytes are damaged.
+    """
+    if not content.startswith(_GZIP_MAGIC):
+        return content
+    try:
+        with gzip.open(io.BytesIO(content)) as file:
+            return file.read(-1 if max_bytes is None else max_bytes)
+    except (OSError, EOFError, zlib.error) as error:
+        raise ValueError(f"the gzip compression is damaged ({error})") from error
+
+
+def parse_idx(content: bytes) -> np.ndarray:
+    """Parse the bytes of an IDX file of unsigned bytes with one or three dimensions.
+
+    Returns:
+        Read-only uint8 (N,) or (N, h, w), a view of `content`; no dimension is 0.
+
+    Raises:
+        ValueError: If `content` breaks a rule of the format.
+    """
+    if not content:
+        raise ValueError("it is empty")
+    ndim = content[3] if len(content) > 3 else 0
+    if not content.startswith(_UINT8_MAGIC) or ndim not in (_LABEL_NDIM, _IMAGE_NDIM):
+        raise ValueError(
+            "it must start with the bytes 00 00 08 03 (images) or 00 00 08 01 (labels), "
+            f"found {content[:4].hex(' ')}"
+        )
+    offset = 4 + 4 * ndim
+    if len(content) < offset:
+        raise ValueError(f"its header is truncated: {len(content)} of {offset} bytes")
+    shape = struct.unpack(f">{ndim}I", content[4:offset])
+    if 0 in shape:
+        raise ValueError(f"its header announces no data: shape {shape}")
+    num_bytes = offset + math.prod(shape)
+    if len(content) != num_bytes:
+        fault = "is truncated" if len(content) < num_bytes else "has trailing bytes"
+        raise ValueError(f"it {fault}: shape {shape} needs {num_bytes} bytes, found {len(content)}")
+    return np.frombuffer(content, np.uint8, offset=offset).reshape(shape)
+
+
+def _read_idx(path: Path, ndim: int, sha256: str | None) -> np.ndarray:
+    try:
+        content = decompress(path.read_bytes())
+        array = parse_idx(content)
+        _check_ndim(array, ndim)
+        _check_sha256(content, sha256)
+    except OSError as error:
+        raise ValueError(
+            f"`{path}` cannot be read ({error.strerror}): it must be a file that you may read."
+        ) from error
+    except ValueError as error:
+        raise ValueError(
+            f"`{path}` is not the IDX file that its name promises: {error}. Replace it."
+        ) from error
+    return array
+
+
+def _check_ndim(array: np.ndarray, ndim: int) -> None:
+    if array.ndim != ndim:
+        kinds = {_IMAGE_NDIM: "images", _LABEL_NDIM: "labels"}
+        raise ValueError(
+            f"it must hold {kinds[ndim]}, found {kinds[array.ndim]} of shape {array.shape}; "
+            "the files of images and labels look swapped"
+        )
+
+
+def _check_sha256(content: bytes, sha256: str | None) -> None:
+    if sha256 is None:
+        return
+    found = hashlib.sha256(content).hexdigest()
+    if found != sha256:
+        raise ValueError(
+            f"its content must have the SHA-256 of MNIST, {sha256}, found {found}; "
+            '`dataset="idx"` reads other data'
+        )

@@ -1,0 +1,129 @@
+"""The retina: canvases and locations -> multi-resolution glimpses. Pure functions, batch first."""
+
+import numpy as np
+from numpy.lib.stride_tricks import as_strided
+
+
+def location_to_pixel(locations: np.ndarray, canvas_shape: tuple[int, int]) -> np.ndarray:
+    """Convert sensor locations to the pixel under their centre.
+
+    Args:
+        locations: (x, y), float32 (B, 2), in [-1, 1]; x grows to the right, y downwards.
+        canvas_shape: Height and width in pixels.
+
+    Returns:
+        (row, column), int64 (B, 2).
+
+    Raises:
+        ValueError: If a location is not finite.
+
+    Source: Mnih et al. 2014, arXiv:1406.6247, section 3.
+    """
+    if not np.isfinite(locations).all():
+        raise ValueError(f"`locations` must be finite, got {locations[~np.isfinite(locations)][0]}.")
+    sides = np.array(canvas_shape, dtype=np.float64)
+    # Float64: in float32 the product can round up to the next pixel on wide canvases.
+    pixels = np.floor((locations[:, ::-1].astype(np.float64) + 1.0) / 2.0 * sides)  # (x, y) -> (y, x)
+    return np.clip(pixels, 0, sides - 1).astype(np.int64)
+
+
+def window_side(patch_size: int, scale: int) -> int:
+    """Return the side in canvas pixels of the window that scale `scale` (0 is the finest) covers."""
+    return patch_size * 2**scale
+
+
+def sliding_windows(images: np.ndarray, height: int, width: int) -> np.ndarray:
+    """View every window of some images without copying; writing to a window writes to its image.
+
+    Args:
+        images: Any dtype, (N, H, W).
+        height: Window height in pixels, at most H.
+        width: Window width in pixels, at most W.
+
+    Returns:
+        A view, (N, H - height + 1, W - width + 1, height, width); windows overlap in memory.
+    """
+    num_images, image_height, image_width = images.shape
+    shape = (num_images, image_height - height + 1, image_width - width + 1, height, width)
+    by_image, by_row, by_column = images.strides
+    return as_strided(images, shape, (by_image, by_row, by_column, by_row, by_column))
+
+
+class Canvases:
+    """A batch of canvases in one zero-padded buffer, with the views that the retina gathers from.
+
+    The padding is as wide as the coarsest window reaches over the border, so a window is never cut.
+
+    Attributes:
+        visible: The canvases themselves, a writable view, uint8 (B, H, W), all 0 at first.
+        patch_size: g, the side of each scale of a glimpse in samples.
+        num_scales: K, the number of scales.
+    """
+
+    def __init__(
+        self, num_canvases: int, canvas_shape: tuple[int, int], patch_size: int, num_scales: int
+    ) -> None:
+        """Allocate `num_canvases` black canvases of `canvas_shape` (height, width) pixels."""
+        height, width = canvas_shape
+        reach = window_side(patch_size, num_scales - 1)
+        before = reach // 2  # the coarsest window begins this far above and left of its centre
+        padded = np.zeros((num_canvases, height + reach - 1, width + reach - 1), dtype=np.uint8)
+        self.visible = padded[:, before : before + height, before : before + width]
+        self.patch_size = patch_size
+        self.num_scales = num_scales
+        self._windows = {}
+        for scale in range(num_scales):
+            side = window_side(patch_size, scale)
+            margin = before - side // 2  # lets windows[b, row, column] begin where the rule says
+            self._windows[scale] = sliding_windows(padded[:, margin:, margin:], side, side)
+
+    def crop(self, rows: np.ndarray, pixels: np.ndarray, scale: int) -> np.ndarray:
+        """Copy the windows of one scale around some pixels: uint8 (M, side, side).
+
+        Args:
+            rows: Which canvas each window is of, int64 (M,).
+            pixels: (row, column) of the window centres, int64 (M, 2), on the canvas.
+            scale: 0 is the finest.
+        """
+        return self._windows[scale][rows, pixels[:, 0], pixels[:, 1]]
+
+
+def extract_glimpses(canvases: Canvases, rows: np.ndarray, pixels: np.ndarray) -> np.ndarray:
+    """Look at some canvases: scale k is a window of side g * 2**k, average-pooled to g x g.
+
+    A window of side w around a pixel covers pixel - w // 2 to pixel - w // 2 + w - 1; outside the
+    canvas lies 0. Sums are whole numbers, so the result is exact before its one division.
+
+    Args:
+        canvases: The canvases to look at.
+        rows: Which canvas each glimpse is of, int64 (M,).
+        pixels: (row, column) under the centre of each glimpse, int64 (M, 2).
+
+    Returns:
+        Glimpses, float32 (M, K, g, g), in [0, 1], finest scale first.
+
+    Source: Mnih et al. 2014, arXiv:1406.6247, section 3.1 and figure 1A.
+    """
+    side, num_scales = canvases.patch_size, canvases.num_scales
+    glimpses = np.empty((len(rows), num_scales, side, side), dtype=np.float32)
+    # Windows of an even side share their centre, so one crop of the widest holds all scales. Those
+    # of an odd side lie half a sample apart from scale to scale: each scale takes its own crop.
+    shared = range(num_scales)
+    for group in [shared] if side % 2 == 0 else [range(scale, scale + 1) for scale in shared]:
+        sums = canvases.crop(rows, pixels, group[-1])  # (M, w, w)
+        for scale in range(group[-1] + 1):
+            if scale > 0:
+                sums = sum_2x2(sums)
+            if scale in group:
+                start = (sums.shape[1] - side) // 2
+                centre = sums[:, start : start + side, start : start + side]
+                np.divide(centre, np.float32(255 * 4**scale), out=glimpses[:, scale])
+    return glimpses
+
+
+def sum_2x2(values: np.ndarray) -> np.ndarray:
+    """Add up blocks of 2x2: unsigned (M, 2h, 2w) -> (M, h, w), wide enough for 12 such steps."""
+    # 255 * 4**4 is the last sum of pixels that fits into 16 bits: the fifth step needs 32.
+    dtype = np.uint16 if values.dtype == np.uint8 else np.uint32
+    vertical = np.add(values[:, ::2], values[:, 1::2], dtype=dtype)
+    return vertical[:, :, ::2] + vertical[:, :, 1::2]

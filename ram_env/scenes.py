@@ -1,0 +1,141 @@
+"""Scenes: images and scene seeds -> canvases and first locations. Pure: a seed is a scene.
+
+The rules are those of DeepMind's `mnist-cluttered` generator: on black, crops of other images are
+added as distractors, then the image itself; sums saturate at white. Every draw is a documented
+integer hash of (scene seed, number of the draw), so a frozen scene survives library upgrades.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ram_env.retina import sliding_windows
+
+# The increment and the two multipliers of SplitMix64 (Steele, Lea, Flood 2014).
+_INCREMENT = np.uint64(0x9E3779B97F4A7C15)
+_MULTIPLIERS = (np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB))
+_SHIFTS = (np.uint64(30), np.uint64(27), np.uint64(31))
+_HALF = np.uint64(32)
+
+# A location is drawn on a grid of 2**24 points, the finest that float32 holds exactly in [-1, 1).
+_LOCATION_STEPS = 2**24
+_DRAWS_PER_SCENE = 5  # image, row, column, x, y
+_DRAWS_PER_DISTRACTOR = 5  # image, row and column of the crop, row and column on the canvas
+
+
+def mix_bits(values: np.ndarray) -> np.ndarray:
+    """Scramble whole numbers with the finaliser of SplitMix64: uint64 (...) -> uint64 (...)."""
+    values = (values ^ (values >> _SHIFTS[0])) * _MULTIPLIERS[0]
+    values = (values ^ (values >> _SHIFTS[1])) * _MULTIPLIERS[1]
+    return values ^ (values >> _SHIFTS[2])
+
+
+def draw_integers(scene_seeds: np.ndarray, bounds: np.ndarray) -> np.ndarray:
+    """Draw one uniform whole number per scene and bound by hashing (scene seed, draw number).
+
+    Args:
+        scene_seeds: int64 (M,), not negative.
+        bounds: Exclusive upper bounds, int64 (D,), each in 1..2**32.
+
+    Returns:
+        int64 (M, D); column d lies in 0..bounds[d] - 1. Its bias is under bounds[d] / 2**32.
+    """
+    draws = np.arange(1, len(bounds) + 1, dtype=np.uint64) * _INCREMENT
+    streams = mix_bits(scene_seeds.astype(np.uint64) + _INCREMENT)  # (M,)
+    hashes = mix_bits(streams[:, None] + draws)  # (M, D)
+    return (((hashes >> _HALF) * bounds.astype(np.uint64)) >> _HALF).astype(np.int64)
+
+
+@dataclass(frozen=True, eq=False)
+class ScenePlans:
+    """What M scenes consist of, all that their seeds decide. Row and column are top-left corners.
+
+    Attributes:
+        index: Which image is the target, int64 (M,).
+        corner: (row, column) of the target on the canvas, int64 (M, 2).
+        location: The random first location (x, y), float32 (M, 2), in [-1, 1).
+        distractors: Per distractor the image, the crop's (row, column) in it and its (row, column)
+            on the canvas, int64 (M, D, 5).
+    """
+
+    index: np.ndarray
+    corner: np.ndarray
+    location: np.ndarray
+    distractors: np.ndarray
+
+
+class ScenePainter:
+    """Draws scenes made of one set of images.
+
+    Args:
+        images: uint8 (N, h, w), at most 2**32 of them.
+        canvas_shape: Height and width of a canvas in pixels, at least h and w.
+        num_distractors: How many crops of other images clutter each scene.
+        distractor_size: Side of a crop in pixels, at most the smaller side of an image.
+    """
+
+    def __init__(
+        self,
+        images: np.ndarray,
+        canvas_shape: tuple[int, int],
+        num_distractors: int,
+        distractor_size: int,
+    ) -> None:
+        """Prepare views of the images; nothing is copied."""
+        (num_images, height, width), (canvas_height, canvas_width) = images.shape, canvas_shape
+        size = distractor_size
+        scene = [num_images, canvas_height - height + 1, canvas_width - width + 1]
+        scene += [_LOCATION_STEPS, _LOCATION_STEPS]
+        distractor = [num_images, height - size + 1, width - size + 1]
+        distractor += [canvas_height - size + 1, canvas_width - size + 1]
+        self._bounds = np.array(scene + distractor * num_distractors, dtype=np.int64)
+        self._images = images
+        self._size = distractor_size
+        if num_distractors:
+            self._crops = sliding_windows(images, size, size)
+
+    def plan(self, scene_seeds: np.ndarray) -> ScenePlans:
+        """Decide what the scenes consist of.
+
+        Args:
+            scene_seeds: int64 (M,), not negative.
+        """
+        draws = draw_integers(scene_seeds, self._bounds)
+        steps = draws[:, 3:5].astype(np.float64) / (_LOCATION_STEPS / 2) - 1.0
+        distractors = draws[:, _DRAWS_PER_SCENE:]
+        return ScenePlans(
+            index=draws[:, 0],
+            corner=draws[:, 1:3],
+            location=steps.astype(np.float32),
+            distractors=distractors.reshape(len(draws), -1, _DRAWS_PER_DISTRACTOR),
+        )
+
+    def paint(self, canvases: np.ndarray, rows: np.ndarray, plans: ScenePlans) -> None:
+        """Paint scenes over some canvases.
+
+        Args:
+            canvases: uint8 (B, H, W); changed in place.
+            rows: Which canvas each scene goes to, int64 (M,), all different.
+            plans: What the M scenes consist of.
+        """
+        canvases[rows] = 0
+        for distractor in range(plans.distractors.shape[1]):
+            image, crop_row, crop_column, row, column = plans.distractors[:, distractor].T
+            add_saturating(canvases, (rows, row, column), self._crops[image, crop_row, crop_column])
+        row, column = plans.corner.T
+        add_saturating(canvases, (rows, row, column), self._images[plans.index])
+
+
+def add_saturating(
+    canvases: np.ndarray, corners: tuple[np.ndarray, np.ndarray, np.ndarray], patches: np.ndarray
+) -> None:
+    """Add patches to canvases; sums over 255 become 255.
+
+    Args:
+        canvases: uint8 (B, H, W); changed in place.
+        corners: Canvas, row and column of each patch's top-left pixel, int64 (M,) each; at most one
+            patch per canvas.
+        patches: uint8 (M, h, w).
+    """
+    windows = sliding_windows(canvases, *patches.shape[1:])
+    windows[corners] = np.minimum(windows[corners], 255 - patches) + patches

@@ -1,0 +1,374 @@
+"""The rules of the game, each once: what the env of one and the env of many both call."""
+
+import os
+from collections.abc import Mapping
+from enum import StrEnum
+from operator import index as as_index
+from typing import Any, NamedTuple, TypeVar
+
+import numpy as np
+from gymnasium import spaces
+from gymnasium.error import ResetNeeded
+
+from ram_env.actions import ActionFormat, make_decoder
+from ram_env.datasets import load_dataset
+from ram_env.rendering import EpisodeView
+from ram_env.retina import Canvases, extract_glimpses, location_to_pixel, window_side
+from ram_env.scenes import ScenePainter
+
+MAX_SCENE_SEED = 2**63 - 1
+
+Choice = TypeVar("Choice", bound=StrEnum)
+
+
+class RewardRule(StrEnum):
+    """What an episode of T steps pays."""
+
+    FINAL = "final"  # 1 at the last step if its label is right
+    EVERY_STEP = "every_step"  # 1 / T at each step with the right label
+    LOG_LIKELIHOOD = "log_likelihood"  # log belief[label] / T at each step
+
+
+class InitialLocation(StrEnum):
+    """Where the first glimpse of an episode is taken."""
+
+    RANDOM = "random"
+    CENTER = "center"
+
+
+class Episodes:
+    """The state of B episodes, one per row; only `GlimpseTask` writes to it.
+
+    Attributes:
+        canvases: The scenes.
+        index, label, scene_seed: int64 (B,).
+        target_box: (row, column, height, width) of the target, int64 (B, 4).
+        locations: (x, y) of every glimpse so far, float32 (B, T, 2).
+        glimpses: The latest glimpse, float32 (B, K, g, g).
+        num_taken: How many glimpses were taken, int64 (B,); 0 before the first reset.
+        scored: Whether the episode has ended, bool (B,).
+        scores: The latest class scores, float32 (B, C); NaN where none were given.
+        prediction: The label of the last step, int64 (B,); -1 before it.
+    """
+
+    def __init__(self, num_episodes: int, task: "GlimpseTask") -> None:
+        """Allocate the state of `num_episodes` episodes, none of them begun."""
+        self.canvases = Canvases(
+            num_episodes, task.canvas_shape, task.patch_size, task.num_scales
+        )
+        self.index = np.zeros(num_episodes, dtype=np.int64)
+        self.label = np.zeros(num_episodes, dtype=np.int64)
+        self.scene_seed = np.zeros(num_episodes, dtype=np.int64)
+        self.target_box = np.zeros((num_episodes, 4), dtype=np.int64)
+        self.locations = np.zeros((num_episodes, task.num_glimpses, 2), dtype=np.float32)
+        glimpse_shape = (task.num_scales, task.patch_size, task.patch_size)
+        self.glimpses = np.zeros((num_episodes, *glimpse_shape), dtype=np.float32)
+        self.num_taken = np.zeros(num_episodes, dtype=np.int64)
+        self.scored = np.zeros(num_episodes, dtype=bool)
+        self.scores = np.full((num_episodes, task.num_classes), np.nan, dtype=np.float32)
+        self.prediction = np.full(num_episodes, -1, dtype=np.int64)
+
+
+class Outcome(NamedTuple):
+    """What one step of M episodes brought."""
+
+    rewards: np.ndarray  # float64 (M,)
+    terminated: np.ndarray  # bool (M,)
+    prediction: np.ndarray  # int64 (M,): the label answered
+    is_success: np.ndarray  # bool (M,): whether it is right
+
+
+class GlimpseTask:
+    """One task: its validated arguments, its spaces, and its rules for a batch of episodes.
+
+    The arguments are those of `GlimpseEnv`, whose docstring explains them. All methods work on
+    `rows`, the episodes meant, int64 (M,), all different.
+
+    Attributes:
+        observation_space: Of one env.
+        action_space: Of one env.
+        dataset: The images in use, an `ImageDataset`.
+        num_classes: C.
+
+    Raises:
+        ValueError: If an argument is out of its range or does not fit the others.
+    """
+
+    def __init__(
+        self,
+        *,
+        dataset: str = "auto",
+        data_dir: str | os.PathLike[str] | None = None,
+        split: str = "train",
+        canvas_size: int | tuple[int, int] = 28,
+        num_distractors: int = 0,
+        distractor_size: int = 8,
+        patch_size: int = 8,
+        num_scales: int = 1,
+        num_glimpses: int = 7,
+        action_format: str | ActionFormat = ActionFormat.BOX,
+        location_grid: int = 7,
+        score_scale: float = 10.0,
+        reward: str | RewardRule = RewardRule.FINAL,
+        initial_location: str | InitialLocation = InitialLocation.RANDOM,
+    ) -> None:
+        """Check the arguments, load the images and make the spaces."""
+        self.canvas_shape = _canvas_shape(canvas_size)
+        self.num_distractors = _whole("num_distractors", num_distractors, 0)
+        self.distractor_size = _whole("distractor_size", distractor_size, 1)
+        self.patch_size = _whole("patch_size", patch_size, 1, max(self.canvas_shape))
+        self.num_scales = _whole("num_scales", num_scales, 1)
+        self.num_glimpses = _whole("num_glimpses", num_glimpses, 1)
+        self.action_format = _choice("action_format", action_format, ActionFormat)
+        self.location_grid = _whole("location_grid", location_grid, 1)
+        self.score_scale = _positive("score_scale", score_scale)
+        self.reward = _choice("reward", reward, RewardRule)
+        self.initial_location = _choice("initial_location", initial_location, InitialLocation)
+        if self.reward == RewardRule.LOG_LIKELIHOOD and self.action_format != ActionFormat.BOX:
+            raise ValueError(
+                "`reward='log_likelihood'` needs the class scores of `action_format='box'`, got "
+                f"{self.action_format.value!r}: choose that format or another reward."
+            )
+        self._check_scales()
+        self.dataset = load_dataset(dataset, split, data_dir)
+        self._check_image_sizes()
+        self.num_classes = self.dataset.num_classes
+        self._painter = ScenePainter(
+            self.dataset.images, self.canvas_shape, self.num_distractors, self.distractor_size
+        )
+        self._decoder = make_decoder(self.action_format, self.num_classes, self.location_grid)
+        self.action_space = self._decoder.space
+        glimpse_shape = (self.num_scales, self.patch_size, self.patch_size)
+        self.observation_space = spaces.Dict(
+            glimpse=spaces.Box(0.0, 1.0, glimpse_shape, dtype=np.float32),
+            location=spaces.Box(-1.0, 1.0, (2,), dtype=np.float32),
+        )
+
+    def begin(
+        self,
+        episodes: Episodes,
+        rows: np.ndarray,
+        scene_seeds: np.ndarray,
+        indices: np.ndarray | None = None,
+    ) -> None:
+        """Start new episodes and take their first glimpse.
+
+        Args:
+            episodes: The state; its `rows` are overwritten.
+            rows: The episodes to start.
+            scene_seeds: int64 (M,), not negative; all of a scene follows from its seed.
+            indices: Which images to show instead of those that the seeds choose, int64 (M,).
+        """
+        plans = self._painter.plan(scene_seeds)
+        if indices is not None:
+            plans.index[:] = indices
+        self._painter.paint(episodes.canvases.visible, rows, plans)
+        episodes.index[rows] = plans.index
+        episodes.label[rows] = self.dataset.labels[plans.index]
+        episodes.scene_seed[rows] = scene_seeds
+        episodes.target_box[rows, :2] = plans.corner
+        episodes.target_box[rows, 2:] = self.dataset.images.shape[1:]
+        episodes.num_taken[rows] = 0
+        episodes.scored[rows] = False
+        episodes.scores[rows] = np.nan
+        episodes.prediction[rows] = -1
+        random = self.initial_location == InitialLocation.RANDOM
+        self._look(episodes, rows, plans.location if random else np.zeros_like(plans.location))
+
+    def step(self, episodes: Episodes, rows: np.ndarray, actions: Any) -> Outcome:
+        """Take one action per episode: move the sensor, or at step T score the label.
+
+        Args:
+            episodes: The state; its `rows` are changed, or nothing is if an error is raised.
+            rows: The episodes to step.
+            actions: M actions, laid out as `batch_space(action_space, M)` does.
+
+        Raises:
+            ResetNeeded: If an episode has not begun or has ended.
+            ValueError: If an action is not one of the action space; out of [-1, 1] is clipped.
+        """
+        if (episodes.num_taken[rows] == 0).any():
+            raise ResetNeeded("`step()` before the first episode: call `reset()` to start one.")
+        if episodes.scored[rows].any():
+            raise ResetNeeded(
+                "`step()` after the last glimpse: call `reset()` to start the next episode."
+            )
+        answers = self._decoder.decode(actions)
+        terminated = episodes.num_taken[rows] == self.num_glimpses
+        is_success = answers.labels == episodes.label[rows]
+        if answers.scores is not None:
+            episodes.scores[rows] = answers.scores
+        episodes.prediction[rows] = np.where(terminated, answers.labels, -1)
+        episodes.scored[rows] = terminated
+        moving = ~terminated
+        if moving.any():
+            self._look(episodes, rows[moving], answers.locations[moving])
+        rewards = self._rewards(episodes, rows, terminated, is_success)
+        return Outcome(rewards, terminated, answers.labels, is_success)
+
+    def observe(self, episodes: Episodes, rows: np.ndarray) -> dict[str, np.ndarray]:
+        """Return fresh copies of the latest observations.
+
+        Returns:
+            `glimpse`, float32 (M, K, g, g) in [0, 1], and `location`, float32 (M, 2) in [-1, 1].
+        """
+        location = episodes.locations[rows, episodes.num_taken[rows] - 1]
+        return {"glimpse": episodes.glimpses[rows], "location": location}
+
+    def info(self, episodes: Episodes, rows: np.ndarray) -> dict[str, np.ndarray]:
+        """Return fresh copies of what is known of the scenes: arrays of first dimension M."""
+        return {
+            "label": episodes.label[rows],
+            "index": episodes.index[rows],
+            "scene_seed": episodes.scene_seed[rows],
+            "target_box": episodes.target_box[rows],
+        }
+
+    def view(self, episodes: Episodes, row: int) -> EpisodeView:
+        """Return what there is to draw of one episode.
+
+        Raises:
+            ResetNeeded: If it has not begun.
+        """
+        num_taken = int(episodes.num_taken[row])
+        if num_taken == 0:
+            raise ResetNeeded("`render()` before the first episode: call `reset()` to start one.")
+        locations = episodes.locations[row, :num_taken]
+        pixels = location_to_pixel(locations, self.canvas_shape)
+        scores = episodes.scores[row]
+        prediction = int(episodes.prediction[row])
+        return EpisodeView(
+            canvas=episodes.canvases.visible[row].copy(),
+            locations=locations.copy(),
+            glimpses=extract_glimpses(episodes.canvases, np.full(num_taken, row), pixels),
+            num_glimpses=self.num_glimpses,
+            label=int(episodes.label[row]),
+            belief=None if np.isnan(scores).any() else np.exp(self.log_belief(scores)),
+            prediction=None if prediction < 0 else prediction,
+        )
+
+    def log_belief(self, scores: np.ndarray) -> np.ndarray:
+        """Return log softmax(score_scale * scores): float32 (..., C) -> float64 (..., C)."""
+        logits = self.score_scale * scores.astype(np.float64)
+        logits -= logits.max(axis=-1, keepdims=True)
+        return logits - np.log(np.exp(logits).sum(axis=-1, keepdims=True))
+
+    def scene_options(
+        self, options: Mapping[str, Any] | None, num_episodes: int
+    ) -> dict[str, np.ndarray]:
+        """Read the `reset` options that override parts of a scene.
+
+        Args:
+            options: May hold `index` and `scene_seed`: a whole number for all episodes, or an array
+                of one for each.
+            num_episodes: B, how many an array must hold.
+
+        Returns:
+            The options given, each int64 (B,).
+
+        Raises:
+            ValueError: If a key is unknown, or a value not a whole number in its range.
+        """
+        highest = {"index": len(self.dataset.labels) - 1, "scene_seed": MAX_SCENE_SEED}
+        unknown = set(options or ()) - set(highest)
+        if unknown:
+            raise ValueError(
+                f"`options` may hold {sorted(highest)}, got {sorted(map(str, unknown))}."
+            )
+        return {
+            key: _option(key, value, highest[key], num_episodes)
+            for key, value in (options or {}).items()
+        }
+
+    def _look(self, episodes: Episodes, rows: np.ndarray, locations: np.ndarray) -> None:
+        """Move the sensors and take a glimpse."""
+        episodes.locations[rows, episodes.num_taken[rows]] = locations
+        episodes.num_taken[rows] += 1
+        pixels = location_to_pixel(locations, self.canvas_shape)
+        episodes.glimpses[rows] = extract_glimpses(episodes.canvases, rows, pixels)
+
+    def _rewards(
+        self, episodes: Episodes, rows: np.ndarray, terminated: np.ndarray, is_success: np.ndarray
+    ) -> np.ndarray:
+        """Apply the reward rule: float64 (M,)."""
+        match self.reward:
+            case RewardRule.FINAL:
+                return (is_success & terminated).astype(np.float64)
+            case RewardRule.EVERY_STEP:
+                return is_success / self.num_glimpses
+            case RewardRule.LOG_LIKELIHOOD:
+                log_belief = self.log_belief(episodes.scores[rows])
+                of_label = log_belief[np.arange(len(rows)), episodes.label[rows]]
+                return of_label / self.num_glimpses
+
+    def _check_scales(self) -> None:
+        widest, side = window_side(self.patch_size, self.num_scales - 1), max(self.canvas_shape)
+        if self.num_scales > 1 and widest >= 4 * side:
+            raise ValueError(
+                f"`num_scales` is too high: the widest window, `patch_size` * 2**(`num_scales` - 1)"
+                f" = {widest} pixels, must be under 4 times the canvas side {side}, "
+                f"got patch_size={self.patch_size} and num_scales={self.num_scales}."
+            )
+
+    def _check_image_sizes(self) -> None:
+        image_shape = self.dataset.images.shape[1:]
+        if any(image > canvas for image, canvas in zip(image_shape, self.canvas_shape, strict=True)):
+            raise ValueError(
+                f"`canvas_size` must be at least the image size {image_shape}, "
+                f"got {self.canvas_shape}: enlarge the canvas."
+            )
+        if self.num_distractors and self.distractor_size > min(image_shape):
+            raise ValueError(
+                f"`distractor_size` must be in 1..{min(image_shape)}, the smaller side of an image,"
+                f" got {self.distractor_size}."
+            )
+
+
+def _whole(name: str, value: Any, lowest: int, highest: int | None = None) -> int:
+    """Return a whole-number argument after checking its range."""
+    try:
+        number = as_index(value)
+    except TypeError:
+        raise ValueError(f"`{name}` must be a whole number, got {value!r}.") from None
+    if number < lowest or (highest is not None and number > highest):
+        limits = f"at least {lowest}" if highest is None else f"in {lowest}..{highest}"
+        raise ValueError(f"`{name}` must be {limits}, got {number}.")
+    return number
+
+
+def _positive(name: str, value: Any) -> float:
+    """Return a positive, finite argument."""
+    if not isinstance(value, int | float | np.number) or not 0 < value < np.inf:
+        raise ValueError(f"`{name}` must be a positive, finite number, got {value!r}.")
+    return float(value)
+
+
+def _choice(name: str, value: str, choices: type[Choice]) -> Choice:
+    """Return the member of an enum that `value` is or names."""
+    try:
+        return choices(value)
+    except ValueError:
+        names = ", ".join(repr(choice.value) for choice in choices)
+        raise ValueError(f"`{name}` must be one of {names}, got {value!r}.") from None
+
+
+def _canvas_shape(canvas_size: Any) -> tuple[int, int]:
+    """Return (height, width) of a canvas given by one side or by both."""
+    sides = canvas_size if isinstance(canvas_size, list | tuple) else (canvas_size, canvas_size)
+    if len(sides) != 2:
+        raise ValueError(f"`canvas_size` must be a side or (height, width), got {canvas_size!r}.")
+    height, width = (_whole("canvas_size", side, 1) for side in sides)
+    return height, width
+
+
+def _option(key: str, value: Any, highest: int, num_episodes: int) -> np.ndarray:
+    """Return one reset option as int64 (B,)."""
+    array = np.asarray(value)
+    if array.dtype.kind not in "iu" or array.shape not in [(), (num_episodes,)]:
+        raise ValueError(
+            f"`options[{key!r}]` must be a whole number, or in a vector env an array of one per "
+            f"env, got {value!r}."
+        )
+    if (array < 0).any() or (array > highest).any():
+        raise ValueError(f"`options[{key!r}]` must be in 0..{highest}, got {value!r}.")
+    return np.broadcast_to(array.astype(np.int64), (num_episodes,))

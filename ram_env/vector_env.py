@@ -1,0 +1,241 @@
+"""`GlimpseVectorEnv`: many games of looking at once, the same as `GlimpseEnv` bit for bit."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from gymnasium.error import ResetNeeded
+from gymnasium.utils import seeding
+from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector.utils import batch_space
+
+from ram_env.actions import count_actions, select_actions
+from ram_env.env import GlimpseEnv, Observation, checked_render_mode, draw_scene_seed
+from ram_env.rendering import render_episode
+from ram_env.task import Episodes, GlimpseTask, Outcome
+
+Infos = dict[str, Any]
+
+
+class GlimpseVectorEnv(VectorEnv[Observation, Any, np.ndarray]):
+    """Play `num_envs` games of `GlimpseEnv` in lockstep or out of it, in arrays.
+
+    For the same seed it returns bit for bit, infos included, what `SyncVectorEnv` over `GlimpseEnv`
+    returns; sub-env i is seeded with `seed + i`. Observations are fresh arrays.
+
+    Args:
+        num_envs: How many games.
+        autoreset_mode: When a finished game restarts: `NEXT_STEP` (default), `SAME_STEP` or
+            `DISABLED`, or the value of one of them, such as `"NextStep"`.
+        render_mode: `None` or `"rgb_array"`: `render` then returns a tuple of pictures.
+        task_arguments: Those of `GlimpseEnv`.
+
+    Raises:
+        ValueError: If an argument is out of its range or does not fit the others.
+    """
+
+    metadata = {**GlimpseEnv.metadata, "autoreset_mode": AutoresetMode.NEXT_STEP}  # noqa: RUF012
+
+    def __init__(
+        self,
+        num_envs: int = 1,
+        autoreset_mode: str | AutoresetMode = AutoresetMode.NEXT_STEP,
+        render_mode: str | None = None,
+        **task_arguments: Any,
+    ) -> None:
+        """Make the games; see the class."""
+        if not isinstance(num_envs, int | np.integer) or num_envs < 1:
+            raise ValueError(f"`num_envs` must be a whole number of at least 1, got {num_envs!r}.")
+        if render_mode == "human":
+            raise ValueError(
+                "`render_mode='human'` is for a single env, `gym.make`: got it for a vector env; "
+                "choose 'rgb_array' or None."
+            )
+        self.num_envs = int(num_envs)
+        self.render_mode = checked_render_mode(render_mode)
+        self.autoreset_mode = _autoreset_mode(autoreset_mode)
+        self.metadata = {**self.metadata, "autoreset_mode": self.autoreset_mode}
+        self.task = GlimpseTask(**task_arguments)
+        self.single_observation_space = self.task.observation_space
+        self.single_action_space = self.task.action_space
+        self.observation_space = batch_space(self.single_observation_space, self.num_envs)
+        self.action_space = batch_space(self.single_action_space, self.num_envs)
+        self._episodes = Episodes(self.num_envs, self.task)
+        self._all = np.arange(self.num_envs)
+        self._np_randoms: list[np.random.Generator | None] = [None] * self.num_envs
+        self._np_random_seeds = [-1] * self.num_envs
+
+    @property
+    def np_random(self) -> tuple[np.random.Generator, ...]:  # type: ignore[override]
+        """The sub-envs' random number generators; one never seeded is seeded from the system's."""
+        return tuple(self._generator(row) for row in range(self.num_envs))
+
+    @property
+    def np_random_seed(self) -> tuple[int, ...]:  # type: ignore[override]
+        """The seeds of the sub-envs' random number generators."""
+        return tuple(self._np_random_seeds[row] for row, _ in enumerate(self.np_random))
+
+    def reset(  # type: ignore[override]
+        self,
+        *,
+        seed: int | Sequence[int | None] | None = None,
+        options: dict[str, Any] | None = None,
+    ) -> tuple[Observation, Infos]:
+        """Start an episode in all sub-envs, or in those of a mask.
+
+        Args:
+            seed: Restarts the random numbers: one whole number, sub-env i then has `seed + i`, or
+                one (or None) per sub-env.
+            options: `reset_mask`, bool (num_envs,), says which sub-envs to reset; `index` and
+                `scene_seed`, a whole number or one per sub-env, override parts of the scenes.
+
+        Raises:
+            ValueError: If an option is unknown or out of its range, or seeds are too few or many.
+        """
+        # The mask stays in `options`: wrappers around this env read it afterwards.
+        scene = {key: value for key, value in (options or {}).items() if key != "reset_mask"}
+        given = self.task.scene_options(scene, self.num_envs)
+        rows = self._masked_rows(options)
+        seeds = self._seeds(seed)
+        if len(rows) < self.num_envs and (np.delete(self._episodes.num_taken, rows) == 0).any():
+            raise ResetNeeded("`reset_mask` before the first episode: call `reset()` without it.")
+        for row in rows:
+            if seeds[row] is not None:
+                self._np_randoms[row], self._np_random_seeds[row] = seeding.np_random(seeds[row])
+        self._begin(rows, given)
+        return self._observation(), self._place(rows, self.task.info(self._episodes, rows))
+
+    def step(
+        self, actions: Any
+    ) -> tuple[Observation, np.ndarray, np.ndarray, np.ndarray, Infos]:
+        """Take one action in each sub-env; finished ones restart as the autoreset mode says.
+
+        Args:
+            actions: One of `action_space`. Those of sub-envs that restart in this step (mode
+                `NEXT_STEP`) are not read.
+
+        Returns:
+            Observations, rewards float64 (num_envs,), terminations and truncations bool
+            (num_envs,), infos. In mode `SAME_STEP` the infos hold `final_obs` and `final_info`.
+
+        Raises:
+            ResetNeeded: Before the first `reset`; in mode `DISABLED` also after an episode's end.
+            ValueError: If an action is not one of the action space; out of [-1, 1] is clipped.
+        """
+        if count_actions(actions) != self.num_envs:
+            raise ValueError(
+                f"`actions` must hold one action for each of the {self.num_envs} sub-envs, "
+                f"got {count_actions(actions)}."
+            )
+        restarting = np.zeros(self.num_envs, dtype=bool)
+        if self.autoreset_mode == AutoresetMode.NEXT_STEP:
+            restarting = self._episodes.scored.copy()
+        playing = np.flatnonzero(~restarting)
+        rewards = np.zeros(self.num_envs)
+        terminations = np.zeros(self.num_envs, dtype=bool)
+        infos: Infos = {}
+        if len(playing):
+            mine = actions if len(playing) == self.num_envs else select_actions(actions, playing)
+            outcome = self.task.step(self._episodes, playing, mine)
+            rewards[playing] = outcome.rewards
+            terminations[playing] = outcome.terminated
+            if outcome.terminated.any():
+                infos = self._final_infos(playing, outcome)
+        if self.autoreset_mode == AutoresetMode.SAME_STEP:
+            restarting = terminations
+        if restarting.any():
+            self._begin(np.flatnonzero(restarting), {})
+        infos |= self._place(self._all, self.task.info(self._episodes, self._all))
+        truncations = np.zeros(self.num_envs, dtype=bool)
+        return self._observation(), rewards, terminations, truncations, infos
+
+    def render(self) -> tuple[np.ndarray, ...] | None:
+        """Draw all episodes so far: num_envs pictures, uint8 (height, width, 3) each."""
+        if self.render_mode is None:
+            return None
+        return tuple(render_episode(self.task.view(self._episodes, row)) for row in self._all)
+
+    def _begin(self, rows: np.ndarray, given: dict[str, np.ndarray]) -> None:
+        """Start episodes on the scenes that are given or drawn; a row draws one seed in any case."""
+        drawn = [draw_scene_seed(self._generator(row)) for row in rows]
+        seeds = given["scene_seed"][rows] if "scene_seed" in given else np.array(drawn, np.int64)
+        indices = given["index"][rows] if "index" in given else None
+        self.task.begin(self._episodes, rows, seeds, indices)
+
+    def _generator(self, row: int) -> np.random.Generator:
+        generator = self._np_randoms[row]
+        if generator is None:
+            generator, self._np_random_seeds[row] = seeding.np_random()
+            self._np_randoms[row] = generator
+        return generator
+
+    def _observation(self) -> Observation:
+        return self.task.observe(self._episodes, self._all)
+
+    def _place(self, rows: np.ndarray, info: dict[str, np.ndarray]) -> Infos:
+        """Lay out the info of some sub-envs as Gymnasium does: arrays, each with a mask beside it."""
+        infos: Infos = {}
+        for key, values in info.items():
+            infos[key] = np.zeros((self.num_envs, *values.shape[1:]), dtype=values.dtype)
+            infos[key][rows] = values
+            infos[f"_{key}"] = np.zeros(self.num_envs, dtype=bool)
+            infos[f"_{key}"][rows] = True
+        return infos
+
+    def _final_infos(self, playing: np.ndarray, outcome: Outcome) -> Infos:
+        """Return what only the last step of an episode tells; call before the restart."""
+        ended = np.flatnonzero(outcome.terminated)
+        rows = playing[ended]
+        verdict = {"prediction": outcome.prediction[ended], "is_success": outcome.is_success[ended]}
+        if self.autoreset_mode != AutoresetMode.SAME_STEP:
+            return self._place(rows, verdict)
+        observation = self.task.observe(self._episodes, rows)
+        final_obs = np.full(self.num_envs, None, dtype=object)
+        for position, row in enumerate(rows):
+            final_obs[row] = {key: value[position] for key, value in observation.items()}
+        ended_mask = np.zeros(self.num_envs, dtype=bool)
+        ended_mask[rows] = True
+        return {
+            "final_obs": final_obs,
+            "_final_obs": ended_mask,
+            "final_info": self._place(rows, self.task.info(self._episodes, rows) | verdict),
+            "_final_info": ended_mask.copy(),
+        }
+
+    def _masked_rows(self, options: dict[str, Any] | None) -> np.ndarray:
+        """Return the rows that a reset means."""
+        if options is None or "reset_mask" not in options:
+            return self._all
+        mask = options["reset_mask"]
+        if not isinstance(mask, np.ndarray) or mask.dtype != bool or mask.shape != (self.num_envs,):
+            raise ValueError(
+                f"`options['reset_mask']` must be a bool array of shape ({self.num_envs},), "
+                f"got {mask!r}."
+            )
+        if not mask.any():
+            raise ValueError("`options['reset_mask']` must name at least one sub-env, got none.")
+        return np.flatnonzero(mask)
+
+    def _seeds(self, seed: int | Sequence[int | None] | None) -> Sequence[int | None]:
+        """Return one seed, or None, per sub-env."""
+        if seed is None:
+            return [None] * self.num_envs
+        if isinstance(seed, int | np.integer):
+            return [int(seed) + row for row in range(self.num_envs)]
+        if len(seed) != self.num_envs:
+            raise ValueError(
+                f"`seed` must be one whole number or one per sub-env ({self.num_envs}), "
+                f"got {len(seed)}."
+            )
+        return seed
+
+
+def _autoreset_mode(mode: str | AutoresetMode) -> AutoresetMode:
+    """Return the member of Gymnasium's enum that `mode` is or whose value it is."""
+    try:
+        return AutoresetMode(mode)
+    except ValueError:
+        values = [member.value for member in AutoresetMode]
+        raise ValueError(
+            f"`autoreset_mode` must be an AutoresetMode or one of {values}, got {mode!r}."
+        ) from None

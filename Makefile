@@ -38,7 +38,7 @@ clean:
 	find ram_env agents tests -name __pycache__ -prune -exec rm -rf {} +
 
 .venv/created.stamp:
-	@$(PYTHON) -c '$(NEW_ENOUGH)' || { echo "Python 3.11 or newer is needed, and" \
+	@$(PYTHON) -c '$(NEW_ENOUGH)' 2>/dev/null || { echo "Python 3.11 or newer is needed, and" \
 		"'$(PYTHON)' is not: call make with PYTHON=/path/to/python." >&2; exit 1; }
 	$(PYTHON) -m venv .venv
 	@touch $@

@@ -6,8 +6,13 @@
 import importlib
 from typing import Any
 
-_HOMES = {"RAM": "agents.ram", "RAMPolicy": "agents.policy", "GymnasiumVecEnv": "agents.vec_env"}
-__all__ = ["RAM", "GymnasiumVecEnv", "RAMPolicy"]  # noqa: F822
+_HOMES = {
+    "RAM": "agents.ram",
+    "RAMPolicy": "agents.policy",
+    "GymnasiumVecEnv": "agents.vec_env",
+    "make_vec_env": "agents.vec_env",
+}
+__all__ = ["RAM", "GymnasiumVecEnv", "RAMPolicy", "make_vec_env"]
 
 
 def __getattr__(name: str) -> Any:

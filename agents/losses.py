@@ -56,8 +56,10 @@ def hybrid_loss(rollout: Rollout, config: RAMConfig) -> Losses:
     else:
         classification_loss = _cross_entropy(rollout, config.classify_every_step)
         last_return = None
-    rewards = _log_likelihoods(rollout, config) if config.gaze_reward == "log_likelihood" else (
-        rollout.rewards
+    rewards = (
+        _log_likelihoods(rollout, config)
+        if config.gaze_reward == "log_likelihood"
+        else (rollout.rewards)
     )
     returns = discounted_returns(rewards, config.discount)[:-1]  # (T - 1, B)
     baselines, log_probs = rollout.baselines[:-1], rollout.log_probs[:-1]
@@ -76,7 +78,7 @@ def hybrid_loss(rollout: Rollout, config: RAMConfig) -> Losses:
 
 
 def _cross_entropy(rollout: Rollout, every_step: bool) -> Tensor:
-    """Return the cross-entropy at the last glimpse, plus its mean over all glimpses if asked for."""
+    """Return the cross-entropy at the last glimpse, plus its mean over all if asked for."""
     last = functional.cross_entropy(rollout.logits[-1], rollout.labels)
     if not every_step:
         return last

@@ -23,7 +23,9 @@ class GlimpseNetwork(nn.Module):
         self.from_location = nn.Linear(2, config.location_hidden_size)
         self.what = nn.Linear(config.glimpse_hidden_size, config.feature_size)
         self.where = nn.Linear(config.location_hidden_size, config.feature_size)
-        self.norm = nn.LayerNorm(config.feature_size) if config.normalise_features else nn.Identity()
+        self.norm = (
+            nn.LayerNorm(config.feature_size) if config.normalise_features else nn.Identity()
+        )
 
     def forward(self, glimpse: Tensor, location: Tensor) -> Tensor:
         """Encode glimpses, float (B, K, g, g) in [0, 1], taken at locations (B, 2): (B, F)."""
@@ -79,7 +81,11 @@ class LSTMCore(nn.Module):
         return hidden, torch.cat([hidden, cell], dim=1)
 
 
-CORES = {"relu": ReLUCore, "gru": GRUCore, "lstm": LSTMCore}
+CORES: dict[str, type[ReLUCore | GRUCore | LSTMCore]] = {
+    "relu": ReLUCore,
+    "gru": GRUCore,
+    "lstm": LSTMCore,
+}
 
 
 class LocationNetwork(nn.Module):
@@ -147,7 +153,9 @@ class RAMNetworks(nn.Module):
         super().__init__()
         self.policy_gradient_to_core = config.policy_gradient_to_core
         self.glimpse_network = GlimpseNetwork(glimpse_shape, config)
-        self.core_network = CORES[config.core](config.feature_size, config.hidden_size)
+        core = CORES[config.core](config.feature_size, config.hidden_size)
+        self.core_network: nn.Module = core
+        self.state_size: int = core.state_size
         self.location_network = LocationNetwork(config)
         self.action_network = ActionNetwork(config.hidden_size, num_classes)
         self.baseline_network = BaselineNetwork(config.hidden_size)
@@ -155,7 +163,7 @@ class RAMNetworks(nn.Module):
     def initial_state(self, batch_size: int) -> Tensor:
         """Return the state before the first glimpse, zeros (B, S)."""
         weight = self.action_network.logits.weight
-        return weight.new_zeros(batch_size, self.core_network.state_size)
+        return weight.new_zeros(batch_size, self.state_size)
 
     def forward(self, glimpse: Tensor, location: Tensor, state: Tensor) -> Thought:
         """Take in one glimpse, (B, K, g, g) at (B, 2), in state (B, S)."""

@@ -1,20 +1,15 @@
-"""Pictures of a run: where the agent looked, as a grid and as an animation, and how it learned."""
+"""Pictures of where an agent looked: as a grid and as an animation."""
 
-import csv
-import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from math import ceil
-from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.ticker import EngFormatter, FixedLocator, NullLocator, PercentFormatter
 from PIL import Image, ImageDraw, ImageOps
 
+from agents.files import Path, write_atomically
 from ram_env.rendering import (
     BACKGROUND,
     BAR,
@@ -45,9 +40,6 @@ BARS = 44  # pixels: the height of the belief under a glimpse
 MAX_CELLS = 10  # glimpses shown per episode
 TITLE_BAND = 36  # pixels, above each frame of the animation
 FRAME_MS, LAST_FRAME_MS = 700, 2500
-EPISODES = "time/episodes"
-ERROR_TICKS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100)  # percent
-LOSSES = {"classification": "#0072B2", "policy": "#D55E00", "baseline": "#009E73"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,9 +71,7 @@ class EpisodeRecord:
         )
 
 
-def save_gaze_grid(
-    path: str | os.PathLike[str], episodes: Sequence[EpisodeRecord], title: str
-) -> None:
+def save_gaze_grid(path: Path, episodes: Sequence[EpisodeRecord], title: str) -> None:
     """Save a PNG with one row per episode: scene and path, each glimpse with the belief, answer.
 
     Of episodes with more than ten glimpses, ten spread evenly from first to last are shown.
@@ -102,7 +92,7 @@ def save_gaze_grid(
     rows = [_draw_row(episode, shown) for episode in episodes]
     sheet = _stack([*texts, *rows], vertical=True)
     framed = ImageOps.expand(sheet, MARGIN, BACKGROUND)
-    _write(path, lambda file: framed.save(file, "PNG"))
+    write_atomically(path, lambda file: framed.save(file, "PNG"))
 
 
 def _draw_text(text: str, size: int, color: Color) -> Image.Image:
@@ -174,9 +164,7 @@ def _stack(images: Sequence[Image.Image], vertical: bool = False) -> Image.Image
     return sheet
 
 
-def save_gaze_animation(
-    path: str | os.PathLike[str], episodes: Sequence[EpisodeRecord], title: str
-) -> None:
+def save_gaze_animation(path: Path, episodes: Sequence[EpisodeRecord], title: str) -> None:
     """Save a GIF that plays the episodes glimpse by glimpse, for ever.
 
     Args:
@@ -194,7 +182,7 @@ def save_gaze_animation(
         frames += [_draw_frame(episode.view(seen + 1), title) for seen in range(num_glimpses)]
         durations += [FRAME_MS] * (num_glimpses - 1) + [LAST_FRAME_MS]
     options: dict[str, Any] = {"append_images": frames[1:], "duration": durations, "loop": 0}
-    _write(path, lambda file: frames[0].save(file, "GIF", save_all=True, **options))
+    write_atomically(path, lambda file: frames[0].save(file, "GIF", save_all=True, **options))
 
 
 def _draw_frame(view: EpisodeView, title: str) -> Image.Image:
@@ -206,85 +194,6 @@ def _draw_frame(view: EpisodeView, title: str) -> Image.Image:
     return frame.quantize(256, dither=Image.Dither.NONE)
 
 
-def save_curves(path: str | os.PathLike[str], progress_csv: str | os.PathLike, title: str) -> None:
-    """Save a PNG with the errors and the losses of a run over its episodes.
-
-    Args:
-        path: The file to write.
-        progress_csv: Written by the run's logger; columns and cells may be missing.
-        title: Task, data set and budget, in one line.
-    """
-    columns = _read_columns(progress_csv)
-    figure = Figure(figsize=(11, 4.4), layout="constrained")
-    figure.suptitle(title)
-    error_axes, loss_axes = figure.subplots(1, 2)
-    _plot_errors(error_axes, columns)
-    for name, color in LOSSES.items():
-        _plot(loss_axes, columns, f"train/{name}_loss", color=color, label=name)
-    loss_axes.set_title("losses")
-    for axes in (error_axes, loss_axes):
-        axes.set_xlabel("episodes")
-        axes.set_xlim(left=0)
-        axes.xaxis.set_major_formatter(EngFormatter(sep=""))
-        axes.grid(alpha=0.3)
-        if axes.get_legend_handles_labels()[0]:
-            axes.legend(frameon=False)
-    _write(path, lambda file: figure.savefig(file, format="png", dpi=120))
-
-
-def _read_columns(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
-    """Read the columns of a CSV file as float64; what is empty or torn is NaN."""
-    with open(path, newline="") as file:
-        reader = csv.DictReader(file)
-        names = reader.fieldnames or ()
-        rows = list(reader)
-    return {name: np.array([_to_float(row[name]) for row in rows]) for name in names}
-
-
-def _to_float(cell: str | None) -> float:
-    try:
-        return float(cell or "nan")
-    except ValueError:
-        return float("nan")
-
-
-def _plot(axes: Axes, columns: dict[str, np.ndarray], name: str, **style: Any) -> None:
-    """Plot a column over the episodes where it has values; a single value as a point."""
-    if not {name, EPISODES} <= columns.keys():
-        return
-    known = np.isfinite(columns[name])
-    marker = "." if known.sum() == 1 else ""
-    if known.any():
-        axes.plot(columns[EPISODES][known], columns[name][known], **{"marker": marker, **style})
-
-
-def _plot_errors(axes: Axes, columns: dict[str, np.ndarray]) -> None:
-    """Plot the training error as a line, the validation error as points with their intervals."""
-    _plot(axes, columns, "rollout/error", color="#868E96", label="training, running mean")
-    style = {"color": "#0072B2", "marker": "o", "ms": 4, "label": "validation, 95 % interval"}
-    _plot(axes, columns, "validation/error", **style)
-    low, high = "validation/error_low", "validation/error_high"
-    if {EPISODES, low, high} <= columns.keys():
-        axes.vlines(columns[EPISODES], columns[low], columns[high], color="#0072B2")
-    axes.set_title("error")
-    axes.set_yscale("log")
-    axes.yaxis.set_major_locator(FixedLocator(ERROR_TICKS))
-    axes.yaxis.set_minor_locator(NullLocator())
-    axes.yaxis.set_major_formatter(PercentFormatter(symbol=" %"))
-
-
 def _require_episodes(episodes: Sequence[EpisodeRecord]) -> None:
     if not episodes:
         raise ValueError("`episodes` must hold at least one episode to draw, got none.")
-
-
-def _write(path: str | os.PathLike[str], save: Callable[[BinaryIO], object]) -> None:
-    """Let `save` write a file; a reader meets the old or the new content, never a part of it."""
-    target = Path(path)
-    temporary = target.with_name(f".{target.name}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            save(file)
-        os.replace(temporary, target)
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -48,7 +48,9 @@ class RAMPolicy(BasePolicy):
         self.networks = RAMNetworks(glimpse_shape, self.num_classes, self.config)
         self.register_buffer("location_std", torch.tensor(self.config.location_std))
         self.optimizer = self.optimizer_class(
-            self.networks.parameters(), lr=lr_schedule(1.0), **self.optimizer_kwargs
+            self.networks.parameters(),
+            lr=lr_schedule(1.0),  # type: ignore[call-arg]
+            **self.optimizer_kwargs,
         )
 
     def forward(self, observation: dict[str, Tensor], state: Tensor) -> Thought:

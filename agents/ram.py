@@ -3,6 +3,7 @@
 import io
 import math
 import pathlib
+import time
 from collections.abc import Iterable
 from typing import Any, ClassVar, Self
 
@@ -23,7 +24,7 @@ from agents.config import RAMConfig, make_config
 from agents.losses import Losses, Rollout, hybrid_loss
 from agents.policy import RAMPolicy
 from agents.storage import load_archive, pack_optimizer, save_archive, unpack_optimizer
-from agents.vec_env import GymnasiumVecEnv
+from agents.vec_env import GymnasiumVecEnv, make_vec_env
 from ram_env.scenes import mix_bits
 
 FORMAT = "ram-model"
@@ -77,9 +78,7 @@ class RAM(BaseAlgorithm):
         """Make the model; see the class."""
         self.config = make_config(preset, **settings)
         if isinstance(env, str):
-            env = gym.make_vec(
-                env, num_envs=self.config.batch_size, autoreset_mode=AutoresetMode.SAME_STEP.value
-            )
+            env = make_vec_env(env, self.config.batch_size)
         super().__init__(
             policy,
             env,  # type: ignore[arg-type]
@@ -191,15 +190,15 @@ class RAM(BaseAlgorithm):
         policy.location_std.fill_(std)
         policy.set_training_mode(True)
         policy.optimizer.zero_grad()
+        callback.on_rollout_start()
         for number in range(num_rounds):
-            callback.on_rollout_start()
             rollout = self._play(callback, number * self.n_envs)
             if rollout is None:
                 return None
-            callback.update_locals(locals())
-            callback.on_rollout_end()
             losses = hybrid_loss(rollout, self.config)
             (losses.total / num_rounds).backward()
+        callback.update_locals(locals())
+        callback.on_rollout_end()
         norm = torch.nn.utils.clip_grad_norm_(policy.parameters(), self.config.max_grad_norm)
         if not torch.isfinite(norm):
             raise RuntimeError(
@@ -240,7 +239,9 @@ class RAM(BaseAlgorithm):
         self._check_ended_together(dones)
         self._episode_num += self.n_envs
         self._update_info_buffer(infos, dones)
-        logits, log_probs, baselines, paid = (torch.stack(part) for part in zip(*steps, strict=True))
+        logits, log_probs, baselines, paid = (
+            torch.stack(part) for part in zip(*steps, strict=True)
+        )
         choices = answer.argmax(1)
         return Rollout(
             logits, log_probs, baselines, paid.to(self.device), labels.to(self.device), choices
@@ -285,6 +286,7 @@ class RAM(BaseAlgorithm):
             record("rollout/error", 100.0 * (1.0 - float(np.mean(self.ep_success_buffer))))
         for name in ("classification_loss", "policy_loss", "baseline_loss"):
             record(f"train/{name}", getattr(losses, name).item())
+        record("time/seconds", (time.time_ns() - self.start_time) / 1e9)
         record("train/location_std", self.policy.location_std.item())
         self.logger.dump(self.num_timesteps)
 
@@ -326,7 +328,7 @@ class RAM(BaseAlgorithm):
         save_archive(path, header, tensors)
 
     @classmethod
-    def load(  # type: ignore[override]
+    def load(
         cls,
         path: str | pathlib.Path | io.BufferedIOBase,
         env: Any = None,

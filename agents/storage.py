@@ -5,8 +5,7 @@ import json
 import os
 import pathlib
 import zipfile
-from collections.abc import Callable
-from typing import IO, Any
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -14,28 +13,10 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from torch import Tensor
 
+from agents.files import Path, write_atomically
+
 HEADER_NAME = "header.json"
 TENSORS_NAME = "tensors.safetensors"
-Path = str | os.PathLike[str]
-
-
-def write_atomically(path: Path, write: Callable[[IO[bytes]], None]) -> None:
-    """Write a file so that at any moment it is whole: the old one or the new one.
-
-    Args:
-        path: Where the file shall be; its folder must exist.
-        write: Writes the content to the open binary file it is given.
-    """
-    path = pathlib.Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with open(temporary, "wb") as file:
-            write(file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def save_archive(
@@ -78,7 +59,7 @@ def load_archive(
     if isinstance(path, str | os.PathLike) and not pathlib.Path(path).exists():
         path = _with_suffix(path)
     try:
-        with zipfile.ZipFile(path) as archive:  # type: ignore[arg-type]
+        with zipfile.ZipFile(path) as archive:
             header = json.loads(archive.read(HEADER_NAME))
             tensors = load_tensors(archive.read(TENSORS_NAME))
     except (zipfile.BadZipFile, KeyError, SafetensorError, json.JSONDecodeError) as error:

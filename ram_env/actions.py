@@ -44,15 +44,16 @@ class ActionDecoder(ABC):
 
 
 class BoxDecoder(ActionDecoder):
-    """`Box(-1, 1, (2 + C,))`: location (x, y), then one score per class; the label is the argmax."""
+    """`Box(-1, 1, (2 + C,))`: location (x, y), then a score per class; the label is the argmax."""
 
     def __init__(self, num_classes: int) -> None:
         """Make the space for `num_classes` classes."""
+        self._num_classes = num_classes
         self.space = spaces.Box(-1.0, 1.0, (2 + num_classes,), dtype=np.float32)
 
     def decode(self, actions: Any) -> Answers:
         """Split float (M, 2 + C) into location and scores."""
-        values = _checked_floats("action", actions, self.space.shape)
+        values = _checked_floats("action", actions, (2 + self._num_classes,))
         scores = values[:, 2:]
         return Answers(values[:, :2], scores.argmax(axis=1), scores)
 
@@ -63,11 +64,12 @@ class MultiDiscreteDecoder(ActionDecoder):
     def __init__(self, num_classes: int, location_grid: int) -> None:
         """Make the space for `num_classes` classes and `location_grid` cells along each side."""
         self._grid = location_grid
-        self.space = spaces.MultiDiscrete([location_grid, location_grid, num_classes])
+        self._sizes = np.array([location_grid, location_grid, num_classes])
+        self.space = spaces.MultiDiscrete(self._sizes)
 
     def decode(self, actions: Any) -> Answers:
         """Read whole numbers (M, 3); the centre of cell i is at (2 i + 1) / grid - 1."""
-        values = _checked_integers("action", actions, self.space.nvec)
+        values = _checked_integers("action", actions, self._sizes)
         locations = (2.0 * values[:, :2] + 1.0) / self._grid - 1.0
         return Answers(locations.astype(np.float32), values[:, 2], None)
 
@@ -84,7 +86,9 @@ class DictDecoder(ActionDecoder):
     def decode(self, actions: Any) -> Answers:
         """Read float locations (M, 2) and whole-number labels (M,)."""
         if not isinstance(actions, dict) or set(actions) != {"location", "label"}:
-            keys = sorted(map(str, actions)) if isinstance(actions, dict) else type(actions).__name__
+            keys = (
+                sorted(map(str, actions)) if isinstance(actions, dict) else type(actions).__name__
+            )
             raise ValueError(f"`action` must be a dict of `location` and `label`, got {keys}.")
         locations = _checked_floats("location", actions["location"], (2,))
         labels = _checked_integers("label", actions["label"], self._num_classes)
@@ -145,7 +149,5 @@ def _checked_integers(name: str, values: Any, bounds: np.ndarray) -> np.ndarray:
     if array.shape[1:] != bounds.shape:
         raise ValueError(f"`{name}` must have shape {bounds.shape}, got {array.shape[1:]}.")
     if ((array < 0) | (array >= bounds)).any():
-        raise ValueError(
-            f"`{name}` must be in 0..{(bounds - 1).tolist()}, got {array.tolist()}."
-        )
+        raise ValueError(f"`{name}` must be in 0..{(bounds - 1).tolist()}, got {array.tolist()}.")
     return array.astype(np.int64, copy=False)

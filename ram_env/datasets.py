@@ -75,7 +75,7 @@ def load_dataset(
     | `"digits"` | scikit-learn's, made 28x28, 10 classes | first 1,297, next 200, last 300 |
     | `"auto"` | MNIST; if it cannot be had, with a warning, digits | as above |
     | `"idx"` | `data_dir`: files named like MNIST's | the last twelfth validates, t10k tests |
-    | `"PATH.npz"` | `images` uint8 (N, h, w), `labels` (N,) | 80, 10, 10 %, in a fixed mixed order |
+    | `"PATH.npz"` | `images` uint8 (N, h, w), `labels` (N,) | 80, 10, 10 % in a fixed mixed order |
 
     MNIST is searched for in `data_dir`, in the folder that the environment variable RAM_ENV_DATA
     names, and in the user's cache folder, where it is otherwise downloaded to.
@@ -177,7 +177,7 @@ def _load_digits(split: str) -> ImageDataset:
 @functools.cache
 def _load_npz(split: str, path: str) -> ImageDataset:
     images, labels = _read_npz(path)
-    _check_arrays(images, labels, path)
+    _check_arrays(images, labels, path)  # before the classes are counted
     whole = ImageDataset(images, labels, int(labels.max()) + 1, path)
     _require_images(whole, 10)
     # By a hash of the index, so that a file sorted by class still gives mixed splits.
@@ -188,8 +188,9 @@ def _load_npz(split: str, path: str) -> ImageDataset:
 
 def _read_npz(path: str) -> tuple[np.ndarray, np.ndarray]:
     try:
-        with np.load(path, allow_pickle=False) as file:
-            return file["images"], file["labels"]
+        # NumPy leaves files open that it opened itself and could not read.
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as arrays:
+            return arrays["images"], arrays["labels"]
     except Exception as error:  # a damaged file makes NumPy and zipfile raise nearly anything
         raise ValueError(
             f"`{path}` must be an .npz file with the arrays `images` and `labels`, made by "

@@ -5,8 +5,9 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
-from ram_env.rendering import HumanWindow, render_episode
+from ram_env.rendering import EpisodeView, render_episode
 from ram_env.task import Episodes, GlimpseTask
+from ram_env.window import HumanWindow
 
 Observation = dict[str, np.ndarray]
 
@@ -49,8 +50,8 @@ class GlimpseEnv(gym.Env[Observation, Any]):
 
     (0, 0) is the centre of the canvas, (-1, -1) its top-left, x grows to the right, y downwards.
     The pixel under a location is clip(floor((l + 1) / 2 * side), 0, side - 1) in float64. Scale k
-    is the window of side w = g * 2**k that covers pixel - w // 2 to pixel - w // 2 + w - 1, averaged
-    over blocks of 2**k x 2**k pixels and divided by 255. Outside the canvas lies 0.
+    is the window of side w = g * 2**k that covers pixel - w // 2 to pixel - w // 2 + w - 1,
+    averaged over blocks of 2**k x 2**k pixels and divided by 255. Outside the canvas lies 0.
 
     ## Rewards
     By `reward`, for an episode of T steps:
@@ -130,7 +131,7 @@ class GlimpseEnv(gym.Env[Observation, Any]):
         """
         self.render_mode = checked_render_mode(render_mode)
         self.task = GlimpseTask(**task_arguments)
-        self.observation_space = self.task.observation_space
+        self.observation_space = self.task.observation_space  # type: ignore[assignment]
         self.action_space = self.task.action_space
         self._episodes = Episodes(1, self.task)
         self._window = HumanWindow() if render_mode == "human" else None
@@ -180,7 +181,11 @@ class GlimpseEnv(gym.Env[Observation, Any]):
         """Draw the episode so far: uint8 (height, width, 3) in mode `"rgb_array"`, else None."""
         if self.render_mode != "rgb_array":
             return None
-        return render_episode(self.task.view(self._episodes, 0))
+        return render_episode(self.view())
+
+    def view(self) -> EpisodeView:
+        """Return what there is to draw of the episode so far, the hidden scene included."""
+        return self.task.view(self._episodes, 0)
 
     def close(self) -> None:
         """Close the window, if there is one."""
@@ -190,8 +195,7 @@ class GlimpseEnv(gym.Env[Observation, Any]):
     def _show(self) -> None:
         """Bring the window of mode `"human"` up to date."""
         if self._window is not None:
-            frame = render_episode(self.task.view(self._episodes, 0))
-            self._window.show(frame, self.metadata["render_fps"])
+            self._window.show(render_episode(self.view()), self.metadata["render_fps"])
 
     def _observation(self) -> Observation:
         observation = self.task.observe(self._episodes, FIRST)
@@ -199,9 +203,7 @@ class GlimpseEnv(gym.Env[Observation, Any]):
 
     def _info(self) -> dict[str, Any]:
         info = self.task.info(self._episodes, FIRST)
-        return {
-            key: value[0] if value.ndim > 1 else int(value[0]) for key, value in info.items()
-        }
+        return {key: value[0] if value.ndim > 1 else int(value[0]) for key, value in info.items()}
 
 
 FIRST = np.array([0])  # the only row of a single env

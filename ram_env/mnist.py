@@ -56,7 +56,7 @@ def find_mnist(data_dir: str | None, environment_dir: str | None) -> dict[str, P
             return files
     cache = cache_folder()
     failure = _complete_once(cache)
-    if failure:
+    if failure is not None:
         raise MnistNotFoundError(
             f"MNIST was not found, and the download failed ({failure}). To get it, pass its folder "
             "as `data_dir`, or set the environment variable RAM_ENV_DATA to its folder, or connect "
@@ -77,8 +77,8 @@ def cache_folder() -> Path:
 
 
 @functools.cache
-def _complete_once(folder: Path) -> str:
-    """Download what the cache folder lacks; return why that failed, or an empty string."""
+def _complete_once(folder: Path) -> str | None:
+    """Download what the cache folder lacks; return why that failed, or None."""
     try:
         held = find_idx_files(folder) if folder.exists() else {}
         missing = {f"{name}.gz": MNIST_SHA256S[name] for name in IDX_FILES if name not in held}
@@ -86,4 +86,4 @@ def _complete_once(folder: Path) -> str:
             download_files(missing, MIRRORS, folder)
     except OSError as error:
         return str(error)
-    return ""
+    return None

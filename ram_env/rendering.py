@@ -1,15 +1,13 @@
 """Pictures of an episode: the scene, where the sensor looked, what the retina saw, the belief.
 
-Everything is drawn with Pillow; only `HumanWindow` needs pygame, and imports it when first shown.
-One colour stands for one glimpse in every picture: blue for the first, yellow for the last.
+Everything is drawn with Pillow. One colour stands for one glimpse in every picture: blue for the
+first, yellow for the last.
 """
 
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
 
 import numpy as np
-from gymnasium.error import DependencyNotInstalled
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from ram_env.retina import location_to_pixel, window_side
@@ -248,51 +246,3 @@ def _draw_path(
         draw.ellipse((x - radius, y - radius, x + radius, y + radius), color, outline=INK)
         font = load_font(round(1.6 * radius))
         draw.text((x, y), str(index + 1), INK, font, anchor="mm")
-
-
-class HumanWindow:
-    """A window on the screen that shows frames; needs pygame."""
-
-    def __init__(self) -> None:
-        """Prepare; the window opens with the first frame."""
-        self._pygame: Any = None
-        self._clock: Any = None
-
-    def show(self, frame: np.ndarray, fps: int) -> None:
-        """Show a frame, and wait as long as `fps` frames per second ask for.
-
-        Args:
-            frame: uint8 (h, w, 3).
-            fps: Frames per second, at most.
-
-        Raises:
-            DependencyNotInstalled: If pygame is missing.
-        """
-        if self._pygame is None:
-            self._open()
-        height, width, _ = frame.shape
-        screen = self._pygame.display.get_surface()
-        if screen is None or screen.get_size() != (width, height):
-            screen = self._pygame.display.set_mode((width, height))
-        picture = self._pygame.image.frombuffer(frame.tobytes(), (width, height), "RGB")
-        screen.blit(picture, (0, 0))
-        self._pygame.event.pump()
-        self._pygame.display.flip()
-        self._clock.tick(fps)
-
-    def close(self) -> None:
-        """Close the window, if there is one; `show` opens a new one."""
-        if self._pygame is not None:
-            self._pygame.display.quit()
-            self._pygame = None
-
-    def _open(self) -> None:
-        try:
-            import pygame
-        except ImportError as error:
-            raise DependencyNotInstalled(
-                '`render_mode="human"` needs pygame: run `pip install "ram-env[human]"`.'
-            ) from error
-        pygame.display.init()
-        pygame.display.set_caption("ram-env")
-        self._pygame, self._clock = pygame, pygame.time.Clock()

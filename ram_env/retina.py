@@ -20,15 +20,19 @@ def location_to_pixel(locations: np.ndarray, canvas_shape: tuple[int, int]) -> n
     Source: Mnih et al. 2014, arXiv:1406.6247, section 3.
     """
     if not np.isfinite(locations).all():
-        raise ValueError(f"`locations` must be finite, got {locations[~np.isfinite(locations)][0]}.")
+        raise ValueError(
+            f"`locations` must be finite, got {locations[~np.isfinite(locations)][0]}."
+        )
     sides = np.array(canvas_shape, dtype=np.float64)
     # Float64: in float32 the product can round up to the next pixel on wide canvases.
-    pixels = np.floor((locations[:, ::-1].astype(np.float64) + 1.0) / 2.0 * sides)  # (x, y) -> (y, x)
+    pixels = np.floor(
+        (locations[:, ::-1].astype(np.float64) + 1.0) / 2.0 * sides
+    )  # (x, y) -> (y, x)
     return np.clip(pixels, 0, sides - 1).astype(np.int64)
 
 
 def window_side(patch_size: int, scale: int) -> int:
-    """Return the side in canvas pixels of the window that scale `scale` (0 is the finest) covers."""
+    """Return the side of the window that a scale (0 is the finest) covers, in canvas pixels."""
     return patch_size * 2**scale
 
 

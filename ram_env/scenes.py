@@ -19,6 +19,8 @@ _HALF = np.uint64(32)
 
 # A location is drawn on a grid of 2**24 points, the finest that float32 holds exactly in [-1, 1).
 _LOCATION_STEPS = 2**24
+# The scene seed of image 0 in the frozen set of each split.
+_FROZEN_SEEDS = {"validation": 10_000, "test": 0}
 _DRAWS_PER_SCENE = 5  # image, row, column, x, y
 _DRAWS_PER_DISTRACTOR = 5  # image, row and column of the crop, row and column on the canvas
 
@@ -44,6 +46,21 @@ def draw_integers(scene_seeds: np.ndarray, bounds: np.ndarray) -> np.ndarray:
     streams = mix_bits(scene_seeds.astype(np.uint64) + _INCREMENT)  # (M,)
     hashes = mix_bits(streams[:, None] + draws)  # (M, D)
     return (((hashes >> _HALF) * bounds.astype(np.uint64)) >> _HALF).astype(np.int64)
+
+
+def frozen_scenes(split: str, indices: np.ndarray) -> dict[str, np.ndarray]:
+    """Return the `reset` options of frozen scenes: what results are measured on.
+
+    Args:
+        split: `"test"`: image i has scene seed i; `"validation"`: image i has 10,000 + i.
+        indices: Which images, int64 (M,).
+
+    Raises:
+        ValueError: If the split has no frozen scenes.
+    """
+    if split not in _FROZEN_SEEDS:
+        raise ValueError(f"`split` must be one of {sorted(_FROZEN_SEEDS)}, got {split!r}.")
+    return {"index": indices, "scene_seed": indices + _FROZEN_SEEDS[split]}
 
 
 @dataclass(frozen=True, eq=False)

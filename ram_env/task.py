@@ -10,7 +10,7 @@ import numpy as np
 from gymnasium import spaces
 from gymnasium.error import ResetNeeded
 
-from ram_env.actions import ActionFormat, make_decoder
+from ram_env.actions import ActionFormat, Answers, make_decoder
 from ram_env.datasets import load_dataset
 from ram_env.rendering import EpisodeView
 from ram_env.retina import Canvases, extract_glimpses, location_to_pixel, window_side
@@ -53,9 +53,7 @@ class Episodes:
 
     def __init__(self, num_episodes: int, task: "GlimpseTask") -> None:
         """Allocate the state of `num_episodes` episodes, none of them begun."""
-        self.canvases = Canvases(
-            num_episodes, task.canvas_shape, task.patch_size, task.num_scales
-        )
+        self.canvases = Canvases(num_episodes, task.canvas_shape, task.patch_size, task.num_scales)
         self.index = np.zeros(num_episodes, dtype=np.int64)
         self.label = np.zeros(num_episodes, dtype=np.int64)
         self.scene_seed = np.zeros(num_episodes, dtype=np.int64)
@@ -193,7 +191,7 @@ class GlimpseTask:
             raise ResetNeeded(
                 "`step()` after the last glimpse: call `reset()` to start the next episode."
             )
-        answers = self._decoder.decode(actions)
+        answers = self.decode(actions)
         terminated = episodes.num_taken[rows] == self.num_glimpses
         is_success = answers.labels == episodes.label[rows]
         if answers.scores is not None:
@@ -205,6 +203,14 @@ class GlimpseTask:
             self._look(episodes, rows[moving], answers.locations[moving])
         rewards = self._rewards(episodes, rows, terminated, is_success)
         return Outcome(rewards, terminated, answers.labels, is_success)
+
+    def decode(self, actions: Any) -> Answers:
+        """Read a batch of M actions, laid out as `batch_space(action_space, M)` does.
+
+        Raises:
+            ValueError: If an action is not one of the action space; out of [-1, 1] is clipped.
+        """
+        return self._decoder.decode(actions)
 
     def observe(self, episodes: Episodes, rows: np.ndarray) -> dict[str, np.ndarray]:
         """Return fresh copies of the latest observations.
@@ -312,7 +318,9 @@ class GlimpseTask:
 
     def _check_image_sizes(self) -> None:
         image_shape = self.dataset.images.shape[1:]
-        if any(image > canvas for image, canvas in zip(image_shape, self.canvas_shape, strict=True)):
+        if any(
+            image > canvas for image, canvas in zip(image_shape, self.canvas_shape, strict=True)
+        ):
             raise ValueError(
                 f"`canvas_size` must be at least the image size {image_shape}, "
                 f"got {self.canvas_shape}: enlarge the canvas."

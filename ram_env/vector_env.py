@@ -11,7 +11,7 @@ from gymnasium.vector.utils import batch_space
 
 from ram_env.actions import count_actions, select_actions
 from ram_env.env import GlimpseEnv, Observation, checked_render_mode, draw_scene_seed
-from ram_env.rendering import render_episode
+from ram_env.rendering import EpisodeView, render_episode
 from ram_env.task import Episodes, GlimpseTask, Outcome
 
 Infos = dict[str, Any]
@@ -65,7 +65,7 @@ class GlimpseVectorEnv(VectorEnv[Observation, Any, np.ndarray]):
         self._np_randoms: list[np.random.Generator | None] = [None] * self.num_envs
         self._np_random_seeds = [-1] * self.num_envs
 
-    @property
+    @property  # type: ignore[misc]
     def np_random(self) -> tuple[np.random.Generator, ...]:  # type: ignore[override]
         """The sub-envs' random number generators; one never seeded is seeded from the system's."""
         return tuple(self._generator(row) for row in range(self.num_envs))
@@ -75,7 +75,7 @@ class GlimpseVectorEnv(VectorEnv[Observation, Any, np.ndarray]):
         """The seeds of the sub-envs' random number generators."""
         return tuple(self._np_random_seeds[row] for row, _ in enumerate(self.np_random))
 
-    def reset(  # type: ignore[override]
+    def reset(
         self,
         *,
         seed: int | Sequence[int | None] | None = None,
@@ -105,9 +105,7 @@ class GlimpseVectorEnv(VectorEnv[Observation, Any, np.ndarray]):
         self._begin(rows, given)
         return self._observation(), self._place(rows, self.task.info(self._episodes, rows))
 
-    def step(
-        self, actions: Any
-    ) -> tuple[Observation, np.ndarray, np.ndarray, np.ndarray, Infos]:
+    def step(self, actions: Any) -> tuple[Observation, np.ndarray, np.ndarray, np.ndarray, Infos]:
         """Take one action in each sub-env; finished ones restart as the autoreset mode says.
 
         Args:
@@ -153,10 +151,14 @@ class GlimpseVectorEnv(VectorEnv[Observation, Any, np.ndarray]):
         """Draw all episodes so far: num_envs pictures, uint8 (height, width, 3) each."""
         if self.render_mode is None:
             return None
-        return tuple(render_episode(self.task.view(self._episodes, row)) for row in self._all)
+        return tuple(render_episode(self.view(row)) for row in range(self.num_envs))
+
+    def view(self, row: int) -> EpisodeView:
+        """Return what there is to draw of one sub-env's episode so far, the scene included."""
+        return self.task.view(self._episodes, row)
 
     def _begin(self, rows: np.ndarray, given: dict[str, np.ndarray]) -> None:
-        """Start episodes on the scenes that are given or drawn; a row draws one seed in any case."""
+        """Start episodes on scenes that are given or drawn; a row draws a seed in any case."""
         drawn = [draw_scene_seed(self._generator(row)) for row in rows]
         seeds = given["scene_seed"][rows] if "scene_seed" in given else np.array(drawn, np.int64)
         indices = given["index"][rows] if "index" in given else None
@@ -173,7 +175,7 @@ class GlimpseVectorEnv(VectorEnv[Observation, Any, np.ndarray]):
         return self.task.observe(self._episodes, self._all)
 
     def _place(self, rows: np.ndarray, info: dict[str, np.ndarray]) -> Infos:
-        """Lay out the info of some sub-envs as Gymnasium does: arrays, each with a mask beside it."""
+        """Lay out the info of some sub-envs as Gymnasium does: arrays with a mask beside each."""
         infos: Infos = {}
         for key, values in info.items():
             infos[key] = np.zeros((self.num_envs, *values.shape[1:]), dtype=values.dtype)

@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 from PIL.GifImagePlugin import GifImageFile
 
+from agents.curves import save_curves
 from agents.pictures import (
     ANSWER,
     CELL,
@@ -16,7 +17,6 @@ from agents.pictures import (
     MARGIN,
     SCENE,
     EpisodeRecord,
-    save_curves,
     save_gaze_animation,
     save_gaze_grid,
 )

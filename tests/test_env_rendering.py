@@ -15,7 +15,6 @@ from ram_env.rendering import (
     TRACK,
     WRONG,
     EpisodeView,
-    HumanWindow,
     draw_retina,
     draw_scene,
     fit,
@@ -24,6 +23,7 @@ from ram_env.rendering import (
     render_episode,
 )
 from ram_env.retina import Canvases, extract_glimpses, location_to_pixel
+from ram_env.window import HumanWindow
 
 CORNERS = [(-1, -1), (1, -1), (-1, 1), (1, 1)]
 

@@ -1,0 +1,83 @@
+"""The picture of how a run learned: errors and losses over its episodes."""
+
+import csv
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import EngFormatter, FixedLocator, NullLocator, PercentFormatter
+
+from agents.files import Path, write_atomically
+
+EPISODES = "time/episodes"
+ERROR_TICKS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100)  # percent
+LOSSES = {"classification": "#0072B2", "policy": "#D55E00", "baseline": "#009E73"}
+
+
+def save_curves(path: Path, progress_csv: Path, title: str) -> None:
+    """Save a PNG with the errors and the losses of a run over its episodes.
+
+    Args:
+        path: The file to write.
+        progress_csv: Written by the run's logger; columns and cells may be missing.
+        title: Task, data set and budget, in one line.
+    """
+    columns = _read_columns(progress_csv)
+    figure = Figure(figsize=(11, 4.4), layout="constrained")
+    figure.suptitle(title)
+    error_axes, loss_axes = figure.subplots(1, 2)
+    _plot_errors(error_axes, columns)
+    for name, color in LOSSES.items():
+        _plot(loss_axes, columns, f"train/{name}_loss", color=color, label=name)
+    loss_axes.set_title("losses")
+    for axes in (error_axes, loss_axes):
+        axes.set_xlabel("episodes")
+        axes.set_xlim(left=0)
+        axes.xaxis.set_major_formatter(EngFormatter(sep=""))
+        axes.grid(alpha=0.3)
+        if axes.get_legend_handles_labels()[0]:
+            axes.legend(frameon=False)
+    write_atomically(path, lambda file: figure.savefig(file, format="png", dpi=120))
+
+
+def _read_columns(path: Path) -> dict[str, np.ndarray]:
+    """Read the columns of a CSV file as float64; what is empty or torn is NaN."""
+    with open(path, newline="") as file:
+        reader = csv.DictReader(file)
+        names = reader.fieldnames or ()
+        rows = list(reader)
+    return {name: np.array([_to_float(row[name]) for row in rows]) for name in names}
+
+
+def _to_float(cell: str | None) -> float:
+    try:
+        return float(cell or "nan")
+    except ValueError:
+        return float("nan")
+
+
+def _plot(axes: Axes, columns: dict[str, np.ndarray], name: str, **style: Any) -> None:
+    """Plot a column over the episodes where it has values; a single value as a point."""
+    if not {name, EPISODES} <= columns.keys():
+        return
+    known = np.isfinite(columns[name])
+    marker = "." if known.sum() == 1 else ""
+    if known.any():
+        axes.plot(columns[EPISODES][known], columns[name][known], **{"marker": marker, **style})
+
+
+def _plot_errors(axes: Axes, columns: dict[str, np.ndarray]) -> None:
+    """Plot the training error as a line, the validation error as points with their intervals."""
+    _plot(axes, columns, "rollout/error", color="#868E96", label="training, running mean")
+    style = {"color": "#0072B2", "marker": "o", "ms": 4, "label": "validation, 95 % interval"}
+    _plot(axes, columns, "validation/error", **style)
+    low, high = "validation/error_low", "validation/error_high"
+    if {EPISODES, low, high} <= columns.keys():
+        axes.vlines(columns[EPISODES], columns[low], columns[high], color="#0072B2")
+    axes.set_title("error")
+    axes.set_yscale("log")
+    axes.set_ylim(top=100)
+    axes.yaxis.set_major_locator(FixedLocator(ERROR_TICKS))
+    axes.yaxis.set_minor_locator(NullLocator())
+    axes.yaxis.set_major_formatter(PercentFormatter(symbol=" %"))

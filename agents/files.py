@@ -1,0 +1,34 @@
+"""Files that are never half written."""
+
+import json
+import os
+import pathlib
+from collections.abc import Callable
+from typing import IO, Any
+
+Path = str | os.PathLike[str]
+
+
+def write_atomically(path: Path, write: Callable[[IO[bytes]], object]) -> None:
+    """Write a file so that at any moment it is whole: the old one or the new one.
+
+    Args:
+        path: Where the file shall be; its folder must exist.
+        write: Writes the content to the open binary file it is given.
+    """
+    path = pathlib.Path(path)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with open(temporary, "wb") as file:
+            write(file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write what JSON can hold, readably and atomically."""
+    text = json.dumps(content, indent=2) + "\n"
+    write_atomically(path, lambda file: file.write(text.encode()))

@@ -1,0 +1,193 @@
+"""Train the Recurrent Attention Model on one of the tasks, from the command line.
+
+    python train.py --env cluttered --minutes 10
+
+leaves a run folder: the model, its error on the test set, and pictures of where it looked.
+"""
+
+import argparse
+import difflib
+import importlib
+import json
+import sys
+import time
+import warnings
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+
+from agents.config import PRESETS, make_config
+from ram_env import SHORT_NAMES
+
+STOPPED = 130  # the exit code of a program that Ctrl-C ended
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Declare the options."""
+    parser = argparse.ArgumentParser(
+        description="Train an agent that learns where to look.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    add = parser.add_argument
+    tasks = ", ".join(SHORT_NAMES)
+    add("--env", default="cluttered", metavar="NAME", help=f"{tasks}, or any registered id")
+    add(
+        "--env-kwargs",
+        nargs="+",
+        default=[],
+        metavar="KEY=VALUE",
+        help="arguments of the env, such as num_distractors=8",
+    )
+    add("--preset", choices=list(PRESETS), default="default", help="settings of the agent")
+    budget = parser.add_mutually_exclusive_group()
+    budget.add_argument(
+        "--episodes", type=_positive_int, metavar="N", help="budget in episodes (scenes)"
+    )
+    budget.add_argument(
+        "--minutes",
+        type=_positive_float,
+        default=10.0,
+        metavar="M",
+        help="budget as the episodes that this machine trains in M minutes; measured at the start",
+    )
+    add(
+        "--num-glimpses",
+        type=_positive_int,
+        metavar="T",
+        help="glimpses per episode (default: the task's)",
+    )
+    add("--seed", type=_seed, default=0, help="of networks, scenes and exploration")
+    add("--device", default="auto", help="auto, cpu, cuda, cuda:1, ...")
+    add(
+        "--num-envs",
+        type=_positive_int,
+        metavar="N",
+        help="games at once (default: the batch size)",
+    )
+    add(
+        "--batch-size",
+        type=_positive_int,
+        metavar="B",
+        help="episodes per gradient step (default: the preset's)",
+    )
+    add("--dataset", default="auto", help="auto, mnist, digits, idx or the path of an .npz")
+    add("--data-dir", metavar="DIR", help="folder of the IDX files")
+    add("--run-dir", type=Path, metavar="DIR", help="run folder (default: runs/NAME-TIME)")
+    add("--threads", type=_positive_int, metavar="N", help="CPU threads (default: one per core)")
+    return parser
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line; return the exit code."""
+    parser = make_parser()
+    options = parser.parse_args(arguments)
+    warnings.formatwarning = lambda message, *_, **__: f"warning: {message}\n"
+    try:
+        return run(options)
+    except (ValueError, TypeError, OSError, gym.error.Error) as error:
+        if not isinstance(error, ValueError | gym.error.Error | FileExistsError | PermissionError):
+            raise
+        parser.exit(2, f"{parser.prog}: error: {error}\n")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Train as the options say; return the exit code."""
+    env_id = resolve_env(options.env)
+    env_kwargs = parse_env_kwargs(options.env_kwargs) | {"dataset": options.dataset}
+    if options.data_dir is not None:
+        env_kwargs["data_dir"] = options.data_dir
+    if options.num_glimpses is not None:
+        env_kwargs["num_glimpses"] = options.num_glimpses
+    settings = {} if options.batch_size is None else {"batch_size": options.batch_size}
+    config = make_config(options.preset, **settings)
+    name = options.env.split(":")[-1]
+    folder = options.run_dir or Path("runs") / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}"
+
+    from agents.run import RunOptions, train  # loads torch: not before the options are checked
+
+    result, stopped = train(
+        RunOptions(
+            env_id=env_id,
+            preset=options.preset,
+            config=config,
+            folder=folder,
+            seed=options.seed,
+            env_kwargs=env_kwargs,
+            episodes=options.episodes,
+            minutes=options.minutes,
+            num_envs=options.num_envs or config.batch_size,
+            device=options.device,
+            threads=options.threads,
+        )
+    )
+    if stopped:
+        print("Stopped before the budget was spent; everything so far is saved.")
+    print(f"{result.describe()}\nRun folder: {folder} (see gaze.png, curves.png, evaluation.json)")
+    return STOPPED if stopped else 0
+
+
+def resolve_env(name: str) -> str:
+    """Return the id that a short name or an id means; `module:id` imports the module.
+
+    Raises:
+        ValueError: If there is none; the message names the nearest.
+    """
+    if name in SHORT_NAMES:
+        return SHORT_NAMES[name]
+    module, _, env_id = name.rpartition(":")
+    if module:
+        try:
+            importlib.import_module(module)
+        except ImportError as error:
+            raise ValueError(f"`--env {name}`: cannot import {module!r} ({error}).") from error
+    if env_id in gym.registry:
+        return env_id
+    known = [*SHORT_NAMES, *SHORT_NAMES.values()]
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.3)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    raise ValueError(f"`--env` must be one of {', '.join(known)}, got {name!r}.{hint}")
+
+
+def parse_env_kwargs(pairs: list[str]) -> dict[str, Any]:
+    """Read KEY=VALUE pairs; a value is JSON where it can be, else a string.
+
+    Raises:
+        ValueError: If a pair has no key or no equals sign.
+    """
+    arguments = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not equals or not key.isidentifier():
+            raise ValueError(f"`--env-kwargs` must be KEY=VALUE pairs, got {pair!r}.")
+        try:
+            arguments[key] = json.loads(value)
+        except json.JSONDecodeError:
+            arguments[key] = value
+    return arguments
+
+
+def _positive_int(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"must be a whole number of at least 1, got {text!r}")
+    return int(text)
+
+
+def _seed(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or int(text) >= 2**32:
+        raise argparse.ArgumentTypeError(f"must be a whole number in 0..2**32 - 1, got {text!r}")
+    return int(text)
+
+
+def _positive_float(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = float("nan")
+    if not 0.0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"must be a positive number, got {text!r}")
+    return value
+
+
+if __name__ == "__main__":
+    sys.exit(main())

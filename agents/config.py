@@ -55,6 +55,11 @@ class RAMConfig:
     learning_rate_schedule: str = _setting("cosine", "cosine (to 0) or constant")
     max_grad_norm: float = _setting(1.0, "the gradient is scaled down to this norm")
     batch_size: int = _setting(256, "episodes per gradient step")
+    precision: str = _setting(
+        "auto",
+        "of glimpse and core networks in training: float32, bfloat16 (weights stay float32), or "
+        "auto: bfloat16 where the processor multiplies it natively",
+    )
 
     def __post_init__(self) -> None:
         """Check every setting."""
@@ -62,6 +67,7 @@ class RAMConfig:
         _one_of(self, "learn_class_from", "labels", "reward")
         _one_of(self, "gaze_reward", "env", "log_likelihood")
         _one_of(self, "learning_rate_schedule", "cosine", "constant")
+        _one_of(self, "precision", "auto", "float32", "bfloat16")
         for name in ("hidden_size", "glimpse_hidden_size", "location_hidden_size", "feature_size"):
             _at_least(self, name, 1)
         _at_least(self, "batch_size", 1)
@@ -133,7 +139,7 @@ def _positive(config: RAMConfig, name: str) -> None:
 
 
 PRESETS: dict[str, RAMConfig] = {
-    # What trains fastest and best here; the evidence is in the README.
+    # What trains fastest and best of what we tried.
     "default": RAMConfig(),
     # Mnih et al. 2014, section 4: networks and loss as printed. Optimiser and std are not printed.
     "paper": RAMConfig(

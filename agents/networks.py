@@ -169,10 +169,13 @@ class RAMNetworks(nn.Module):
         """Take in one glimpse, (B, K, g, g) at (B, 2), in state (B, S)."""
         features = self.glimpse_network(glimpse, location)  # (B, F)
         hidden, state = self.core_network(features, state)  # (B, H), (B, S)
-        gaze_hidden = hidden if self.policy_gradient_to_core else hidden.detach()
-        return Thought(
-            logits=self.action_network(hidden),
-            mean=self.location_network(gaze_hidden),
-            baseline=self.baseline_network(hidden),
-            state=state,
-        )
+        hidden, state = hidden.float(), state.float()
+        # The heads are small, and a location in bfloat16 would be off by a pixel on wide canvases.
+        with torch.autocast(hidden.device.type, enabled=False):
+            gaze_hidden = hidden if self.policy_gradient_to_core else hidden.detach()
+            return Thought(
+                logits=self.action_network(hidden),
+                mean=self.location_network(gaze_hidden),
+                baseline=self.baseline_network(hidden),
+                state=state,
+            )

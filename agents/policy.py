@@ -111,7 +111,8 @@ class RAMPolicy(BasePolicy):
         self.set_training_mode(False)
         tensors, is_batch = self.obs_to_tensor(observation)
         assert isinstance(tensors, dict)
-        with torch.no_grad():
+        # Float32 even if a callback calls this within a training in mixed precision.
+        with torch.no_grad(), torch.autocast(self.device.type, enabled=False):
             memory = self._memory(state, episode_start, len(tensors["location"]))
             thought = self(tensors, memory)
             actions = self._act(thought, deterministic)

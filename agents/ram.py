@@ -110,6 +110,7 @@ class RAM(BaseAlgorithm):
         if self.seed is None:
             self.seed = int(np.random.SeedSequence().generate_state(1)[0])
         self.set_random_seed(self.seed)
+        self.mixed_precision = uses_bfloat16(self.config.precision, self.device)
         if self.env is not None:
             self._check_num_envs()
         self.policy = self.policy_class(  # type: ignore[assignment]
@@ -192,7 +193,8 @@ class RAM(BaseAlgorithm):
         policy.optimizer.zero_grad()
         callback.on_rollout_start()
         for number in range(num_rounds):
-            rollout = self._play(callback, number * self.n_envs)
+            with torch.autocast(self.device.type, torch.bfloat16, enabled=self.mixed_precision):
+                rollout = self._play(callback, number * self.n_envs)
             if rollout is None:
                 return None
             losses = hybrid_loss(rollout, self.config)
@@ -369,6 +371,17 @@ class RAM(BaseAlgorithm):
             check_for_correct_spaces(wrapped, model.observation_space, model.action_space)
             model.set_env(wrapped, force_reset)
         return model
+
+
+def uses_bfloat16(precision: str, device: torch.device) -> bool:
+    """Return whether a `precision` setting means mixed precision on a device."""
+    if precision != "auto":
+        return precision == "bfloat16"
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    # Older releases of PyTorch cannot tell what the processor can.
+    capabilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
+    return any(capabilities.get(name, False) for name in ("avx512_bf16", "amx_bf16"))
 
 
 def _describe_action_space(space: spaces.Space[Any]) -> dict[str, Any]:

@@ -157,6 +157,7 @@ def _describe(options: RunOptions, episodes: int, model: RAM) -> dict[str, Any]:
         "seed": options.seed,
         "num_envs": options.num_envs,
         "device": str(model.device),
+        "precision": "bfloat16" if model.mixed_precision else "float32",
         "threads": torch.get_num_threads(),
         "command": shlex.join(["python", *sys.argv]),
         "versions": {name: version(name) for name in PACKAGES},

@@ -13,12 +13,15 @@ import sys
 import time
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gymnasium as gym
 
 from agents.config import PRESETS, make_config
 from ram_env import SHORT_NAMES
+
+if TYPE_CHECKING:
+    from agents.run import Run
 
 STOPPED = 130  # the exit code of a program that Ctrl-C ended
 
@@ -85,14 +88,38 @@ def main(arguments: list[str] | None = None) -> int:
     warnings.formatwarning = lambda message, *_, **__: f"warning: {message}\n"
     try:
         return run(options)
-    except (ValueError, TypeError, OSError, gym.error.Error) as error:
-        if not isinstance(error, ValueError | gym.error.Error | FileExistsError | PermissionError):
-            raise
+    except OptionError as error:
         parser.exit(2, f"{parser.prog}: error: {error}\n")
 
 
+class OptionError(Exception):
+    """An option that cannot be followed; its message is all that the user needs."""
+
+
 def run(options: argparse.Namespace) -> int:
-    """Train as the options say; return the exit code."""
+    """Train as the options say; return the exit code.
+
+    Raises:
+        OptionError: If an option is impossible.
+    """
+    try:
+        prepared = prepare(options)
+    except (ValueError, FileExistsError, PermissionError, gym.error.Error) as error:
+        raise OptionError(str(error)) from error
+    result = prepared.train()
+    if prepared.stopped_early:
+        print("Stopped before the budget was spent; everything so far is saved.")
+    folder = prepared.options.folder
+    print(f"{result.describe()}\nRun folder: {folder} (see gaze.png, curves.png, evaluation.json)")
+    return STOPPED if prepared.stopped_early else 0
+
+
+def prepare(options: argparse.Namespace) -> "Run":
+    """Check the options and make everything that they ask for; nothing is written.
+
+    Raises:
+        ValueError, FileExistsError, PermissionError, gymnasium.error.Error: If one is impossible.
+    """
     env_id = resolve_env(options.env)
     env_kwargs = parse_env_kwargs(options.env_kwargs) | {"dataset": options.dataset}
     if options.data_dir is not None:
@@ -104,9 +131,9 @@ def run(options: argparse.Namespace) -> int:
     name = options.env.split(":")[-1]
     folder = options.run_dir or Path("runs") / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}"
 
-    from agents.run import RunOptions, train  # loads torch: not before the options are checked
+    from agents.run import Run, RunOptions  # loads torch: not before the options are read
 
-    result, stopped = train(
+    return Run(
         RunOptions(
             env_id=env_id,
             preset=options.preset,
@@ -121,10 +148,6 @@ def run(options: argparse.Namespace) -> int:
             threads=options.threads,
         )
     )
-    if stopped:
-        print("Stopped before the budget was spent; everything so far is saved.")
-    print(f"{result.describe()}\nRun folder: {folder} (see gaze.png, curves.png, evaluation.json)")
-    return STOPPED if stopped else 0
 
 
 def resolve_env(name: str) -> str:

@@ -50,8 +50,8 @@ class RAMConfig:
     # Exploration and optimisation; schedules run over the whole budget
     location_std: float = _setting(0.3, "std of the location at the start (canvas spans -1 to 1)")
     final_location_std: float = _setting(0.07, "std of the location at the end; linear between")
-    learning_rate: float = _setting(2e-3, "Adam's learning rate after the warm-up")
-    warmup_fraction: float = _setting(0.0, "share of the budget in which it rises from 0")
+    learning_rate: float = _setting(3e-3, "Adam's learning rate after the warm-up")
+    warmup_fraction: float = _setting(0.03, "share of the budget in which it rises from 0")
     learning_rate_schedule: str = _setting("cosine", "cosine (to 0) or constant")
     max_grad_norm: float = _setting(1.0, "the gradient is scaled down to this norm")
     batch_size: int = _setting(256, "episodes per gradient step")
@@ -158,6 +158,7 @@ PRESETS: dict[str, RAMConfig] = {
         location_std=0.15,
         final_location_std=0.05,
         learning_rate=1e-3,
+        warmup_fraction=0.0,
     ),
     # Policy gradient alone: the class too is an action, paid by the env; no label is read.
     "pure": RAMConfig(

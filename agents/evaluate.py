@@ -14,7 +14,6 @@ from typing import Any, NamedTuple, Protocol
 
 import gymnasium as gym
 import numpy as np
-from gymnasium import spaces
 from gymnasium.vector import VectorEnv
 
 from agents.pictures import EpisodeRecord
@@ -208,11 +207,6 @@ class FrozenScenes:
         if decoded.scores is None:
             return decoded.labels, np.eye(self.task.num_classes, dtype=np.float32)[decoded.labels]
         return decoded.labels, np.exp(self.task.log_belief(decoded.scores)).astype(np.float32)
-
-
-def action_format_of(space: spaces.Space[Any]) -> str:
-    """Return the `action_format` of an env that a model with this action space plays in."""
-    return "multidiscrete" if isinstance(space, spaces.MultiDiscrete) else "box"
 
 
 def evaluate_run(run: pathlib.Path, split: str, num_scenes: int | None = None) -> Evaluation:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from agents.config import RAMConfig
 from agents.networks import RAMNetworks, Thought
+from agents.spaces import glimpse_shape_of, num_classes_of
 
 # A score of 1 stands for this many nats: the env's own default `score_scale`. Scores are sent
 # relative to the best class, so the belief that the env reads spans twice as many.
@@ -43,8 +44,8 @@ class RAMPolicy(BasePolicy):
         """Make the networks and their optimiser."""
         super().__init__(observation_space, action_space, **kwargs)
         self.config = config or RAMConfig()
-        glimpse_shape = _glimpse_shape(observation_space)
-        self.num_classes = _num_classes(action_space)
+        glimpse_shape = glimpse_shape_of(observation_space)
+        self.num_classes = num_classes_of(action_space)
         self.networks = RAMNetworks(glimpse_shape, self.num_classes, self.config)
         self.register_buffer("location_std", torch.tensor(self.config.location_std))
         self.optimizer = self.optimizer_class(
@@ -149,28 +150,3 @@ class RAMPolicy(BasePolicy):
         """Choose actions for a batch at the start of its episodes."""
         thought = self(observation, self.networks.initial_state(len(observation["location"])))
         return torch.as_tensor(self._act(thought, deterministic))
-
-
-def _glimpse_shape(space: spaces.Space[Any]) -> tuple[int, ...]:
-    """Return (K, g, g)."""
-    parts = space.spaces if isinstance(space, spaces.Dict) else {}
-    if set(parts) != {"glimpse", "location"} or parts["location"].shape != (2,):
-        raise ValueError(
-            "`observation_space` must be a Dict of `glimpse` and `location` (2,), as ram_env's "
-            f"envs have, got {space}."
-        )
-    shape = parts["glimpse"].shape
-    assert shape is not None
-    return shape
-
-
-def _num_classes(space: spaces.Space[Any]) -> int:
-    """Return C."""
-    if isinstance(space, spaces.Box) and len(space.shape) == 1 and space.shape[0] >= 3:
-        return space.shape[0] - 2
-    if isinstance(space, spaces.MultiDiscrete) and space.nvec.shape == (3,):
-        return int(space.nvec[2])
-    raise ValueError(
-        "`action_space` must be Box (2 + C,) or MultiDiscrete [grid, grid, C], as ram_env's "
-        f"`action_format` 'box' and 'multidiscrete' have, got {space}."
-    )

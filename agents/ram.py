@@ -23,6 +23,12 @@ from torch import Tensor
 from agents.config import RAMConfig, make_config
 from agents.losses import Losses, Rollout, hybrid_loss
 from agents.policy import RAMPolicy
+from agents.spaces import (
+    describe_action_space,
+    glimpse_shape_of,
+    make_action_space,
+    make_observation_space,
+)
 from agents.storage import load_archive, pack_optimizer, save_archive, unpack_optimizer
 from agents.vec_env import GymnasiumVecEnv, make_vec_env
 from ram_env.scenes import mix_bits
@@ -317,8 +323,8 @@ class RAM(BaseAlgorithm):
             "format": FORMAT,
             "version": FORMAT_VERSION,
             "config": self.config.to_dict(),
-            "glimpse_shape": list(self.observation_space["glimpse"].shape),  # type: ignore[index]
-            "action_space": _describe_action_space(self.action_space),
+            "glimpse_shape": list(glimpse_shape_of(self.observation_space)),
+            "action_space": describe_action_space(self.action_space),
             "seed": self.seed,
             "num_timesteps": self.num_timesteps,
             "episodes": self._episode_num,
@@ -357,8 +363,8 @@ class RAM(BaseAlgorithm):
         header, tensors = load_archive(path, FORMAT, FORMAT_VERSION)
         model = cls(env=None, device=device, seed=header["seed"], _init_setup_model=False, **kwargs)
         model.config = RAMConfig.from_dict(header["config"])
-        model.observation_space = _make_observation_space(header["glimpse_shape"])
-        model.action_space = _make_action_space(header["action_space"])
+        model.observation_space = make_observation_space(header["glimpse_shape"])
+        model.action_space = make_action_space(header["action_space"])
         model._setup_model()
         model.policy.load_state_dict(
             {name[7:]: value for name, value in tensors.items() if name.startswith("policy.")}
@@ -382,26 +388,3 @@ def uses_bfloat16(precision: str, device: torch.device) -> bool:
     # Older releases of PyTorch cannot tell what the processor can.
     capabilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
     return any(capabilities.get(name, False) for name in ("avx512_bf16", "amx_bf16"))
-
-
-def _describe_action_space(space: spaces.Space[Any]) -> dict[str, Any]:
-    """Return what JSON needs to hold of an action space."""
-    if isinstance(space, spaces.MultiDiscrete):
-        return {"type": "multidiscrete", "nvec": space.nvec.tolist()}
-    assert space.shape is not None
-    return {"type": "box", "size": space.shape[0]}
-
-
-def _make_action_space(description: dict[str, Any]) -> spaces.Space[Any]:
-    """Make the action space that was described."""
-    if description["type"] == "multidiscrete":
-        return spaces.MultiDiscrete(description["nvec"])
-    return spaces.Box(-1.0, 1.0, (description["size"],), dtype=np.float32)
-
-
-def _make_observation_space(glimpse_shape: list[int]) -> spaces.Dict:
-    """Make the observation space of glimpses of a shape."""
-    return spaces.Dict(
-        glimpse=spaces.Box(0.0, 1.0, tuple(glimpse_shape), dtype=np.float32),
-        location=spaces.Box(-1.0, 1.0, (2,), dtype=np.float32),
-    )

@@ -25,7 +25,7 @@ from agents.files import write_json
 from agents.pictures import save_gaze_animation, save_gaze_grid
 from agents.progress import ProgressCSV
 from agents.ram import RAM
-from agents.vec_env import GymnasiumVecEnv, make_vec_env
+from agents.vec_env import make_vec_env
 from ram_env import SHORT_NAMES
 
 PACKAGES = ("torch", "stable-baselines3", "gymnasium", "numpy", "pillow")
@@ -57,71 +57,121 @@ class RunOptions:
         return names.get(self.env_id, self.env_id)
 
 
-def train(options: RunOptions) -> tuple[Evaluation, bool]:
-    """Train, evaluate and draw; leave everything in the run folder.
+class Run:
+    """A training run that is ready to start.
 
-    Returns:
-        The result on the test set, and whether the run was stopped before its budget was spent.
+    Args:
+        options: What it is made of.
 
     Raises:
         ValueError: If an option is impossible; nothing is written then.
         FileExistsError: If the run folder exists and is not empty.
     """
-    if options.threads is not None:
-        torch.set_num_threads(options.threads)
-    env = make_vec_env(options.env_id, options.num_envs, **options.env_kwargs)
-    options = _with_resolved_dataset(options, env)
-    model = _make_model(options, env)
-    num_glimpses = env.env.unwrapped.task.num_glimpses  # type: ignore[attr-defined]
-    scenes = {
-        split: FrozenScenes(options.env_id, options.env_kwargs, split)
-        for split in ("validation", "test")
-    }
-    episodes = _budget(options, env, num_glimpses)
-    folder = _make_folder(options.folder)
-    write_json(folder / "config.json", _describe(options, episodes, model))
-    title = f"{options.task_name}, {describe_dataset(scenes['test'].task.dataset.name)}"
-    print(f"{title}: {episodes:,} episodes, writing to {folder}", flush=True)
-    bar = ProgressBar(episodes, options.task_name)
-    validation = Validation(scenes["validation"], max(1, episodes // NUM_VALIDATIONS), bar)
-    started = time.monotonic()
-    model.set_logger(
-        Logger(
-            str(folder),
-            [ProgressCSV(folder / "progress.csv"), TensorBoardOutputFormat(str(folder))],
-        )
-    )
-    with GracefulStop() as stop:
-        callbacks = CallbackList([bar, validation, Checkpoint(folder / "checkpoint.zip"), stop])
-        model.learn(episodes * num_glimpses, callbacks)
-    seconds = time.monotonic() - started
-    model.logger.close()
-    model.save(folder / "model.zip", exclude=["optimizer"])
-    result = scenes["test"].evaluate(model)
-    _write_evaluation(folder, model, result, validation.latest, seconds, stop.stopped)
-    _draw(folder, model, scenes["test"], result, title)
-    env.close()
-    return result, stop.stopped
 
+    def __init__(self, options: RunOptions) -> None:
+        """Check the options by making everything that they ask for."""
+        _check_device(options.device)
+        _check_folder(options.folder)
+        if options.threads is not None:
+            torch.set_num_threads(options.threads)
+        self._env = make_vec_env(options.env_id, options.num_envs, **options.env_kwargs)
+        task = self._env.env.unwrapped.task  # type: ignore[attr-defined]
+        # What "auto" found, so that all later measurements use the same data.
+        env_kwargs = {**options.env_kwargs, "dataset": task.dataset.name}
+        self.options = dataclasses.replace(options, env_kwargs=env_kwargs)
+        self._num_glimpses = task.num_glimpses
+        self._model = self._make_model()
+        self._validation_scenes = FrozenScenes(options.env_id, env_kwargs, "validation")
+        self._test_scenes = FrozenScenes(options.env_id, env_kwargs, "test")
+        self.title = f"{options.task_name}, {describe_dataset(task.dataset.name)}"
+        self.stopped_early = False
 
-def _make_model(options: RunOptions, env: GymnasiumVecEnv) -> RAM:
-    settings = dataclasses.asdict(options.config)
-    return RAM("RAMPolicy", env, seed=options.seed, device=options.device, **settings)
+    def train(self) -> Evaluation:
+        """Train, evaluate and draw; leave everything in the run folder.
 
+        Returns:
+            The result on the test set; `stopped_early` says whether the whole budget was spent.
+        """
+        folder, model, episodes = self.options.folder, self._model, self._budget()
+        folder.mkdir(parents=True, exist_ok=True)
+        write_json(folder / "config.json", self._describe(episodes))
+        print(f"{self.title}: {episodes:,} episodes, writing to {folder}", flush=True)
+        outputs = [ProgressCSV(folder / "progress.csv"), TensorBoardOutputFormat(str(folder))]
+        model.set_logger(Logger(str(folder), outputs))
+        bar = ProgressBar(episodes, self.options.task_name)
+        every = max(1, episodes // NUM_VALIDATIONS)
+        validation = Validation(self._validation_scenes, every, bar)
+        started = time.monotonic()
+        with GracefulStop() as stop:
+            callbacks = CallbackList([bar, validation, Checkpoint(folder / "checkpoint.zip"), stop])
+            model.learn(episodes * self._num_glimpses, callbacks)
+        seconds = time.monotonic() - started
+        self.stopped_early = stop.stopped
+        model.logger.close()
+        model.save(folder / "model.zip", exclude=["optimizer"])
+        result = self._test_scenes.evaluate(model)
+        self._write_evaluation(result, validation.latest, seconds)
+        self._draw(result)
+        self._env.close()
+        return result
 
-def _with_resolved_dataset(options: RunOptions, env: GymnasiumVecEnv) -> RunOptions:
-    """Say which data "auto" found, so that all later measurements use the same."""
-    dataset = env.env.unwrapped.task.dataset.name  # type: ignore[attr-defined]
-    return dataclasses.replace(options, env_kwargs={**options.env_kwargs, "dataset": dataset})
+    def _make_model(self) -> RAM:
+        options = self.options
+        settings = options.config.to_dict()
+        return RAM("RAMPolicy", self._env, seed=options.seed, device=options.device, **settings)
 
+    def _budget(self) -> int:
+        """Return the number of episodes, whole batches, that the budget buys."""
+        batch_size = self.options.config.batch_size
+        if self.options.episodes is not None:
+            return math.ceil(self.options.episodes / batch_size) * batch_size
+        speed = measure_speed(self._make_model(), self._num_glimpses)
+        self._model = self._make_model()  # seeds the envs, which the measurement has used, again
+        return max(1, round(speed * 60.0 * self.options.minutes / batch_size)) * batch_size
 
-def _budget(options: RunOptions, env: GymnasiumVecEnv, num_glimpses: int) -> int:
-    """Return the number of episodes, whole batches, that the budget buys."""
-    batch_size = options.config.batch_size
-    if options.episodes is not None:
-        return math.ceil(options.episodes / batch_size) * batch_size
-    speed = measure_speed(_make_model(options, env), num_glimpses)
-    return max(1, round(speed * 60.0 * options.minutes / batch_size)) * batch_size
+    def _describe(self, episodes: int) -> dict[str, Any]:
+        """Return what config.json holds: all that is needed to run it again."""
+        options, model = self.options, self._model
+        return {
+            "env_id": options.env_id,
+            "env_kwargs": options.env_kwargs,
+            "preset": options.preset,
+            "config": options.config.to_dict(),
+            "episodes": episodes,
+            "seed": options.seed,
+            "num_envs": options.num_envs,
+            "device": str(model.device),
+            "precision": "bfloat16" if model.mixed_precision else "float32",
+            "threads": torch.get_num_threads(),
+            "command": shlex.join(["python", *sys.argv]),
+            "versions": {name: version(name) for name in PACKAGES},
+            "python": platform.python_version(),
+            "machine": describe_machine(),
+            "commit": current_commit(),
+        }
+
+    def _write_evaluation(
+        self, result: Evaluation, validation: Evaluation | None, seconds: float
+    ) -> None:
+        """Write evaluation.json: the result, the model's size and what it cost."""
+        content = dataclasses.asdict(result) | {
+            "validation_error": validation.error if validation else None,
+            "episodes": self._model._episode_num,
+            "training_seconds": round(seconds, 1),
+            "stopped_early": self.stopped_early,
+            "parameters": sum(value.numel() for value in self._model.policy.parameters()),
+            "protocol": "one deterministic pass, mean locations, last weights, frozen scenes",
+        }
+        write_json(self.options.folder / "evaluation.json", content)
+
+    def _draw(self, result: Evaluation) -> None:
+        """Draw the pictures of the run."""
+        folder = self.options.folder
+        title = f"{self.title}: {result.error:.2f} % error on {result.num_scenes:,} test scenes"
+        save_curves(folder / "curves.png", folder / "progress.csv", title)
+        episodes = self._test_scenes.record(self._model, NUM_RIGHT, NUM_WRONG)
+        save_gaze_grid(folder / "gaze.png", episodes, title)
+        save_gaze_animation(folder / "gaze.gif", episodes[:NUM_ANIMATED], title)
 
 
 def measure_speed(model: RAM, num_glimpses: int, seconds: float = 3.0) -> float:
@@ -135,36 +185,27 @@ def measure_speed(model: RAM, num_glimpses: int, seconds: float = 3.0) -> float:
     return played / (time.perf_counter() - started)
 
 
-def _make_folder(folder: Path) -> Path:
-    """Make the run folder."""
-    if folder.exists() and any(folder.iterdir()):
+def _check_device(device: str) -> None:
+    """Refuse a device that is not there; Stable-Baselines3 would quietly take the CPU."""
+    if device == "auto":
+        return
+    try:
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise ValueError(
+            f"`--device` must be auto, cpu or a device that PyTorch can use, got {device!r} "
+            f"({reason})."
+        ) from error
+
+
+def _check_folder(folder: Path) -> None:
+    """Refuse a run folder that holds something already."""
+    if folder.is_file() or (folder.exists() and any(folder.iterdir())):
         raise FileExistsError(
-            f"`--run-dir` must be a new or empty folder, so that no run is overwritten, "
+            "`--run-dir` must be a new or empty folder, so that no run is overwritten, "
             f"got {folder}."
         )
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
-
-
-def _describe(options: RunOptions, episodes: int, model: RAM) -> dict[str, Any]:
-    """Return what config.json holds: all that is needed to run it again."""
-    return {
-        "env_id": options.env_id,
-        "env_kwargs": options.env_kwargs,
-        "preset": options.preset,
-        "config": options.config.to_dict(),
-        "episodes": episodes,
-        "seed": options.seed,
-        "num_envs": options.num_envs,
-        "device": str(model.device),
-        "precision": "bfloat16" if model.mixed_precision else "float32",
-        "threads": torch.get_num_threads(),
-        "command": shlex.join(["python", *sys.argv]),
-        "versions": {name: version(name) for name in PACKAGES},
-        "python": platform.python_version(),
-        "machine": describe_machine(),
-        "commit": current_commit(),
-    }
 
 
 def describe_machine() -> str:
@@ -188,32 +229,3 @@ def current_commit() -> str | None:
     except (OSError, subprocess.CalledProcessError):
         return None
     return done.stdout.strip()
-
-
-def _write_evaluation(
-    folder: Path,
-    model: RAM,
-    result: Evaluation,
-    validation: Evaluation | None,
-    seconds: float,
-    stopped: bool,
-) -> None:
-    """Write evaluation.json: the result, the model's size and what it cost."""
-    content = dataclasses.asdict(result) | {
-        "validation_error": validation.error if validation else None,
-        "episodes": model._episode_num,
-        "training_seconds": round(seconds, 1),
-        "stopped_early": stopped,
-        "parameters": sum(parameter.numel() for parameter in model.policy.parameters()),
-        "protocol": "one deterministic pass, mean locations, last weights, frozen scenes",
-    }
-    write_json(folder / "evaluation.json", content)
-
-
-def _draw(folder: Path, model: RAM, scenes: FrozenScenes, result: Evaluation, title: str) -> None:
-    """Draw the pictures of the run."""
-    full_title = f"{title}: {result.error:.2f} % error on {result.num_scenes:,} test scenes"
-    save_curves(folder / "curves.png", folder / "progress.csv", full_title)
-    episodes = scenes.record(model, NUM_RIGHT, NUM_WRONG)
-    save_gaze_grid(folder / "gaze.png", episodes, full_title)
-    save_gaze_animation(folder / "gaze.gif", episodes[:NUM_ANIMATED], full_title)

@@ -10,6 +10,8 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from stable_baselines3.common.vec_env import VecEnv
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices, VecEnvObs, VecEnvStepReturn
 
+from agents.spaces import box_for_dict
+
 Info = dict[str, Any]
 
 
@@ -42,7 +44,7 @@ class GymnasiumVecEnv(VecEnv):
         space = env.single_action_space
         self._dict_actions = isinstance(space, spaces.Dict)
         if isinstance(space, spaces.Dict):
-            space = _box_for_dict(space)
+            space = box_for_dict(space)
         super().__init__(env.num_envs, env.single_observation_space, space)
         self.metadata = env.metadata
         self._actions: Any = None
@@ -211,13 +213,3 @@ def _column(values: Any) -> list[Any]:
     if isinstance(values, dict):
         return split_infos(values, len(next(iter(values.values()))))
     return values.tolist() if values.ndim == 1 else list(values)
-
-
-def _box_for_dict(space: spaces.Dict) -> spaces.Box:
-    """Return the Box of location and class scores that stands for a Dict of location and label."""
-    label = space.spaces.get("label")
-    if set(space.spaces) != {"location", "label"} or not isinstance(label, spaces.Discrete):
-        raise ValueError(
-            f"a Dict action space must hold `location` and a Discrete `label`, got {space}."
-        )
-    return spaces.Box(-1.0, 1.0, (2 + int(label.n),), dtype=np.float32)

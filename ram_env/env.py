@@ -6,7 +6,7 @@ import gymnasium as gym
 import numpy as np
 
 from ram_env.rendering import EpisodeView, render_episode
-from ram_env.task import Episodes, GlimpseTask
+from ram_env.task import Episodes, make_task
 from ram_env.window import HumanWindow
 
 Observation = dict[str, np.ndarray]
@@ -130,7 +130,7 @@ class GlimpseEnv(gym.Env[Observation, Any]):
             ValueError: If an argument is out of its range or does not fit the others.
         """
         self.render_mode = checked_render_mode(render_mode)
-        self.task = GlimpseTask(**task_arguments)
+        self.task = make_task(task_arguments)
         self.observation_space = self.task.observation_space  # type: ignore[assignment]
         self.action_space = self.task.action_space
         self._episodes = Episodes(1, self.task)

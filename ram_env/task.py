@@ -1,24 +1,24 @@
 """The rules of the game, each once: what the env of one and the env of many both call."""
 
+import difflib
+import inspect
 import os
 from collections.abc import Mapping
 from enum import StrEnum
-from operator import index as as_index
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import numpy as np
 from gymnasium import spaces
 from gymnasium.error import ResetNeeded
 
 from ram_env.actions import ActionFormat, Answers, make_decoder
+from ram_env.arguments import canvas_shape_of, one_of, positive_number, scene_option, whole_number
 from ram_env.datasets import load_dataset
 from ram_env.rendering import EpisodeView
 from ram_env.retina import Canvases, extract_glimpses, location_to_pixel, window_side
 from ram_env.scenes import ScenePainter
 
 MAX_SCENE_SEED = 2**63 - 1
-
-Choice = TypeVar("Choice", bound=StrEnum)
 
 
 class RewardRule(StrEnum):
@@ -111,17 +111,17 @@ class GlimpseTask:
         initial_location: str | InitialLocation = InitialLocation.RANDOM,
     ) -> None:
         """Check the arguments, load the images and make the spaces."""
-        self.canvas_shape = _canvas_shape(canvas_size)
-        self.num_distractors = _whole("num_distractors", num_distractors, 0)
-        self.distractor_size = _whole("distractor_size", distractor_size, 1)
-        self.patch_size = _whole("patch_size", patch_size, 1, max(self.canvas_shape))
-        self.num_scales = _whole("num_scales", num_scales, 1)
-        self.num_glimpses = _whole("num_glimpses", num_glimpses, 1)
-        self.action_format = _choice("action_format", action_format, ActionFormat)
-        self.location_grid = _whole("location_grid", location_grid, 1)
-        self.score_scale = _positive("score_scale", score_scale)
-        self.reward = _choice("reward", reward, RewardRule)
-        self.initial_location = _choice("initial_location", initial_location, InitialLocation)
+        self.canvas_shape = canvas_shape_of(canvas_size)
+        self.num_distractors = whole_number("num_distractors", num_distractors, 0)
+        self.distractor_size = whole_number("distractor_size", distractor_size, 1)
+        self.patch_size = whole_number("patch_size", patch_size, 1, max(self.canvas_shape))
+        self.num_scales = whole_number("num_scales", num_scales, 1)
+        self.num_glimpses = whole_number("num_glimpses", num_glimpses, 1)
+        self.action_format = one_of("action_format", action_format, ActionFormat)
+        self.location_grid = whole_number("location_grid", location_grid, 1)
+        self.score_scale = positive_number("score_scale", score_scale)
+        self.reward = one_of("reward", reward, RewardRule)
+        self.initial_location = one_of("initial_location", initial_location, InitialLocation)
         if self.reward == RewardRule.LOG_LIKELIHOOD and self.action_format != ActionFormat.BOX:
             raise ValueError(
                 "`reward='log_likelihood'` needs the class scores of `action_format='box'`, got "
@@ -282,7 +282,7 @@ class GlimpseTask:
                 f"`options` may hold {sorted(highest)}, got {sorted(map(str, unknown))}."
             )
         return {
-            key: _option(key, value, highest[key], num_episodes)
+            key: scene_option(key, value, highest[key], num_episodes)
             for key, value in (options or {}).items()
         }
 
@@ -332,51 +332,16 @@ class GlimpseTask:
             )
 
 
-def _whole(name: str, value: Any, lowest: int, highest: int | None = None) -> int:
-    """Return a whole-number argument after checking its range."""
-    try:
-        number = as_index(value)
-    except TypeError:
-        raise ValueError(f"`{name}` must be a whole number, got {value!r}.") from None
-    if number < lowest or (highest is not None and number > highest):
-        limits = f"at least {lowest}" if highest is None else f"in {lowest}..{highest}"
-        raise ValueError(f"`{name}` must be {limits}, got {number}.")
-    return number
+def make_task(arguments: dict[str, Any]) -> GlimpseTask:
+    """Make a task of the arguments that an env was given.
 
-
-def _positive(name: str, value: Any) -> float:
-    """Return a positive, finite argument."""
-    if not isinstance(value, int | float | np.number) or not 0 < value < np.inf:
-        raise ValueError(f"`{name}` must be a positive, finite number, got {value!r}.")
-    return float(value)
-
-
-def _choice(name: str, value: str, choices: type[Choice]) -> Choice:
-    """Return the member of an enum that `value` is or names."""
-    try:
-        return choices(value)
-    except ValueError:
-        names = ", ".join(repr(choice.value) for choice in choices)
-        raise ValueError(f"`{name}` must be one of {names}, got {value!r}.") from None
-
-
-def _canvas_shape(canvas_size: Any) -> tuple[int, int]:
-    """Return (height, width) of a canvas given by one side or by both."""
-    sides = canvas_size if isinstance(canvas_size, list | tuple) else (canvas_size, canvas_size)
-    if len(sides) != 2:
-        raise ValueError(f"`canvas_size` must be a side or (height, width), got {canvas_size!r}.")
-    height, width = (_whole("canvas_size", side, 1) for side in sides)
-    return height, width
-
-
-def _option(key: str, value: Any, highest: int, num_episodes: int) -> np.ndarray:
-    """Return one reset option as int64 (B,)."""
-    array = np.asarray(value)
-    if array.dtype.kind not in "iu" or array.shape not in [(), (num_episodes,)]:
-        raise ValueError(
-            f"`options[{key!r}]` must be a whole number, or in a vector env an array of one per "
-            f"env, got {value!r}."
-        )
-    if (array < 0).any() or (array > highest).any():
-        raise ValueError(f"`options[{key!r}]` must be in 0..{highest}, got {value!r}.")
-    return np.broadcast_to(array.astype(np.int64), (num_episodes,))
+    Raises:
+        ValueError: If an argument is unknown, out of its range or does not fit the others.
+    """
+    known = list(inspect.signature(GlimpseTask).parameters)
+    for name in arguments:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f" Did you mean `{near[0]}`?" if near else ""
+            raise ValueError(f"`{name}` is no argument: they are {', '.join(known)}.{hint}")
+    return GlimpseTask(**arguments)

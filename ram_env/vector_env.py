@@ -12,7 +12,7 @@ from gymnasium.vector.utils import batch_space
 from ram_env.actions import count_actions, select_actions
 from ram_env.env import GlimpseEnv, Observation, checked_render_mode, draw_scene_seed
 from ram_env.rendering import EpisodeView, render_episode
-from ram_env.task import Episodes, GlimpseTask, Outcome
+from ram_env.task import Episodes, Outcome, make_task
 
 Infos = dict[str, Any]
 
@@ -55,7 +55,7 @@ class GlimpseVectorEnv(VectorEnv[Observation, Any, np.ndarray]):
         self.render_mode = checked_render_mode(render_mode)
         self.autoreset_mode = _autoreset_mode(autoreset_mode)
         self.metadata = {**self.metadata, "autoreset_mode": self.autoreset_mode}
-        self.task = GlimpseTask(**task_arguments)
+        self.task = make_task(task_arguments)
         self.single_observation_space = self.task.observation_space
         self.single_action_space = self.task.action_space
         self.observation_space = batch_space(self.single_observation_space, self.num_envs)

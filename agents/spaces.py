@@ -1,0 +1,64 @@
+"""The spaces that RAM plays in: what it reads off them, and how a model file describes them."""
+
+from typing import Any
+
+import numpy as np
+from gymnasium import spaces
+
+
+def glimpse_shape_of(space: spaces.Space[Any]) -> tuple[int, ...]:
+    """Return (K, g, g)."""
+    parts = space.spaces if isinstance(space, spaces.Dict) else {}
+    if set(parts) != {"glimpse", "location"} or parts["location"].shape != (2,):
+        raise ValueError(
+            "`observation_space` must be a Dict of `glimpse` and `location` (2,), as ram_env's "
+            f"envs have, got {space}."
+        )
+    shape = parts["glimpse"].shape
+    assert shape is not None
+    return shape
+
+
+def num_classes_of(space: spaces.Space[Any]) -> int:
+    """Return C."""
+    if isinstance(space, spaces.Box) and len(space.shape) == 1 and space.shape[0] >= 3:
+        return space.shape[0] - 2
+    if isinstance(space, spaces.MultiDiscrete) and space.nvec.shape == (3,):
+        return int(space.nvec[2])
+    raise ValueError(
+        "`action_space` must be Box (2 + C,) or MultiDiscrete [grid, grid, C], as ram_env's "
+        f"`action_format` 'box' and 'multidiscrete' have, got {space}."
+    )
+
+
+def box_for_dict(space: spaces.Dict) -> spaces.Box:
+    """Return the Box of location and class scores that stands for a Dict of location and label."""
+    label = space.spaces.get("label")
+    if set(space.spaces) != {"location", "label"} or not isinstance(label, spaces.Discrete):
+        raise ValueError(
+            f"a Dict action space must hold `location` and a Discrete `label`, got {space}."
+        )
+    return spaces.Box(-1.0, 1.0, (2 + int(label.n),), dtype=np.float32)
+
+
+def describe_action_space(space: spaces.Space[Any]) -> dict[str, Any]:
+    """Return what JSON needs to hold of an action space."""
+    if isinstance(space, spaces.MultiDiscrete):
+        return {"type": "multidiscrete", "nvec": space.nvec.tolist()}
+    assert space.shape is not None
+    return {"type": "box", "size": space.shape[0]}
+
+
+def make_action_space(description: dict[str, Any]) -> spaces.Space[Any]:
+    """Make the action space that was described."""
+    if description["type"] == "multidiscrete":
+        return spaces.MultiDiscrete(description["nvec"])
+    return spaces.Box(-1.0, 1.0, (description["size"],), dtype=np.float32)
+
+
+def make_observation_space(glimpse_shape: list[int]) -> spaces.Dict:
+    """Make the observation space of glimpses of a shape."""
+    return spaces.Dict(
+        glimpse=spaces.Box(0.0, 1.0, tuple(glimpse_shape), dtype=np.float32),
+        location=spaces.Box(-1.0, 1.0, (2,), dtype=np.float32),
+    )

@@ -1,0 +1,59 @@
+"""Checks of arguments: each returns the value in its final form, or says what to change."""
+
+from enum import StrEnum
+from operator import index as as_index
+from typing import Any, TypeVar
+
+import numpy as np
+
+Choice = TypeVar("Choice", bound=StrEnum)
+
+
+def whole_number(name: str, value: Any, lowest: int, highest: int | None = None) -> int:
+    """Return a whole-number argument after checking its range."""
+    try:
+        number = as_index(value)
+    except TypeError:
+        raise ValueError(f"`{name}` must be a whole number, got {value!r}.") from None
+    if number < lowest or (highest is not None and number > highest):
+        limits = f"at least {lowest}" if highest is None else f"in {lowest}..{highest}"
+        raise ValueError(f"`{name}` must be {limits}, got {number}.")
+    return number
+
+
+def positive_number(name: str, value: Any) -> float:
+    """Return a positive, finite argument."""
+    if not isinstance(value, int | float | np.number) or not 0 < value < np.inf:
+        raise ValueError(f"`{name}` must be a positive, finite number, got {value!r}.")
+    return float(value)
+
+
+def one_of(name: str, value: str, choices: type[Choice]) -> Choice:
+    """Return the member of an enum that `value` is or names."""
+    try:
+        return choices(value)
+    except ValueError:
+        names = ", ".join(repr(choice.value) for choice in choices)
+        raise ValueError(f"`{name}` must be one of {names}, got {value!r}.") from None
+
+
+def canvas_shape_of(canvas_size: Any) -> tuple[int, int]:
+    """Return (height, width) of a canvas given by one side or by both."""
+    sides = canvas_size if isinstance(canvas_size, list | tuple) else (canvas_size, canvas_size)
+    if len(sides) != 2:
+        raise ValueError(f"`canvas_size` must be a side or (height, width), got {canvas_size!r}.")
+    height, width = (whole_number("canvas_size", side, 1) for side in sides)
+    return height, width
+
+
+def scene_option(key: str, value: Any, highest: int, num_episodes: int) -> np.ndarray:
+    """Return one reset option as int64 (B,)."""
+    array = np.asarray(value)
+    if array.dtype.kind not in "iu" or array.shape not in [(), (num_episodes,)]:
+        raise ValueError(
+            f"`options[{key!r}]` must be a whole number, or in a vector env an array of one per "
+            f"env, got {value!r}."
+        )
+    if (array < 0).any() or (array > highest).any():
+        raise ValueError(f"`options[{key!r}]` must be in 0..{highest}, got {value!r}.")
+    return np.broadcast_to(array.astype(np.int64), (num_episodes,))

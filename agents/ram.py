@@ -163,7 +163,8 @@ class RAM(BaseAlgorithm):
         Args:
             total_timesteps: Env steps: episodes times glimpses. Schedules run over them.
             callback: As for every Stable-Baselines3 algorithm; `on_step` comes after each glimpse
-                of all envs, `on_rollout_end` before each gradient step.
+                of all envs, `on_rollout_end` before each gradient step. If one says stop, the batch
+                is played to its end and learned from, then training ends.
             log_interval: Gradient steps between two rows of the log.
             tb_log_name: Name of the run in TensorBoard.
             reset_num_timesteps: Start counting, and the schedules, anew.
@@ -179,19 +180,17 @@ class RAM(BaseAlgorithm):
             total_timesteps, callback, reset_num_timesteps, tb_log_name, progress_bar
         )
         callback.on_training_start(locals(), globals())
-        while self.num_timesteps < total_timesteps:
+        self._stopping = False
+        while self.num_timesteps < total_timesteps and not self._stopping:
             self._update_current_progress_remaining(self.num_timesteps, total_timesteps)
             losses = self._update(callback)
-            if losses is None:
-                self._last_obs = None  # stopped within an episode: begin a new one next time
-                break
             if self._n_updates % log_interval == 0 or self.num_timesteps >= total_timesteps:
                 self._log(losses)
         callback.on_training_end()
         return self
 
-    def _update(self, callback: BaseCallback) -> Losses | None:
-        """Play a batch of episodes and take one gradient step; None if a callback says stop."""
+    def _update(self, callback: BaseCallback) -> Losses:
+        """Play a batch of episodes and take one gradient step."""
         policy, num_rounds = self.policy, self.config.batch_size // self.n_envs
         std = self._location_std(self._current_progress_remaining)
         policy.location_std.fill_(std)
@@ -201,8 +200,6 @@ class RAM(BaseAlgorithm):
         for number in range(num_rounds):
             with torch.autocast(self.device.type, torch.bfloat16, enabled=self.mixed_precision):
                 rollout = self._play(callback, number * self.n_envs)
-            if rollout is None:
-                return None
             losses = hybrid_loss(rollout, self.config)
             (losses.total / num_rounds).backward()
         callback.update_locals(locals())
@@ -218,23 +215,22 @@ class RAM(BaseAlgorithm):
         self._n_updates += 1
         return losses
 
-    def _play(self, callback: BaseCallback, first_episode: int) -> Rollout | None:
-        """Play one whole episode in every env; None if a callback says stop.
+    def _play(self, callback: BaseCallback, first_episode: int) -> Rollout:
+        """Play one whole episode in every env.
 
         Args:
             callback: Called after every step.
             first_episode: Position in the batch of the first env's episode.
         """
         noise, steps = self._noise(), []
-        labels = torch.tensor([info.get("label", -1) for info in self.env.reset_infos])
+        labels = self._labels()
         state = self.policy.networks.initial_state(self.n_envs)
         dones = np.zeros(self.n_envs, dtype=bool)
         while not dones.any():
             thought = self.policy(self._observation(), state)
             state = thought.state
             drawn = torch.randn(self.config.batch_size, 2, generator=noise)
-            drawn = drawn[first_episode : first_episode + self.n_envs].to(self.device)
-            location = self.policy.sample_location(thought.mean, drawn)
+            location = self.policy.sample_location(thought.mean, self._share(drawn, first_episode))
             answer = self._answer(thought.logits.detach(), noise, first_episode)
             actions = self.policy.encode_actions(location, answer)
             self._last_obs, rewards, dones, infos = self.env.step(actions)  # type: ignore[assignment]
@@ -242,8 +238,7 @@ class RAM(BaseAlgorithm):
             steps.append((thought.logits, log_prob, thought.baseline, torch.as_tensor(rewards)))
             self.num_timesteps += self.n_envs
             callback.update_locals(locals())
-            if not callback.on_step():
-                return None
+            self._stopping |= not callback.on_step()
         self._check_ended_together(dones)
         self._episode_num += self.n_envs
         self._update_info_buffer(infos, dones)
@@ -251,9 +246,7 @@ class RAM(BaseAlgorithm):
             torch.stack(part) for part in zip(*steps, strict=True)
         )
         choices = answer.argmax(1)
-        return Rollout(
-            logits, log_probs, baselines, paid.to(self.device), labels.to(self.device), choices
-        )
+        return Rollout(logits, log_probs, baselines, paid.to(self.device), labels, choices)
 
     def _noise(self) -> torch.Generator:
         """Return the exploration noise of this update: a function of seed and update alone."""
@@ -265,11 +258,27 @@ class RAM(BaseAlgorithm):
         """Return the class logits to send: the policy's own, or in pure policy gradients a draw."""
         if self.config.learn_class_from == "labels":
             return logits
-        uniform = torch.rand(self.config.batch_size, 1, generator=noise)
-        uniform = uniform[first_episode : first_episode + self.n_envs].to(self.device)
-        cumulative = logits.softmax(1).cumsum(1)
-        labels = (cumulative < uniform).sum(1).clamp(max=logits.shape[1] - 1)
-        return self.policy.label_logits(labels)
+        drawn = torch.rand(self.config.batch_size, 1, generator=noise)
+        below = logits.softmax(1).cumsum(1) < self._share(drawn, first_episode)
+        # The clamp meets a cumulative sum that rounding keeps under 1.
+        return self.policy.label_logits(below.sum(1).clamp(max=logits.shape[1] - 1))
+
+    def _share(self, drawn: Tensor, first_episode: int) -> Tensor:
+        """Return this round's rows of what was drawn for the whole batch."""
+        return drawn[first_episode : first_episode + self.n_envs].to(self.device)
+
+    def _labels(self) -> Tensor:
+        """Return the labels of the episodes that begin, (B,); -1 if none are to be read."""
+        if self.config.learn_class_from == "reward":
+            return torch.full((self.n_envs,), -1, device=self.device)
+        try:
+            labels = [int(info["label"]) for info in self.env.reset_infos]
+        except KeyError as error:
+            raise ValueError(
+                "`env` must give the `label` of an episode in the info of its reset, as ram_env's "
+                "envs do; without labels, learn from reward alone: preset='pure'."
+            ) from error
+        return torch.tensor(labels, device=self.device)
 
     def _observation(self) -> dict[str, Tensor]:
         assert isinstance(self._last_obs, dict)

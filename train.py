@@ -9,6 +9,7 @@ import argparse
 import difflib
 import importlib
 import json
+import os
 import sys
 import time
 import warnings
@@ -77,7 +78,10 @@ def make_parser() -> argparse.ArgumentParser:
     add("--dataset", default="auto", help="auto, mnist, digits, idx or the path of an .npz")
     add("--data-dir", metavar="DIR", help="folder of the IDX files")
     add("--run-dir", type=Path, metavar="DIR", help="run folder (default: runs/NAME-TIME)")
-    add("--threads", type=_positive_int, metavar="N", help="CPU threads (default: one per core)")
+    team = "share each batch among so many processes (default: one per core up to 4; GPU: 1)"
+    add("--processes", type=_positive_int, metavar="N", help=team)
+    threads = "CPU threads per process (default: the cores divided among the processes)"
+    add("--threads", type=_positive_int, metavar="N", help=threads)
     return parser
 
 
@@ -128,11 +132,14 @@ def prepare(options: argparse.Namespace) -> "Run":
         env_kwargs["num_glimpses"] = options.num_glimpses
     settings = {} if options.batch_size is None else {"batch_size": options.batch_size}
     config = make_config(options.preset, **settings)
+    num_envs = options.num_envs or config.batch_size
     name = options.env.split(":")[-1]
     folder = options.run_dir or Path("runs") / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}"
 
     from agents.run import Run, RunOptions  # loads torch: not before the options are read
 
+    cores = os.cpu_count() or 1
+    processes = options.processes or default_processes(options.device, cores, num_envs)
     return Run(
         RunOptions(
             env_id=env_id,
@@ -143,11 +150,21 @@ def prepare(options: argparse.Namespace) -> "Run":
             env_kwargs=env_kwargs,
             episodes=options.episodes,
             minutes=options.minutes,
-            num_envs=options.num_envs or config.batch_size,
+            num_envs=num_envs,
             device=options.device,
-            threads=options.threads,
+            processes=processes,
+            threads=options.threads or max(1, cores // processes),
         )
     )
+
+
+def default_processes(device: str, cores: int, num_envs: int) -> int:
+    """Return how many processes train fastest: more than four would get too small a share."""
+    import torch
+
+    if device != "cpu" and (device != "auto" or torch.cuda.is_available()):
+        return 1
+    return next(count for count in (4, 2, 1) if count <= cores and num_envs % count == 0)
 
 
 def resolve_env(name: str) -> str:

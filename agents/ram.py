@@ -21,6 +21,7 @@ from stable_baselines3.common.vec_env import VecEnv
 from torch import Tensor
 
 from agents.config import RAMConfig, make_config
+from agents.distributed import average_gradients, rank, world_size
 from agents.losses import Losses, Rollout, hybrid_loss
 from agents.policy import RAMPolicy
 from agents.spaces import (
@@ -42,7 +43,8 @@ class RAM(BaseAlgorithm):
 
     Cross-entropy trains the action, core and glimpse networks by back-propagation through whole
     episodes, REINFORCE with a baseline the location network. Every gradient step takes
-    `batch_size` episodes, played in lockstep, in rounds if there are fewer envs than that.
+    `batch_size` episodes, played in lockstep, in rounds if there are fewer envs than that, or
+    shared among processes if `torch.distributed` is initialised.
 
     Args:
         policy: `"RAMPolicy"` or a subclass of it.
@@ -119,6 +121,8 @@ class RAM(BaseAlgorithm):
         self.mixed_precision = uses_bfloat16(self.config.precision, self.device)
         if self.env is not None:
             self._check_num_envs()
+            # Each process plays scenes of its own.
+            self.env.seed(self.seed + rank() * self.n_envs)
         self.policy = self.policy_class(  # type: ignore[assignment]
             self.observation_space,
             self.action_space,
@@ -128,10 +132,11 @@ class RAM(BaseAlgorithm):
         ).to(self.device)
 
     def _check_num_envs(self) -> None:
-        if self.config.batch_size % self.n_envs:
+        num_envs = self.n_envs * world_size()
+        if self.config.batch_size % num_envs:
             raise ValueError(
                 f"`batch_size` must be a multiple of the number of envs, so that rounds of "
-                f"{self.n_envs} episodes fill a batch, got {self.config.batch_size}."
+                f"{num_envs} episodes fill a batch, got {self.config.batch_size}."
             )
 
     def _learning_rate(self, progress_remaining: float) -> float:
@@ -191,7 +196,8 @@ class RAM(BaseAlgorithm):
 
     def _update(self, callback: BaseCallback) -> Losses:
         """Play a batch of episodes and take one gradient step."""
-        policy, num_rounds = self.policy, self.config.batch_size // self.n_envs
+        policy, share = self.policy, self.config.batch_size // world_size()
+        first_episode, num_rounds = rank() * share, share // self.n_envs
         std = self._location_std(self._current_progress_remaining)
         policy.location_std.fill_(std)
         policy.set_training_mode(True)
@@ -199,11 +205,12 @@ class RAM(BaseAlgorithm):
         callback.on_rollout_start()
         for number in range(num_rounds):
             with torch.autocast(self.device.type, torch.bfloat16, enabled=self.mixed_precision):
-                rollout = self._play(callback, number * self.n_envs)
+                rollout = self._play(callback, first_episode + number * self.n_envs)
             losses = hybrid_loss(rollout, self.config)
             (losses.total / num_rounds).backward()
         callback.update_locals(locals())
         callback.on_rollout_end()
+        self._stopping = average_gradients(policy.networks.parameters(), self._stopping)
         norm = torch.nn.utils.clip_grad_norm_(policy.parameters(), self.config.max_grad_norm)
         if not torch.isfinite(norm):
             raise RuntimeError(
@@ -236,11 +243,11 @@ class RAM(BaseAlgorithm):
             self._last_obs, rewards, dones, infos = self.env.step(actions)  # type: ignore[assignment]
             log_prob = self.policy.log_prob(location, thought.mean)
             steps.append((thought.logits, log_prob, thought.baseline, torch.as_tensor(rewards)))
-            self.num_timesteps += self.n_envs
+            self.num_timesteps += self.n_envs * world_size()
             callback.update_locals(locals())
             self._stopping |= not callback.on_step()
         self._check_ended_together(dones)
-        self._episode_num += self.n_envs
+        self._episode_num += self.n_envs * world_size()
         self._update_info_buffer(infos, dones)
         logits, log_probs, baselines, paid = (
             torch.stack(part) for part in zip(*steps, strict=True)

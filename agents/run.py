@@ -20,6 +20,7 @@ from stable_baselines3.common.logger import Logger, TensorBoardOutputFormat
 from agents.callbacks import Checkpoint, GracefulStop, ProgressBar, Validation
 from agents.config import RAMConfig
 from agents.curves import save_curves
+from agents.distributed import agree, local_team
 from agents.evaluate import Evaluation, FrozenScenes, describe_dataset
 from agents.files import write_json
 from agents.pictures import save_gaze_animation, save_gaze_grid
@@ -29,7 +30,8 @@ from agents.vec_env import make_vec_env
 from ram_env import SHORT_NAMES
 
 PACKAGES = ("torch", "stable-baselines3", "gymnasium", "numpy", "pillow")
-NUM_VALIDATIONS = 20  # in the course of a run
+NUM_VALIDATIONS = 20  # in the course of a run, but fewer if it is short:
+MIN_VALIDATION_INTERVAL = 10_000  # episodes
 NUM_RIGHT, NUM_WRONG = 8, 4  # scenes in gaze.png
 NUM_ANIMATED = 8  # scenes in gaze.gif
 
@@ -48,7 +50,8 @@ class RunOptions:
     minutes: float = 10.0
     num_envs: int = 256
     device: str = "auto"
-    threads: int | None = None  # None: PyTorch's choice, one per core
+    processes: int = 1
+    threads: int = 1  # per process
 
     @property
     def task_name(self) -> str:
@@ -72,9 +75,10 @@ class Run:
         """Check the options by making everything that they ask for."""
         _check_device(options.device)
         _check_folder(options.folder)
-        if options.threads is not None:
-            torch.set_num_threads(options.threads)
-        self._env = make_vec_env(options.env_id, options.num_envs, **options.env_kwargs)
+        _check_shares(options)
+        torch.set_num_threads(options.threads)
+        num_envs = options.num_envs // options.processes
+        self._env = make_vec_env(options.env_id, num_envs, **options.env_kwargs)
         task = self._env.env.unwrapped.task  # type: ignore[attr-defined]
         # What "auto" found, so that all later measurements use the same data.
         env_kwargs = {**options.env_kwargs, "dataset": task.dataset.name}
@@ -92,14 +96,26 @@ class Run:
         Returns:
             The result on the test set; `stopped_early` says whether the whole budget was spent.
         """
-        folder, model, episodes = self.options.folder, self._model, self._budget()
+        with local_team(self.options.processes, follow, self.options):
+            return self._lead()
+
+    def follow(self) -> None:
+        """Train beside the process that leads; write nothing."""
+        episodes = self._budget()
+        self._model.set_logger(Logger(None, []))
+        self._model.learn(episodes * self._num_glimpses)
+
+    def _lead(self) -> Evaluation:
+        """Train with a log, then evaluate and draw."""
+        episodes = self._budget()
+        folder, model = self.options.folder, self._model
         folder.mkdir(parents=True, exist_ok=True)
         write_json(folder / "config.json", self._describe(episodes))
         print(f"{self.title}: {episodes:,} episodes, writing to {folder}", flush=True)
         outputs = [ProgressCSV(folder / "progress.csv"), TensorBoardOutputFormat(str(folder))]
         model.set_logger(Logger(str(folder), outputs))
         bar = ProgressBar(episodes, self.options.task_name)
-        every = max(1, episodes // NUM_VALIDATIONS)
+        every = max(episodes // NUM_VALIDATIONS, MIN_VALIDATION_INTERVAL)
         validation = Validation(self._validation_scenes, every, bar)
         started = time.monotonic()
         with GracefulStop() as stop:
@@ -123,11 +139,14 @@ class Run:
     def _budget(self) -> int:
         """Return the number of episodes, whole batches, that the budget buys."""
         batch_size = self.options.config.batch_size
-        if self.options.episodes is not None:
-            return math.ceil(self.options.episodes / batch_size) * batch_size
-        speed = measure_speed(self._make_model(), self._num_glimpses)
-        self._model = self._make_model()  # seeds the envs, which the measurement has used, again
-        return max(1, round(speed * 60.0 * self.options.minutes / batch_size)) * batch_size
+        if self.options.episodes is None:
+            speed = measure_speed(self._make_model(), self._num_glimpses)
+            batches = max(1, round(speed * 60.0 * self.options.minutes / batch_size))
+        else:
+            batches = math.ceil(self.options.episodes / batch_size)
+        # Anew: the measurement has used the envs, and now the model knows its team.
+        self._model = self._make_model()
+        return round(agree(batches)) * batch_size
 
     def _describe(self, episodes: int) -> dict[str, Any]:
         """Return what config.json holds: all that is needed to run it again."""
@@ -142,7 +161,8 @@ class Run:
             "num_envs": options.num_envs,
             "device": str(model.device),
             "precision": "bfloat16" if model.mixed_precision else "float32",
-            "threads": torch.get_num_threads(),
+            "processes": options.processes,
+            "threads": options.threads,
             "command": shlex.join(["python", *sys.argv]),
             "versions": {name: version(name) for name in PACKAGES},
             "python": platform.python_version(),
@@ -179,10 +199,29 @@ def measure_speed(model: RAM, num_glimpses: int, seconds: float = 3.0) -> float:
     batch = model.config.batch_size * num_glimpses
     model.learn(2 * batch)  # the first steps are slow
     played, started = 0, time.perf_counter()
-    while time.perf_counter() - started < seconds:
+    while agree(time.perf_counter() - started < seconds):
         model.learn(batch)
         played += model.config.batch_size
     return played / (time.perf_counter() - started)
+
+
+def follow(options: RunOptions) -> None:
+    """Be one of the processes that help to train a run."""
+    Run(options).follow()
+
+
+def _check_shares(options: RunOptions) -> None:
+    """Refuse a batch that cannot be shared evenly."""
+    if options.num_envs % options.processes:
+        raise ValueError(
+            f"`--num-envs` must be a multiple of `--processes`, so that each has as many, "
+            f"got {options.num_envs} and {options.processes}."
+        )
+    if options.config.batch_size % options.num_envs:
+        raise ValueError(
+            f"`--batch-size` must be a multiple of `--num-envs`, so that rounds of games fill it, "
+            f"got {options.config.batch_size} and {options.num_envs}."
+        )
 
 
 def _check_device(device: str) -> None:

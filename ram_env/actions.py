@@ -121,11 +121,10 @@ def select_actions(actions: Any, rows: np.ndarray) -> Any:
 
 
 def count_actions(actions: Any) -> int | None:
-    """Return how many actions a batch holds, or None if that cannot be told."""
-    if isinstance(actions, dict):
-        actions = next(iter(actions.values()), None)
-    shape = np.shape(actions)
-    return shape[0] if shape else None
+    """Return how many actions a batch holds, or None if its parts do not agree."""
+    parts = actions.values() if isinstance(actions, dict) else [actions]
+    lengths = {shape[0] if (shape := np.shape(part)) else None for part in parts}
+    return lengths.pop() if len(lengths) == 1 else None
 
 
 def _checked_floats(name: str, values: Any, shape: tuple[int, ...]) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 from operator import index as as_index
-from typing import Any, TypeVar
+from typing import Any, SupportsIndex, TypeVar
 
 import numpy as np
 
@@ -11,10 +11,9 @@ Choice = TypeVar("Choice", bound=StrEnum)
 
 def whole_number(name: str, value: Any, lowest: int, highest: int | None = None) -> int:
     """Return a whole-number argument after checking its range."""
-    try:
-        number = as_index(value)
-    except TypeError:
-        raise ValueError(f"`{name}` must be a whole number, got {value!r}.") from None
+    if isinstance(value, bool) or not isinstance(value, SupportsIndex):
+        raise ValueError(f"`{name}` must be a whole number, got {value!r}.")
+    number = as_index(value)
     if number < lowest or (highest is not None and number > highest):
         limits = f"at least {lowest}" if highest is None else f"in {lowest}..{highest}"
         raise ValueError(f"`{name}` must be {limits}, got {number}.")
@@ -23,7 +22,8 @@ def whole_number(name: str, value: Any, lowest: int, highest: int | None = None)
 
 def positive_number(name: str, value: Any) -> float:
     """Return a positive, finite argument."""
-    if not isinstance(value, int | float | np.number) or not 0 < value < np.inf:
+    is_number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
+    if not is_number or not 0 < value < np.inf:
         raise ValueError(f"`{name}` must be a positive, finite number, got {value!r}.")
     return float(value)
 

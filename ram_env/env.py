@@ -10,6 +10,7 @@ from ram_env.task import Episodes, make_task
 from ram_env.window import HumanWindow
 
 Observation = dict[str, np.ndarray]
+FIRST = np.array([0])  # the only row of a single env
 
 
 def draw_scene_seed(np_random: np.random.Generator) -> int:
@@ -86,12 +87,12 @@ class GlimpseEnv(gym.Env[Observation, Any]):
     |---|---|---|
     | `dataset` | `"auto"` | `"auto"`, `"mnist"`, `"digits"`, `"idx"` or the path of an `.npz` |
     | `data_dir` | `None` | the folder of the IDX files |
-    | `split` | `"train"` | `"train"`, `"validation"` or `"test"` |
+    | `split` | `"train"` | the images of `"train"`, `"validation"` or `"test"` |
     | `canvas_size` | 28 | side of the canvas in pixels, or (height, width) |
     | `num_distractors` | 0 | crops that clutter the canvas |
     | `distractor_size` | 8 | side of a crop in pixels |
-    | `patch_size` | 8 | g, side of each scale of a glimpse |
-    | `num_scales` | 1 | K |
+    | `patch_size` | 8 | g, side of each scale of a glimpse; at most the canvas's longer side |
+    | `num_scales` | 1 | K; the widest window must be under 4 times the canvas's longer side |
     | `num_glimpses` | 7 | T |
     | `action_format` | `"box"` | see Action Space |
     | `location_grid` | 7 | G, for `"multidiscrete"` |
@@ -148,8 +149,8 @@ class GlimpseEnv(gym.Env[Observation, Any]):
         Raises:
             ValueError: If an option is unknown or out of its range.
         """
+        given = self.task.scene_options(options, 1)  # first: a refused reset changes nothing
         super().reset(seed=seed)
-        given = self.task.scene_options(options, 1)
         # Drawn even when overridden, so that the scenes after it do not depend on the options.
         scene_seed = np.array([draw_scene_seed(self.np_random)], dtype=np.int64)
         scene_seeds = given.get("scene_seed", scene_seed)
@@ -204,9 +205,6 @@ class GlimpseEnv(gym.Env[Observation, Any]):
     def _info(self) -> dict[str, Any]:
         info = self.task.info(self._episodes, FIRST)
         return {key: value[0] if value.ndim > 1 else int(value[0]) for key, value in info.items()}
-
-
-FIRST = np.array([0])  # the only row of a single env
 
 
 def checked_render_mode(render_mode: str | None) -> str | None:

@@ -19,6 +19,7 @@ from ram_env.retina import Canvases, extract_glimpses, location_to_pixel, window
 from ram_env.scenes import ScenePainter
 
 MAX_SCENE_SEED = 2**63 - 1
+MAX_SCALES = 13  # a window 4,096 times as wide as its patch: what the retina can add up exactly
 
 
 class RewardRule(StrEnum):
@@ -115,7 +116,7 @@ class GlimpseTask:
         self.num_distractors = whole_number("num_distractors", num_distractors, 0)
         self.distractor_size = whole_number("distractor_size", distractor_size, 1)
         self.patch_size = whole_number("patch_size", patch_size, 1, max(self.canvas_shape))
-        self.num_scales = whole_number("num_scales", num_scales, 1)
+        self.num_scales = whole_number("num_scales", num_scales, 1, MAX_SCALES)
         self.num_glimpses = whole_number("num_glimpses", num_glimpses, 1)
         self.action_format = one_of("action_format", action_format, ActionFormat)
         self.location_grid = whole_number("location_grid", location_grid, 1)

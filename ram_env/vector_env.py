@@ -10,6 +10,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
 from ram_env.actions import count_actions, select_actions
+from ram_env.arguments import whole_number
 from ram_env.env import GlimpseEnv, Observation, checked_render_mode, draw_scene_seed
 from ram_env.rendering import EpisodeView, render_episode
 from ram_env.task import Episodes, Outcome, make_task
@@ -44,14 +45,12 @@ class GlimpseVectorEnv(VectorEnv[Observation, Any, np.ndarray]):
         **task_arguments: Any,
     ) -> None:
         """Make the games; see the class."""
-        if not isinstance(num_envs, int | np.integer) or num_envs < 1:
-            raise ValueError(f"`num_envs` must be a whole number of at least 1, got {num_envs!r}.")
         if render_mode == "human":
             raise ValueError(
                 "`render_mode='human'` is for a single env, `gym.make`: got it for a vector env; "
                 "choose 'rgb_array' or None."
             )
-        self.num_envs = int(num_envs)
+        self.num_envs = whole_number("num_envs", num_envs, 1)
         self.render_mode = checked_render_mode(render_mode)
         self.autoreset_mode = _autoreset_mode(autoreset_mode)
         self.metadata = {**self.metadata, "autoreset_mode": self.autoreset_mode}
@@ -99,9 +98,9 @@ class GlimpseVectorEnv(VectorEnv[Observation, Any, np.ndarray]):
         seeds = self._seeds(seed)
         if len(rows) < self.num_envs and (np.delete(self._episodes.num_taken, rows) == 0).any():
             raise ResetNeeded("`reset_mask` before the first episode: call `reset()` without it.")
-        for row in rows:
-            if seeds[row] is not None:
-                self._np_randoms[row], self._np_random_seeds[row] = seeding.np_random(seeds[row])
+        seeded = {row: seeding.np_random(seeds[row]) for row in rows if seeds[row] is not None}
+        for row, (generator, used_seed) in seeded.items():
+            self._np_randoms[row], self._np_random_seeds[row] = generator, used_seed
         self._begin(rows, given)
         return self._observation(), self._place(rows, self.task.info(self._episodes, rows))
 
@@ -229,7 +228,7 @@ class GlimpseVectorEnv(VectorEnv[Observation, Any, np.ndarray]):
                 f"`seed` must be one whole number or one per sub-env ({self.num_envs}), "
                 f"got {len(seed)}."
             )
-        return seed
+        return [None if value is None else whole_number("seed", value, 0) for value in seed]
 
 
 def _autoreset_mode(mode: str | AutoresetMode) -> AutoresetMode:

@@ -1,0 +1,114 @@
+"""Data, actions and comparisons that the tests of the environment share."""
+
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+from gymnasium.vector import AutoresetMode, VectorEnv
+
+from ram_env import TASKS
+
+FORMATS = ("box", "multidiscrete", "dict")
+IDS = tuple(TASKS)
+
+
+def made_up_image(number: int, shape: tuple[int, int]) -> np.ndarray:
+    """Return a fixed image, uint8 (h, w), by whole-number arithmetic; about a third is black."""
+    height, width = shape
+    pixels = [
+        [
+            ((row + 3) * (column + 5) * (number + 7) * 2654435761 >> 7) % 384
+            for column in range(width)
+        ]
+        for row in range(height)
+    ]
+    return np.array([[max(0, pixel - 128) for pixel in line] for line in pixels], dtype=np.uint8)
+
+
+def save_images(path: Path, num_images: int, shape: tuple[int, int], num_classes: int) -> str:
+    """Write an .npz file of made-up images, labelled 0, 1, 2, ... in turn, and return its path."""
+    images = np.stack([made_up_image(number, shape) for number in range(num_images)])
+    np.savez(path, images=images, labels=np.arange(num_images) % num_classes)
+    return str(path)
+
+
+def assert_identical(actual: Any, expected: Any, where: str = "result") -> None:
+    """Compare bit for bit: types, dtypes, shapes, keys and values, through all containers."""
+    assert type(actual) is type(expected), where
+    if isinstance(expected, dict):
+        assert set(actual) == set(expected), where
+        for key in expected:
+            assert_identical(actual[key], expected[key], f"{where}[{key!r}]")
+    elif isinstance(expected, tuple | list):
+        assert len(actual) == len(expected), where
+        for number, (one, other) in enumerate(zip(actual, expected, strict=True)):
+            assert_identical(one, other, f"{where}[{number}]")
+    elif isinstance(expected, np.ndarray):
+        assert (actual.dtype, actual.shape) == (expected.dtype, expected.shape), where
+        if expected.dtype == object:
+            assert_identical(list(actual), list(expected), where)
+        else:
+            assert actual.tobytes() == expected.tobytes(), where
+    else:
+        assert actual == expected, where
+
+
+def random_action(rng: np.random.Generator, space: gym.Space[Any]) -> Any:
+    """Return any action of a space; some of the continuous values are exactly at the border."""
+    if isinstance(space, gym.spaces.Dict):
+        return {key: random_action(rng, part) for key, part in space.spaces.items()}
+    if isinstance(space, gym.spaces.Box):
+        return np.clip(rng.uniform(-1.2, 1.2, space.shape), -1, 1).astype(np.float32)
+    if isinstance(space, gym.spaces.MultiDiscrete):
+        return rng.integers(space.nvec)
+    assert isinstance(space, gym.spaces.Discrete)
+    return rng.integers(space.n)
+
+
+def stack_actions(actions: list[Any]) -> Any:
+    """Lay out actions of single envs as an action of a vector env."""
+    if isinstance(actions[0], dict):
+        return {key: np.stack([action[key] for action in actions]) for key in actions[0]}
+    return np.stack(actions)
+
+
+def random_actions(rng: np.random.Generator, envs: VectorEnv[Any, Any, Any]) -> Any:
+    """Return any action of a vector env."""
+    space = envs.single_action_space
+    return stack_actions([random_action(rng, space) for _ in range(envs.num_envs)])
+
+
+def rollout(env: gym.Env[Any, Any], num_steps: int, seed: int | None = None) -> Iterator[Any]:
+    """Yield all that `num_steps` random but fixed actions bring, resets included."""
+    rng = np.random.default_rng(5)
+    yield env.reset(seed=seed)
+    for _ in range(num_steps):
+        result = env.step(random_action(rng, env.action_space))
+        yield result
+        if result[2]:
+            yield env.reset()
+
+
+def assert_same_rollout(
+    one: VectorEnv[Any, Any, Any], other: VectorEnv[Any, Any, Any], seed: int, num_episodes: int
+) -> None:
+    """Play the same random actions in two vector envs and compare all that they return."""
+    rng = np.random.default_rng(seed)
+    assert one.metadata["autoreset_mode"] == other.metadata["autoreset_mode"]
+    assert_identical(one.reset(seed=seed), other.reset(seed=seed), "reset")
+    num_ended = 0
+    for step in itertools.count():
+        actions = random_actions(rng, one)
+        results = one.step(actions)
+        assert_identical(results, other.step(actions), f"step {step}")
+        num_ended += int(results[2].sum())
+        if num_ended >= num_episodes * one.num_envs:
+            return
+        if one.metadata["autoreset_mode"] == AutoresetMode.DISABLED and results[2].any():
+            # Each gets its own mask: SyncVectorEnv takes it out of the options.
+            masks = [{"reset_mask": results[2].copy()} for _ in range(2)]
+            restarted = one.reset(options=masks[0]), other.reset(options=masks[1])
+            assert_identical(*restarted, f"reset after step {step}")

@@ -1,0 +1,184 @@
+"""The retina sees exactly what the written rule says, for every size, scale and location."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from reference import glimpse_sums, pixel_under, take_glimpse
+
+from ram_env.retina import Canvases, extract_glimpses, location_to_pixel, sum_2x2, window_side
+
+SIDES = (1, 2, 3, 7, 8, 28, 60, 100, 301, 4096)
+
+
+def look(canvas: np.ndarray, locations: np.ndarray, patch_size: int, num_scales: int) -> np.ndarray:
+    """Take one glimpse of one canvas from each location."""
+    canvases = Canvases(1, canvas.shape, patch_size, num_scales)
+    canvases.visible[0] = canvas
+    rows = np.zeros(len(locations), dtype=np.int64)
+    return extract_glimpses(canvases, rows, location_to_pixel(locations, canvas.shape))
+
+
+def pixel_edges(side: int) -> list[float]:
+    """Return where pixels begin on [-1, 1], with the float32 next to it on either side."""
+    edges = [np.float32(2 * pixel / side - 1) for pixel in range(side + 1)]
+    nearby = [np.nextafter(edge, np.float32(to)) for edge in edges for to in (-2, 2)]
+    return [float(value) for value in [*edges, *nearby] if -1 <= value <= 1]
+
+
+@st.composite
+def looks(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray, int, int]:
+    """Draw a canvas, a location, a patch size and a number of scales."""
+    height, width = draw(st.integers(1, 24)), draw(st.integers(1, 24))
+    pixels = draw(st.sampled_from(["noise", "white", "ramp"]))
+    canvas = {
+        "noise": np.random.default_rng(draw(st.integers(0, 99))).integers(
+            256, size=(height, width)
+        ),
+        "white": np.full((height, width), 255),
+        "ramp": np.arange(height * width).reshape(height, width) % 256,
+    }[pixels].astype(np.uint8)
+    anywhere = st.floats(-1, 1, width=32)
+    x = draw(st.sampled_from(pixel_edges(width)) | anywhere)
+    y = draw(st.sampled_from(pixel_edges(height)) | anywhere)
+    patch_size = draw(st.integers(1, 9))
+    return canvas, np.array([[x, y]], dtype=np.float32), patch_size, draw(st.integers(1, 4))
+
+
+@settings(max_examples=300)
+@given(looks())
+def test_glimpses_equal_the_slow_reference(case: tuple[np.ndarray, np.ndarray, int, int]) -> None:
+    """Every value of a glimpse is the rounded mean of exactly the pixels that the rule names."""
+    canvas, locations, patch_size, num_scales = case
+    glimpses = look(canvas, locations, patch_size, num_scales)
+    expected = take_glimpse(canvas.tolist(), locations[0], patch_size, num_scales)
+    assert glimpses.dtype == np.float32
+    assert glimpses.shape == (1, num_scales, patch_size, patch_size)
+    assert np.array_equal(glimpses[0], expected)
+
+
+@pytest.mark.parametrize("patch_size", [1, 2, 3, 7, 8])
+def test_every_pixel_of_a_canvas_is_looked_at_rightly(patch_size: int) -> None:
+    """From the middle of each pixel of a small canvas, all four corners included, glimpses fit."""
+    height, width = 6, 11
+    canvas = np.random.default_rng(1).integers(1, 256, size=(height, width), dtype=np.uint8)
+    for row in range(height):
+        for column in range(width):
+            middle = ((2 * column + 1) / width - 1, (2 * row + 1) / height - 1)
+            locations = np.array([middle], dtype=np.float32)
+            assert location_to_pixel(locations, canvas.shape).tolist() == [[row, column]]
+            expected = take_glimpse(canvas.tolist(), middle, patch_size, 3)
+            assert np.array_equal(look(canvas, locations, patch_size, 3)[0], expected)
+
+
+def test_glimpse_by_hand() -> None:
+    """A glimpse of a canvas of four pixels, worked out on paper, has the finest scale first."""
+    canvas = np.array([[10, 20], [30, 40]], dtype=np.uint8)
+    glimpses = look(canvas, np.array([[0, 0]], np.float32), 2, 2)[0]
+    # The pixel is (1, 1): the fine window begins at (0, 0), the coarse one at (-1, -1).
+    assert np.array_equal(glimpses[0], canvas / np.float32(255))
+    assert np.array_equal(glimpses[1], canvas / np.float32(4 * 255))
+
+
+@pytest.mark.parametrize(
+    ("corner", "seen"), [((-1, -1), [[0, 0], [0, 10]]), ((1, 1), [[10, 20], [30, 40]])]
+)
+def test_corners_by_hand(corner: tuple[int, int], seen: list[list[int]]) -> None:
+    """An even window holds one pixel more above and left of its centre than below and right."""
+    canvas = np.array([[10, 20], [30, 40]], dtype=np.uint8)
+    glimpses = look(canvas, np.array([corner], np.float32), 2, 1)
+    assert np.array_equal(glimpses[0, 0], np.array(seen, np.float32) / np.float32(255))
+
+
+def test_x_is_right_and_y_is_down() -> None:
+    """The first coordinate moves along columns to the right, the second along rows downwards."""
+    locations = np.array([(0, 0), (-1, -1), (1, -1), (-1, 1), (1, 1)], np.float32)
+    pixels = location_to_pixel(locations, (28, 60))
+    assert pixels.dtype == np.int64
+    assert pixels.tolist() == [[14, 30], [0, 0], [0, 59], [27, 0], [27, 59]]
+
+
+@pytest.mark.parametrize("side", SIDES)
+def test_pixels_at_and_beside_every_edge(side: int) -> None:
+    """At each pixel's edge, and one float32 beside it, the pixel is that of the written formula."""
+    values = np.array(pixel_edges(side), dtype=np.float32)
+    pixels = location_to_pixel(np.stack([values, -values], axis=1), (side, side))
+    assert pixels.min() == 0
+    assert pixels.max() == side - 1
+    for value, pixel in zip(values.tolist(), pixels.tolist(), strict=True):
+        assert tuple(pixel) == pixel_under((value, -value), (side, side))
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_location_that_is_not_finite_is_an_error(value: float) -> None:
+    """NaN and infinity have no pixel, in neither coordinate."""
+    for location in ([value, 0], [0, value]):
+        with pytest.raises(ValueError, match="finite"):
+            location_to_pixel(np.array([[0, 0], location], np.float32), (28, 28))
+
+
+@pytest.mark.parametrize("patch_size", [4, 5])
+def test_a_batch_is_many_single_looks(patch_size: int) -> None:
+    """Each of some glimpses is of the canvas and the pixel that its row names, in any order."""
+    rng = np.random.default_rng(2)
+    canvases = Canvases(5, (13, 9), patch_size, 3)
+    canvases.visible[...] = rng.integers(256, size=(5, 13, 9))
+    rows = np.array([3, 0, 3, 4])
+    locations = rng.uniform(-1, 1, (4, 2)).astype(np.float32)
+    glimpses = extract_glimpses(canvases, rows, location_to_pixel(locations, (13, 9)))
+    for row, location, glimpse in zip(rows, locations, glimpses, strict=True):
+        one = look(canvases.visible[row].copy(), location[None], patch_size, 3)
+        assert np.array_equal(glimpse, one[0])
+
+
+def test_pixel_values_are_exact() -> None:
+    """All 256 grey values arrive as value / 255: byte 128 is neither negative nor rounded away."""
+    canvas = np.arange(256, dtype=np.uint8).reshape(16, 16)
+    glimpse = look(canvas, np.zeros((1, 2), np.float32), 16, 1)[0, 0]
+    expected = [[np.float32(value) / np.float32(255) for value in line] for line in canvas.tolist()]
+    assert np.array_equal(glimpse, np.array(expected, np.float32))
+    assert (glimpse.min(), glimpse.max()) == (0, 1)
+
+
+@pytest.mark.parametrize("patch_size", [2, 3])
+def test_white_is_one_on_every_scale(patch_size: int) -> None:
+    """Sums of white pixels overflow on none of eight scales: inside a white canvas all is 1."""
+    side = window_side(patch_size, 7) + 1
+    canvas = np.full((side, side), 255, dtype=np.uint8)
+    assert np.array_equal(
+        look(canvas, np.zeros((1, 2), np.float32), patch_size, 8),
+        np.ones((1, 8, patch_size, patch_size), np.float32),
+    )
+
+
+def test_looking_changes_nothing() -> None:
+    """A glimpse is a copy: writing to it changes neither the canvas nor the next glimpse."""
+    canvases = Canvases(1, (8, 8), 4, 2)
+    canvases.visible[...] = 7
+    row, pixel = np.array([0]), np.array([[4, 4]])
+    first = extract_glimpses(canvases, row, pixel)
+    kept = first.copy()
+    first[...] = 9
+    assert np.array_equal(extract_glimpses(canvases, row, pixel), kept)
+    assert (canvases.visible == 7).all()
+
+
+def test_sum_2x2_by_hand() -> None:
+    """Blocks of four are added without overflow, again and again."""
+    values = np.full((1, 64, 64), 255, dtype=np.uint8)
+    for level in range(1, 7):
+        values = sum_2x2(values)
+        assert values.shape == (1, 64 >> level, 64 >> level)
+        assert (values == 255 * 4**level).all()
+    assert sum_2x2(np.array([[[1, 2, 5, 6], [3, 4, 7, 8]]], np.uint8)).tolist() == [[[10, 26]]]
+
+
+def test_reference_by_hand() -> None:
+    """The reference itself is right where it can be worked out on paper."""
+    canvas = [[1, 2, 3], [4, 5, 6], [7, 8, 9]]
+    assert pixel_under((0.0, 0.0), (3, 3)) == (1, 1)
+    odd = glimpse_sums(canvas, (1, 1), 3, 1)
+    assert odd == [canvas]
+    coarse = glimpse_sums(canvas, (0, 2), 1, 3)
+    # Windows of 1, 2 and 4 pixels around the top-right pixel begin at it, 1 and 2 before it.
+    assert coarse == [[[3]], [[2 + 3]], [[1 + 2 + 3 + 4 + 5 + 6]]]

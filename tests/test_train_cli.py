@@ -1,0 +1,237 @@
+"""The command line of train.py: what it understands, and how it refuses the rest."""
+
+import json
+import subprocess
+import sys
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from helpers import IDS
+
+import train
+from agents.config import PRESETS
+from ram_env import SHORT_NAMES, datasets, mnist
+
+ROOT = Path(__file__).parent.parent
+QUICK = ["--env", "centered", "--dataset", "digits", "--episodes", "8", "--batch-size", "8"]
+QUICK += ["--num-glimpses", "2", "--device", "cpu"]
+QUICK += ["--threads", "1", "--processes", "1"]
+
+
+@pytest.fixture(autouse=True)
+def in_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Run in an empty folder without MNIST or network, and undo how warnings are printed."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("RAM_ENV_DATA", raising=False)
+    monkeypatch.setattr(mnist, "MIRRORS", ("file:///nonexistent/",))
+    # The test's own folder: what was not found is remembered per folder.
+    cache = tmp_path.with_name(f"{tmp_path.name}-cache")
+    monkeypatch.setattr(mnist, "cache_folder", lambda: cache)
+    monkeypatch.setattr(warnings, "formatwarning", warnings.formatwarning)
+    yield
+
+
+def refuse(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
+    """Require exit code 2, one clear last line, and nothing written; return the line."""
+    before = sorted(Path.cwd().rglob("*"))
+    with pytest.raises(SystemExit) as stop:
+        train.main(arguments)
+    assert stop.value.code == 2
+    output, errors = capsys.readouterr()
+    assert output == ""
+    assert "Traceback" not in errors
+    line = errors.splitlines()[-1]
+    assert ": error: " in line
+    assert errors.count("error: ") == 1
+    assert sorted(Path.cwd().rglob("*")) == before
+    return line
+
+
+@pytest.mark.parametrize(
+    ("arguments", "parts"),
+    [
+        (["--env", "cluterd"], ["`--env`", "'cluterd'", "Did you mean 'cluttered'?"]),
+        (["--env", "GlimpseMNIST"], ["Did you mean 'GlimpseMNIST-v0'?"]),
+        (["--env", "GlimpseMNIST-v7"], ["Did you mean 'GlimpseMNIST-v0'?"]),
+        (["--env", "no_such_module:Thing-v0"], ["`--env", "no_such_module"]),
+        (["--env", "CartPole-v1"], ["CartPole-v1"]),
+        (["--env", ""], ["`--env`"]),
+        (["--preset", "best"], ["--preset", "'best'", "paper"]),
+        (["--episodes", "0"], ["--episodes", "'0'"]),
+        (["--episodes", "1e3"], ["--episodes", "'1e3'"]),
+        (["--episodes", "-5"], ["--episodes"]),
+        (["--minutes", "0"], ["--minutes", "'0'"]),
+        (["--minutes", "nan"], ["--minutes", "'nan'"]),
+        (["--minutes", "soon"], ["--minutes", "'soon'"]),
+        (["--minutes", "1", "--episodes", "1"], ["--minutes", "--episodes", "not allowed"]),
+        (["--num-glimpses", "0"], ["--num-glimpses", "'0'"]),
+        (["--seed", "-1"], ["--seed"]),
+        (["--seed", "4294967296"], ["--seed", "'4294967296'"]),
+        (["--batch-size", "x"], ["--batch-size", "'x'"]),
+        (["--num-envs", "2.5"], ["--num-envs", "'2.5'"]),
+        (["--threads", "0"], ["--threads", "'0'"]),
+        (["--colour", "red"], ["--colour"]),
+        (["--env-kwargs", "patch_size"], ["`--env-kwargs`", "KEY=VALUE", "'patch_size'"]),
+        (["--env-kwargs", "=3"], ["`--env-kwargs`", "'=3'"]),
+        (["--env-kwargs", "patch size=3"], ["`--env-kwargs`", "'patch size=3'"]),
+        ([*QUICK, "--env-kwargs", "patch_sise=3"], ["patch_sise"]),
+        ([*QUICK, "--env-kwargs", "patch_size=0"], ["`patch_size`", "0"]),
+        ([*QUICK, "--env-kwargs", "canvas_size=20"], ["`canvas_size`", "20"]),
+        ([*QUICK, "--env-kwargs", "num_envs=3"], ["num_envs"]),
+        ([*QUICK, "--env-kwargs", "autoreset_mode=Disabled"], ["autoreset_mode"]),
+        ([*QUICK, "--env-kwargs", "split=test"], ["split"]),
+        ([*QUICK, "--env-kwargs", "split=tset"], ["split"]),
+        ([*QUICK, "--num-envs", "3"], ["multiple", "3"]),
+        ([*QUICK, "--num-envs", "16"], ["multiple", "16"]),
+        ([*QUICK, "--device", "abacus"], ["`--device`", "'abacus'"]),
+        ([*QUICK, "--device", "cuda:99"], ["`--device`", "'cuda:99'"]),
+        ([*QUICK, "--dataset", "emnist"], ["`dataset`", "'emnist'"]),
+        ([*QUICK, "--dataset", "missing.npz"], ["missing.npz"]),
+        ([*QUICK, "--dataset", "idx"], ["`data_dir`"]),
+        ([*QUICK, "--dataset", "idx", "--data-dir", "nowhere"], ["nowhere"]),
+        ([*QUICK, "--dataset", "mnist", "--data-dir", "nowhere"], ["nowhere"]),
+    ],
+    ids=lambda value: " ".join(value[-2:]) if isinstance(value[0], str) else None,
+)
+def test_bad_option_ends_with_one_clear_line(
+    arguments: list[str], parts: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Exit code 2, a line that names option and value, no traceback, nothing written."""
+    line = refuse(arguments, capsys)
+    for part in parts:
+        assert part in line
+
+
+@pytest.mark.parametrize("existing", ["run/notes.txt", "run"], ids=["folder", "file"])
+def test_existing_run_dir_is_refused(existing: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """A folder that holds something, or a file of this name, is left as it is."""
+    Path(existing).parent.mkdir(exist_ok=True)
+    Path(existing).write_text("mine")
+    assert "`--run-dir`" in refuse([*QUICK, "--run-dir", "run"], capsys)
+    assert Path(existing).read_text() == "mine"
+
+
+def test_run_dir_below_a_file_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    """No folder can be made inside a file, and that is known before the training."""
+    Path("file").write_text("mine")
+    assert "file" in refuse([*QUICK, "--run-dir", "file/run"], capsys)
+
+
+def test_missing_mnist_names_the_remedies(capsys: pytest.CaptureFixture[str]) -> None:
+    """`--dataset mnist` without data or network says how to get it, in one line."""
+    datasets._load_mnist.cache_clear()
+    line = refuse([*QUICK, "--dataset", "mnist", "--run-dir", "run"], capsys)
+    for part in ("MNIST was not found", "data_dir", "RAM_ENV_DATA", "network"):
+        assert part in line
+
+
+@pytest.mark.parametrize(("name", "env_id"), list(SHORT_NAMES.items()))
+def test_short_names_are_resolved(name: str, env_id: str) -> None:
+    """A short name, the id, and the id with its module mean the same."""
+    assert train.resolve_env(name) == env_id
+    assert train.resolve_env(env_id) == env_id
+    assert train.resolve_env(f"ram_env:{env_id}") == env_id
+
+
+def test_every_id_has_a_short_name() -> None:
+    """No registered task is left out."""
+    assert set(SHORT_NAMES.values()) == set(IDS)
+
+
+def test_env_kwargs_are_json_where_they_can_be() -> None:
+    """Numbers, lists, booleans and null are read as such; all else is text."""
+    pairs = ["a=3", "b=0.5", "c=[60, 80]", "d=true", "e=null", "f=center", 'g="3"', "h=x=y", "i="]
+    assert train.parse_env_kwargs(pairs) == {
+        "a": 3,
+        "b": 0.5,
+        "c": [60, 80],
+        "d": True,
+        "e": None,
+        "f": "center",
+        "g": "3",
+        "h": "x=y",
+        "i": "",
+    }
+
+
+def test_help_tells_unit_and_default_of_every_option() -> None:
+    """No option is without help, and the help text can be formatted."""
+    parser = train.make_parser()
+    assert all(action.help for action in parser._actions)
+    text = parser.format_help()
+    for option in ("--env", "--env-kwargs", "--preset", "--episodes", "--minutes", "--seed"):
+        assert option in text
+    assert all(name in text for name in (*SHORT_NAMES, *PRESETS))
+
+
+def read_config(folder: str) -> dict[str, Any]:
+    """Return the config.json of a run."""
+    content = json.loads(Path(folder, "config.json").read_text())
+    assert isinstance(content, dict)
+    return content
+
+
+def test_options_reach_the_run(capsys: pytest.CaptureFixture[str]) -> None:
+    """What was asked for is what config.json says, and the last lines say result and place."""
+    arguments = [*QUICK, "--run-dir", "run", "--seed", "5", "--num-envs", "4"]
+    arguments += ["--preset", "paper", "--env-kwargs", "initial_location=center", "patch_size=6"]
+    assert train.main(arguments) == 0
+    config = read_config("run")
+    assert config["env_id"] == "GlimpseMNIST-v0"
+    expected = {"dataset": "digits", "num_glimpses": 2}
+    assert config["env_kwargs"] == expected | {"initial_location": "center", "patch_size": 6}
+    assert (config["preset"], config["seed"], config["num_envs"]) == ("paper", 5, 4)
+    assert (config["episodes"], config["config"]["batch_size"]) == (8, 8)
+    assert config["config"] == PRESETS["paper"].to_dict() | {"batch_size": 8}
+    *_, result, place = capsys.readouterr().out.splitlines()
+    assert "% error on 300 test scenes" in result and "NOT MNIST" in result
+    assert place.startswith("Run folder: run ")
+
+
+def test_dataset_can_be_given_as_an_env_argument() -> None:
+    """`--env-kwargs dataset=digits` counts where `--dataset` was not given."""
+    arguments = [option for option in QUICK if option not in ("--dataset", "digits")]
+    assert train.main([*arguments, "--run-dir", "run", "--env-kwargs", "dataset=digits"]) == 0
+    assert read_config("run")["env_kwargs"]["dataset"] == "digits"
+
+
+def test_auto_without_mnist_warns_once_and_trains_on_digits(tmp_path: Path) -> None:
+    """In a process of its own: one warning line, exit code 0, and not taken for MNIST."""
+    code = "import ram_env.mnist as m; m.MIRRORS = ('file:///nonexistent/',); import train, sys; "
+    code += "sys.exit(train.main(sys.argv[1:]))"
+    arguments = [option for option in QUICK if option not in ("--dataset", "digits")]
+    environment = {"PATH": "", "PYTHONPATH": str(ROOT), "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    environment |= {"HOME": str(tmp_path), "LOCALAPPDATA": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments, "--run-dir", "run"],
+        capture_output=True,
+        text=True,
+        env=environment,
+    )
+    assert done.returncode == 0, done.stderr
+    warned = [line for line in done.stderr.splitlines() if "warning" in line.lower()]
+    assert len(warned) == 1
+    assert "instead of MNIST" in warned[0] and "RAM_ENV_DATA" in warned[0]
+    assert "NOT MNIST" in done.stdout.splitlines()[0]
+    assert "NOT MNIST" in done.stdout.splitlines()[-2]
+    assert json.loads(Path("run/evaluation.json").read_text())["dataset"] == "digits"
+
+
+def test_default_run_folder_names_the_task() -> None:
+    """Without `--run-dir`, the run lies in runs/, named by task and time."""
+    assert train.main(QUICK) == 0
+    (folder,) = Path("runs").iterdir()
+    assert folder.name.startswith("centered-2")
+
+
+def test_own_images_can_be_trained_on() -> None:
+    """`--dataset PATH.npz` with other sizes and classes, named relative to where one stands."""
+    images = np.arange(60 * 9 * 7, dtype=np.uint32).reshape(60, 9, 7).astype(np.uint8)
+    np.savez("own.npz", images=images, labels=np.arange(60) % 3)
+    arguments = [*QUICK, "--dataset", "own.npz", "--run-dir", "run"]
+    assert train.main([*arguments, "--env-kwargs", "canvas_size=12", "patch_size=4"]) == 0
+    assert read_config("run")["env_kwargs"]["dataset"] == str(Path("own.npz").absolute())

@@ -75,7 +75,7 @@ def make_parser() -> argparse.ArgumentParser:
         metavar="B",
         help="episodes per gradient step (default: the preset's)",
     )
-    add("--dataset", default="auto", help="auto, mnist, digits, idx or the path of an .npz")
+    add("--dataset", help="auto, mnist, digits, idx or the path of an .npz (default: auto)")
     add("--data-dir", metavar="DIR", help="folder of the IDX files")
     add("--run-dir", type=Path, metavar="DIR", help="run folder (default: runs/NAME-TIME)")
     team = "share each batch among so many processes (default: one per core up to 4; GPU: 1)"
@@ -94,6 +94,8 @@ def main(arguments: list[str] | None = None) -> int:
         return run(options)
     except OptionError as error:
         parser.exit(2, f"{parser.prog}: error: {error}\n")
+    except KeyboardInterrupt:
+        parser.exit(STOPPED, f"{parser.prog}: interrupted.\n")
 
 
 class OptionError(Exception):
@@ -110,10 +112,11 @@ def run(options: argparse.Namespace) -> int:
         prepared = prepare(options)
     except (ValueError, FileExistsError, PermissionError, gym.error.Error) as error:
         raise OptionError(str(error)) from error
+    folder = prepared.options.folder
+    print(f"{prepared.title}: writing to {folder}", flush=True)
     result = prepared.train()
     if prepared.stopped_early:
         print("Stopped before the budget was spent; everything so far is saved.")
-    folder = prepared.options.folder
     print(f"{result.describe()}\nRun folder: {folder} (see gaze.png, curves.png, evaluation.json)")
     return STOPPED if prepared.stopped_early else 0
 
@@ -125,11 +128,7 @@ def prepare(options: argparse.Namespace) -> "Run":
         ValueError, FileExistsError, PermissionError, gymnasium.error.Error: If one is impossible.
     """
     env_id = resolve_env(options.env)
-    env_kwargs = parse_env_kwargs(options.env_kwargs) | {"dataset": options.dataset}
-    if options.data_dir is not None:
-        env_kwargs["data_dir"] = options.data_dir
-    if options.num_glimpses is not None:
-        env_kwargs["num_glimpses"] = options.num_glimpses
+    env_kwargs = collect_env_kwargs(options)
     settings = {} if options.batch_size is None else {"batch_size": options.batch_size}
     config = make_config(options.preset, **settings)
     num_envs = options.num_envs or config.batch_size
@@ -187,6 +186,25 @@ def resolve_env(name: str) -> str:
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.3)
     hint = f" Did you mean {near[0]!r}?" if near else ""
     raise ValueError(f"`--env` must be one of {', '.join(known)}, got {name!r}.{hint}")
+
+
+def collect_env_kwargs(options: argparse.Namespace) -> dict[str, Any]:
+    """Join the options that are arguments of the env.
+
+    Raises:
+        ValueError: If one is given twice, or is not the user's to give.
+    """
+    arguments = parse_env_kwargs(options.env_kwargs)
+    for name in ("split", "num_envs", "autoreset_mode", "render_mode"):
+        if name in arguments:
+            raise ValueError(f"`--env-kwargs {name}=...` is for the training to set: leave it out.")
+    data_dir = options.data_dir and os.path.abspath(options.data_dir)
+    own = {"dataset": options.dataset, "data_dir": data_dir, "num_glimpses": options.num_glimpses}
+    for name, value in own.items():
+        if value is not None and name in arguments:
+            option = "--" + name.replace("_", "-")
+            raise ValueError(f"give either `{option}` or `--env-kwargs {name}=...`, not both.")
+    return arguments | {name: value for name, value in own.items() if value is not None}
 
 
 def parse_env_kwargs(pairs: list[str]) -> dict[str, Any]:

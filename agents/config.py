@@ -1,6 +1,7 @@
 """Settings of the Recurrent Attention Model and the presets. No torch in here."""
 
 import dataclasses
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -63,6 +64,9 @@ class RAMConfig:
 
     def __post_init__(self) -> None:
         """Check every setting."""
+        for name, value in self.to_dict().items():
+            if isinstance(value, float) and not math.isfinite(value):
+                raise ValueError(f"`{name}` must be finite, got {value!r}.")
         _one_of(self, "core", "relu", "gru", "lstm")
         _one_of(self, "learn_class_from", "labels", "reward")
         _one_of(self, "gaze_reward", "env", "log_likelihood")
@@ -74,8 +78,8 @@ class RAMConfig:
         _at_least(self, "gaze_hidden_size", 0)
         for name in ("policy_coef", "baseline_coef", "warmup_fraction", "discount"):
             _at_least(self, name, 0.0)
-        for name in ("warmup_fraction", "discount"):
-            _at_most(self, name, 1.0)
+        _at_most(self, "discount", 1.0)
+        _at_most(self, "warmup_fraction", 0.9)
         _at_most(self, "log_likelihood_floor", 0.0)
         for name in ("glimpse_scale", "location_std", "final_location_std", "learning_rate"):
             _positive(self, name)
@@ -89,15 +93,6 @@ class RAMConfig:
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as a dict that JSON can hold."""
         return dataclasses.asdict(self)
-
-    @classmethod
-    def from_dict(cls, settings: dict[str, Any]) -> "RAMConfig":
-        """Make a config of a dict of settings.
-
-        Raises:
-            ValueError: If a setting is unknown or out of its range.
-        """
-        return replace_settings(cls(), settings)
 
 
 def replace_settings(config: RAMConfig, settings: dict[str, Any]) -> RAMConfig:
@@ -134,8 +129,8 @@ def _at_most(config: RAMConfig, name: str, highest: float) -> None:
 
 
 def _positive(config: RAMConfig, name: str) -> None:
-    if not 0 < getattr(config, name) < float("inf"):
-        raise ValueError(f"`{name}` must be positive and finite, got {getattr(config, name)!r}.")
+    if not getattr(config, name) > 0:
+        raise ValueError(f"`{name}` must be positive, got {getattr(config, name)!r}.")
 
 
 PRESETS: dict[str, RAMConfig] = {

@@ -17,6 +17,7 @@ import numpy as np
 from gymnasium.vector import VectorEnv
 
 from agents.pictures import EpisodeRecord
+from ram_env.actions import ActionFormat
 from ram_env.scenes import frozen_scenes
 from ram_env.task import GlimpseTask
 
@@ -111,6 +112,8 @@ class FrozenScenes:
         """Make the envs."""
         self.env_id, self.env_kwargs, self.split = env_id, dict(env_kwargs or {}), split
         kwargs = self.env_kwargs | {"split": split}
+        if kwargs.get("action_format") == ActionFormat.DICT:
+            kwargs["action_format"] = ActionFormat.BOX  # as agents/vec_env.py shows it to a model
         probe = gym.make_vec(env_id, num_envs=1, **kwargs)
         available = len(self._task(probe).dataset.labels)
         self.num_scenes = available if num_scenes is None else num_scenes
@@ -222,10 +225,13 @@ def evaluate_run(run: pathlib.Path, split: str, num_scenes: int | None = None) -
             raise ValueError(
                 f"`--run` must be the folder of a finished run: {run / name} is missing."
             )
-    config = json.loads((run / "config.json").read_text())
+    try:
+        config = json.loads((run / "config.json").read_text())
+        env_id, env_kwargs = config["env_id"], config["env_kwargs"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"`{run / 'config.json'}` is damaged ({error!r}).") from error
     model = RAM.load(run / "model.zip", device="cpu")
-    scenes = FrozenScenes(config["env_id"], config["env_kwargs"], split, num_scenes)
-    return scenes.evaluate(model)
+    return FrozenScenes(env_id, env_kwargs, split, num_scenes).evaluate(model)
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -20,7 +20,7 @@ from stable_baselines3.common.utils import check_for_correct_spaces
 from stable_baselines3.common.vec_env import VecEnv
 from torch import Tensor
 
-from agents.config import RAMConfig, make_config
+from agents.config import make_config
 from agents.distributed import average_gradients, rank, world_size
 from agents.losses import Losses, Rollout, hybrid_loss
 from agents.policy import RAMPolicy
@@ -120,9 +120,8 @@ class RAM(BaseAlgorithm):
         self.set_random_seed(self.seed)
         self.mixed_precision = uses_bfloat16(self.config.precision, self.device)
         if self.env is not None:
-            self._check_num_envs()
-            # Each process plays scenes of its own.
-            self.env.seed(self.seed + rank() * self.n_envs)
+            self._check_num_envs(self.n_envs)
+            self._seed_env()
         self.policy = self.policy_class(  # type: ignore[assignment]
             self.observation_space,
             self.action_space,
@@ -131,8 +130,13 @@ class RAM(BaseAlgorithm):
             **self.policy_kwargs,
         ).to(self.device)
 
-    def _check_num_envs(self) -> None:
-        num_envs = self.n_envs * world_size()
+    def _seed_env(self) -> None:
+        """Seed the envs; each process plays scenes of its own."""
+        assert self.seed is not None  # drawn in _setup_model
+        self.env.seed(self.seed + rank() * self.n_envs)
+
+    def _check_num_envs(self, num_envs: int) -> None:
+        num_envs *= world_size()
         if self.config.batch_size % num_envs:
             raise ValueError(
                 f"`batch_size` must be a multiple of the number of envs, so that rounds of "
@@ -186,11 +190,14 @@ class RAM(BaseAlgorithm):
         )
         callback.on_training_start(locals(), globals())
         self._stopping = False
-        while self.num_timesteps < total_timesteps and not self._stopping:
-            self._update_current_progress_remaining(self.num_timesteps, total_timesteps)
-            losses = self._update(callback)
-            if self._n_updates % log_interval == 0 or self.num_timesteps >= total_timesteps:
-                self._log(losses)
+        try:
+            while self.num_timesteps < total_timesteps and not self._stopping:
+                losses = self._update(callback)
+                if self._n_updates % log_interval == 0 or self.num_timesteps >= total_timesteps:
+                    self._log(losses)
+        except BaseException:
+            self._last_obs = None  # maybe within an episode: begin a new one next time
+            raise
         callback.on_training_end()
         return self
 
@@ -198,6 +205,8 @@ class RAM(BaseAlgorithm):
         """Play a batch of episodes and take one gradient step."""
         policy, share = self.policy, self.config.batch_size // world_size()
         first_episode, num_rounds = rank() * share, share // self.n_envs
+        start = self.num_timesteps
+        self._update_current_progress_remaining(start, self._total_timesteps)
         std = self._location_std(self._current_progress_remaining)
         policy.location_std.fill_(std)
         policy.set_training_mode(True)
@@ -213,10 +222,10 @@ class RAM(BaseAlgorithm):
         self._stopping = average_gradients(policy.networks.parameters(), self._stopping)
         norm = torch.nn.utils.clip_grad_norm_(policy.parameters(), self.config.max_grad_norm)
         if not torch.isfinite(norm):
-            raise RuntimeError(
-                f"training diverged: the gradient's norm is {norm.item()} after {self._n_updates} "
-                "updates. Lower `learning_rate` or `policy_coef`."
-            )
+            raise self._diverged(f"the gradient's norm is {norm.item()}")
+        # Read in the middle of the batch: at its start a warm-up, at its end a decay would give 0.
+        middle = (start + self.num_timesteps) // 2
+        self._update_current_progress_remaining(middle, self._total_timesteps)
         self._update_learning_rate(policy.optimizer)
         policy.optimizer.step()
         self._n_updates += 1
@@ -240,6 +249,8 @@ class RAM(BaseAlgorithm):
             location = self.policy.sample_location(thought.mean, self._share(drawn, first_episode))
             answer = self._answer(thought.logits.detach(), noise, first_episode)
             actions = self.policy.encode_actions(location, answer)
+            if not np.isfinite(actions).all():
+                raise self._diverged("an action is not finite")
             self._last_obs, rewards, dones, infos = self.env.step(actions)  # type: ignore[assignment]
             log_prob = self.policy.log_prob(location, thought.mean)
             steps.append((thought.logits, log_prob, thought.baseline, torch.as_tensor(rewards)))
@@ -279,7 +290,7 @@ class RAM(BaseAlgorithm):
         if self.config.learn_class_from == "reward":
             return torch.full((self.n_envs,), -1, device=self.device)
         try:
-            labels = [int(info["label"]) for info in self.env.reset_infos]
+            labels = [int(info["label"]) for info in self.env.unwrapped.reset_infos]
         except KeyError as error:
             raise ValueError(
                 "`env` must give the `label` of an episode in the info of its reset, as ram_env's "
@@ -292,6 +303,12 @@ class RAM(BaseAlgorithm):
         return {
             key: torch.as_tensor(value, device=self.device) for key, value in self._last_obs.items()
         }
+
+    def _diverged(self, what: str) -> RuntimeError:
+        return RuntimeError(
+            f"training diverged: {what} after {self._n_updates} updates. Lower `learning_rate` or "
+            "`policy_coef`."
+        )
 
     def _check_ended_together(self, dones: np.ndarray) -> None:
         if not dones.all():
@@ -317,9 +334,9 @@ class RAM(BaseAlgorithm):
     def set_env(self, env: Any, force_reset: bool = True) -> None:
         """Set the env to learn from; any number of envs that divides `batch_size`."""
         env = self._wrap_env(env, self.verbose)
-        self.n_envs = env.num_envs
-        if self.policy is not None:
-            self._check_num_envs()
+        check_for_correct_spaces(env, self.observation_space, self.action_space)
+        self._check_num_envs(env.num_envs)
+        self.n_envs = env.num_envs  # any number that divides a batch, unlike for the base class
         super().set_env(env, force_reset)
 
     def save(
@@ -371,28 +388,39 @@ class RAM(BaseAlgorithm):
             custom_objects: Accepted for compatibility; nothing in the file is an object.
             print_system_info: Accepted for compatibility.
             force_reset: Reset the env before learning on.
-            **kwargs: More arguments of the constructor, such as `tensorboard_log`.
+            **kwargs: More arguments of the constructor, such as `tensorboard_log` and
+                `policy_kwargs`, which is not saved; settings replace the saved ones.
 
         Raises:
             ValueError: If the file is not a model of this version, or does not fit the env.
         """
         header, tensors = load_archive(path, FORMAT, FORMAT_VERSION)
-        model = cls(env=None, device=device, seed=header["seed"], _init_setup_model=False, **kwargs)
-        model.config = RAMConfig.from_dict(header["config"])
-        model.observation_space = make_observation_space(header["glimpse_shape"])
-        model.action_space = make_action_space(header["action_space"])
-        model._setup_model()
-        model.policy.load_state_dict(
-            {name[7:]: value for name, value in tensors.items() if name.startswith("policy.")}
-        )
-        unpack_optimizer(model.policy.optimizer, tensors)
-        model.num_timesteps = header["num_timesteps"]
-        model._episode_num, model._n_updates = header["episodes"], header["updates"]
+        try:
+            arguments = {"seed": header["seed"], **header["config"], **kwargs}
+            model = cls(env=None, device=device, _init_setup_model=False, **arguments)
+            model._restore(header, tensors)
+        except (KeyError, TypeError, RuntimeError) as error:
+            raise ValueError(f"`{path}` does not hold a whole model ({error}).") from error
         if env is not None:
-            wrapped = cls._wrap_env(env)
-            check_for_correct_spaces(wrapped, model.observation_space, model.action_space)
-            model.set_env(wrapped, force_reset)
+            model.set_env(env, force_reset)
+            model._seed_env()
         return model
+
+    def _restore(self, header: dict[str, Any], tensors: dict[str, Tensor]) -> None:
+        """Take over what `save` wrote."""
+        self.observation_space = make_observation_space(header["glimpse_shape"])
+        self.action_space = make_action_space(header["action_space"])
+        self._setup_model()
+        prefix = "policy."
+        weights = {
+            name.removeprefix(prefix): value
+            for name, value in tensors.items()
+            if name.startswith(prefix)
+        }
+        self.policy.load_state_dict(weights)
+        unpack_optimizer(self.policy.optimizer, tensors)
+        self.num_timesteps = header["num_timesteps"]
+        self._episode_num, self._n_updates = header["episodes"], header["updates"]
 
 
 def uses_bfloat16(precision: str, device: torch.device) -> bool:

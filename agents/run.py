@@ -28,6 +28,7 @@ from agents.progress import ProgressCSV
 from agents.ram import RAM
 from agents.vec_env import make_vec_env
 from ram_env import SHORT_NAMES
+from ram_env.task import GlimpseTask
 
 PACKAGES = ("torch", "stable-baselines3", "gymnasium", "numpy", "pillow")
 NUM_VALIDATIONS = 20  # in the course of a run, but fewer if it is short:
@@ -78,8 +79,13 @@ class Run:
         _check_shares(options)
         torch.set_num_threads(options.threads)
         num_envs = options.num_envs // options.processes
-        self._env = make_vec_env(options.env_id, num_envs, **options.env_kwargs)
-        task = self._env.env.unwrapped.task  # type: ignore[attr-defined]
+        try:
+            self._env = make_vec_env(options.env_id, num_envs, **options.env_kwargs)
+        except TypeError as error:  # an env of somebody else
+            raise ValueError(f"`--env {options.env_id}` must be a glimpse env: {error}.") from error
+        task = getattr(self._env.env.unwrapped, "task", None)
+        if not isinstance(task, GlimpseTask):
+            raise ValueError(f"`--env {options.env_id}` must be a glimpse env, of ram_env's kind.")
         # What "auto" found, so that all later measurements use the same data.
         env_kwargs = {**options.env_kwargs, "dataset": task.dataset.name}
         self.options = dataclasses.replace(options, env_kwargs=env_kwargs)
@@ -111,7 +117,6 @@ class Run:
         folder, model = self.options.folder, self._model
         folder.mkdir(parents=True, exist_ok=True)
         write_json(folder / "config.json", self._describe(episodes))
-        print(f"{self.title}: {episodes:,} episodes, writing to {folder}", flush=True)
         outputs = [ProgressCSV(folder / "progress.csv"), TensorBoardOutputFormat(str(folder))]
         model.set_logger(Logger(str(folder), outputs))
         bar = ProgressBar(episodes, self.options.task_name)
@@ -120,10 +125,12 @@ class Run:
         started = time.monotonic()
         with GracefulStop() as stop:
             callbacks = CallbackList([bar, validation, Checkpoint(folder / "checkpoint.zip"), stop])
-            model.learn(episodes * self._num_glimpses, callbacks)
+            try:
+                model.learn(episodes * self._num_glimpses, callbacks)
+            finally:
+                model.logger.close()
         seconds = time.monotonic() - started
         self.stopped_early = stop.stopped
-        model.logger.close()
         model.save(folder / "model.zip", exclude=["optimizer"])
         result = self._test_scenes.evaluate(model)
         self._write_evaluation(result, validation.latest, seconds)
@@ -244,6 +251,11 @@ def _check_folder(folder: Path) -> None:
         raise FileExistsError(
             "`--run-dir` must be a new or empty folder, so that no run is overwritten, "
             f"got {folder}."
+        )
+    nearest = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not nearest.is_dir() or not os.access(nearest, os.W_OK):
+        raise PermissionError(
+            f"`--run-dir` must be in a folder that you may write to, got {folder}."
         )
 
 

@@ -62,12 +62,12 @@ def load_archive(
         with zipfile.ZipFile(path) as archive:
             header = json.loads(archive.read(HEADER_NAME))
             tensors = load_tensors(archive.read(TENSORS_NAME))
-    except (zipfile.BadZipFile, KeyError, SafetensorError, json.JSONDecodeError) as error:
+        found = (header["format"], header["version"])
+    except (zipfile.BadZipFile, KeyError, TypeError, SafetensorError, ValueError) as error:
         raise ValueError(
             f"`{path}` is damaged or not a {format_name} file ({error}): choose another file or "
             "save the model again."
         ) from error
-    found = (header.get("format"), header.get("version"))
     if found != (format_name, version):
         raise ValueError(
             f"`{path}` must be a {format_name} file of version {version}, got {found[0]} of version"

@@ -7,6 +7,7 @@ import gymnasium as gym
 import numpy as np
 from gymnasium import spaces
 from gymnasium.vector import AutoresetMode, VectorEnv
+from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import VecEnv
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices, VecEnvObs, VecEnvStepReturn
 
@@ -134,8 +135,11 @@ class GymnasiumVecEnv(VecEnv):
     def env_is_wrapped(
         self, wrapper_class: type[gym.Wrapper[Any, Any, Any, Any]], indices: VecEnvIndices = None
     ) -> list[bool]:
-        """Return False for each env: the games of a vector env have no wrappers of their own."""
-        return [False for _ in self._get_indices(indices)]
+        """Return True for each env if asked for `Monitor`, whose work the adapter does itself.
+
+        The games of a vector env have no wrappers of their own.
+        """
+        return [issubclass(wrapper_class, Monitor) for _ in self._get_indices(indices)]
 
     def _require_all(self, name: str, indices: VecEnvIndices) -> None:
         if len(list(self._get_indices(indices))) != self.num_envs:

@@ -41,7 +41,7 @@ def test_pure_preset_reads_no_label() -> None:
 def test_config_survives_json(preset: str) -> None:
     """Written as JSON and read back, a config is the same."""
     config = PRESETS[preset]
-    assert RAMConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
+    assert RAMConfig(**json.loads(json.dumps(config.to_dict()))) == config
 
 
 @pytest.mark.parametrize("name", FIELDS)

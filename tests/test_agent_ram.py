@@ -16,7 +16,7 @@ from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from stable_baselines3.common.callbacks import BaseCallback, CheckpointCallback, EvalCallback
 from stable_baselines3.common.evaluation import evaluate_policy
 from stable_baselines3.common.monitor import Monitor
-from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv, VecMonitor
+from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv, VecMonitor, VecNormalize
 from torch import Tensor
 
 from agents import RAM, GymnasiumVecEnv, RAMPolicy, make_vec_env
@@ -174,7 +174,7 @@ ENVS: dict[str, Callable[[], Any]] = {
         [make_single] * NUM_ENVS, autoreset_mode=AutoresetMode.SAME_STEP
     ),
     "DummyVecEnv": lambda: DummyVecEnv([lambda: Monitor(make_single())] * NUM_ENVS),
-    "VecMonitor": lambda: VecMonitor(make_env()),
+    "VecNormalize": lambda: VecNormalize(make_env(), norm_obs=False, norm_reward=False),
     "VecMonitor of DummyVecEnv": lambda: VecMonitor(DummyVecEnv([make_single] * NUM_ENVS)),
     "Dict actions": lambda: make_env(action_format="dict"),
     "Dict actions, VectorEnv": lambda: gym.make_vec(
@@ -355,8 +355,6 @@ def test_learn_continues_counting_if_asked() -> None:
         ({"warmup_fraction": 0.2}, 1.0, 0.0),
         ({"warmup_fraction": 0.2, "learning_rate_schedule": "constant"}, 0.1, 0.5),
         ({"warmup_fraction": 0.2, "learning_rate_schedule": "constant"}, 0.9, 1.0),
-        ({"warmup_fraction": 1.0}, 0.75, 0.75),
-        ({"warmup_fraction": 1.0}, 1.0, 1.0),
     ],
 )
 def test_learning_rate_schedule(settings: Any, progress: float, factor: float) -> None:
@@ -366,7 +364,9 @@ def test_learning_rate_schedule(settings: Any, progress: float, factor: float) -
 
 
 def test_schedules_run_over_the_budget() -> None:
-    """Update k of 4 explores and learns as planned for k / 4 of the budget."""
+    """Update k of 4 explores as planned for its start, k / 4 of the budget, and learns as planned
+    for its middle.
+    """
     seen = EachUpdate(lambda model: model.policy.location_std.item())
     rates: list[float] = []
     model = make_model(learning_rate=0.004, location_std=0.5, final_location_std=0.1)
@@ -374,7 +374,7 @@ def test_schedules_run_over_the_budget() -> None:
     optimizer.register_step_pre_hook(lambda *inputs: rates.append(optimizer.param_groups[0]["lr"]))
     model.learn(4 * STEPS, seen)
     assert seen.results == pytest.approx([0.5, 0.4, 0.3, 0.2], rel=1e-6)
-    cosines = [(1 + math.cos(math.pi * k / 4)) / 2 for k in range(4)]
+    cosines = [(1 + math.cos(math.pi * (k + 0.5) / 4)) / 2 for k in range(4)]
     assert rates == pytest.approx([0.004 * cosine for cosine in cosines], rel=1e-9)
 
 
@@ -506,7 +506,7 @@ def test_bfloat16_trains_nearly_as_float32() -> None:
 def test_evaluate_policy_of_stable_baselines3() -> None:
     """Mean reward is the share of right answers, equal to counting them."""
     model = make_model().learn(5 * STEPS)
-    env = VecMonitor(make_env(5))
+    env = make_env(5)
     env.seed(1)
     rewards, lengths = evaluate_policy(model, env, 20, return_episode_rewards=True)
     assert lengths == [GLIMPSES] * 20
@@ -527,7 +527,7 @@ def test_evaluate_policy_needs_no_monitor_around_the_adapter() -> None:
 def test_callbacks_of_stable_baselines3(tmp_path: Path) -> None:
     """EvalCallback and CheckpointCallback write models that load, and training is the same."""
     evaluation = EvalCallback(
-        VecMonitor(make_env(2)),
+        make_env(2),
         n_eval_episodes=4,
         eval_freq=5,
         best_model_save_path=str(tmp_path / "best"),

@@ -168,14 +168,15 @@ def test_run_is_repeatable(finished: Path, tmp_path: Path) -> None:
 
 
 def test_outputs_say_that_digits_are_not_mnist(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The first line and the titles of all pictures name the data."""
+    """The title of the run and those of all pictures name the data."""
     titles: list[str] = []
     for name in ("save_curves", "save_gaze_grid", "save_gaze_animation"):
         monkeypatch.setattr(module, name, lambda *inputs: titles.append(inputs[-1]))
-    result = Run(make_options(tmp_path / "run", episodes=BATCH)).train()
-    assert "NOT MNIST" in capsys.readouterr().out.splitlines()[0]
+    run = Run(make_options(tmp_path / "run", episodes=BATCH))
+    result = run.train()
+    assert "NOT MNIST" in run.title
     assert len(titles) == 3
     assert all("NOT MNIST" in title for title in titles)
     assert "NOT MNIST" in result.describe()

@@ -90,6 +90,31 @@ class Validation(BaseCallback):
         self.logger.dump(self.num_timesteps)
 
 
+class SpeedMeter(BaseCallback):
+    """Measure the speed of training for some seconds, then stop it."""
+
+    WARM_UP = 3  # the first updates are slow
+
+    def __init__(self, seconds: float) -> None:
+        """Prepare to measure for so long."""
+        super().__init__()
+        self._seconds = seconds
+        self._started = 0.0
+        self._first = 0
+        self.episodes_per_second = 0.0
+
+    def _on_rollout_start(self) -> None:
+        if self.model._n_updates == self.WARM_UP:
+            self._started, self._first = time.perf_counter(), self.model._episode_num
+        elif self.model._n_updates > self.WARM_UP:
+            played = self.model._episode_num - self._first
+            self.episodes_per_second = played / (time.perf_counter() - self._started)
+
+    def _on_step(self) -> bool:
+        measuring = self.episodes_per_second > 0.0
+        return not measuring or time.perf_counter() - self._started < self._seconds
+
+
 class Checkpoint(BaseCallback):
     """Save the model with its optimiser at a time interval and at the end."""
 

@@ -17,7 +17,7 @@ import torch
 from stable_baselines3.common.callbacks import CallbackList
 from stable_baselines3.common.logger import Logger, TensorBoardOutputFormat
 
-from agents.callbacks import Checkpoint, GracefulStop, ProgressBar, Validation
+from agents.callbacks import Checkpoint, GracefulStop, ProgressBar, SpeedMeter, Validation
 from agents.config import RAMConfig
 from agents.curves import save_curves
 from agents.distributed import agree, local_team
@@ -147,7 +147,7 @@ class Run:
         """Return the number of episodes, whole batches, that the budget buys."""
         batch_size = self.options.config.batch_size
         if self.options.episodes is None:
-            speed = measure_speed(self._make_model(), self._num_glimpses)
+            speed = measure_speed(self._make_model())
             batches = max(1, round(speed * 60.0 * self.options.minutes / batch_size))
         else:
             batches = math.ceil(self.options.episodes / batch_size)
@@ -201,15 +201,12 @@ class Run:
         save_gaze_animation(folder / "gaze.gif", episodes[:NUM_ANIMATED], title)
 
 
-def measure_speed(model: RAM, num_glimpses: int, seconds: float = 3.0) -> float:
+def measure_speed(model: RAM, seconds: float = 3.0) -> float:
     """Train a model that is thrown away for a moment: episodes per second."""
-    batch = model.config.batch_size * num_glimpses
-    model.learn(2 * batch)  # the first steps are slow
-    played, started = 0, time.perf_counter()
-    while agree(time.perf_counter() - started < seconds):
-        model.learn(batch)
-        played += model.config.batch_size
-    return played / (time.perf_counter() - started)
+    meter = SpeedMeter(seconds)
+    # A schedule far longer than the moment, so that it does not end first.
+    model.learn(10**9, meter, log_interval=10**9)
+    return agree(meter.episodes_per_second)
 
 
 def follow(options: RunOptions) -> None:

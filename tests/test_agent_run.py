@@ -236,7 +236,7 @@ def test_minutes_choose_a_number_of_whole_batches(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The budget is measured speed times minutes, in whole batches, at least one."""
-    monkeypatch.setattr(module, "measure_speed", lambda model, num_glimpses: 100.0)
+    monkeypatch.setattr(module, "measure_speed", lambda model: 100.0)
     for minutes, episodes in ((0.05, 288), (0.0001, BATCH)):  # 300 rounded to 9 batches of 32
         folder = tmp_path / str(minutes)
         Run(make_options(folder, episodes=None, minutes=minutes)).train()
@@ -250,8 +250,8 @@ def test_run_by_minutes_equals_the_run_by_episodes_that_it_chose(
     """Measuring the speed really trains for a moment, and leaves no trace in the run."""
     measure = module.measure_speed
 
-    def pretend(model: RAM, num_glimpses: int) -> float:
-        assert measure(model, num_glimpses, seconds=0.1) > 0
+    def pretend(model: RAM) -> float:
+        assert measure(model, seconds=0.1) > 0
         return 320.0
 
     monkeypatch.setattr(module, "measure_speed", pretend)

@@ -29,59 +29,53 @@ STOPPED = 130  # the exit code of a program that Ctrl-C ended
 
 def make_parser() -> argparse.ArgumentParser:
     """Declare the options."""
-    parser = argparse.ArgumentParser(
-        description="Train an agent that learns where to look.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-    )
-    add = parser.add_argument
+    parser = argparse.ArgumentParser(description="Train an agent that learns where to look.")
+
+    def add(name: str, meaning: str, **settings: Any) -> None:
+        parser.add_argument(name, help=meaning, **settings)
+
     tasks = ", ".join(SHORT_NAMES)
-    add("--env", default="cluttered", metavar="NAME", help=f"{tasks}, or any registered id")
+    add("--env", f"{tasks}, or any registered id (default: cluttered)", default="cluttered")
     add(
         "--env-kwargs",
+        "arguments of the env, such as num_distractors=8 (default: the task's)",
         nargs="+",
         default=[],
         metavar="KEY=VALUE",
-        help="arguments of the env, such as num_distractors=8",
     )
-    add("--preset", choices=list(PRESETS), default="default", help="settings of the agent")
+    add(
+        "--preset",
+        "settings of the agent (default: default)",
+        choices=list(PRESETS),
+        default="default",
+    )
     budget = parser.add_mutually_exclusive_group()
     budget.add_argument(
-        "--episodes", type=_positive_int, metavar="N", help="budget in episodes (scenes)"
+        "--episodes", type=_positive_int, metavar="N", help="budget in episodes, one scene each"
     )
     budget.add_argument(
         "--minutes",
         type=_positive_float,
         default=10.0,
         metavar="M",
-        help="budget as the episodes that this machine trains in M minutes; measured at the start",
+        help="budget as the episodes that this machine trains in M minutes, measured at the start "
+        "(default: 10)",
     )
+    whole = {"type": _positive_int, "metavar": "N"}
+    add("--num-glimpses", "glimpses per episode (default: the task's)", **whole)
+    add("--seed", "of networks, scenes and exploration (default: 0)", type=_seed, default=0)
+    add("--device", "auto, cpu, cuda, cuda:1, ... (default: auto)", default="auto")
+    add("--num-envs", "games at once, a divisor of the batch (default: the batch size)", **whole)
+    add("--batch-size", "episodes per gradient step (default: the preset's)", **whole)
+    add("--dataset", "auto, mnist, digits, idx or the path of an .npz (default: auto)")
+    add("--data-dir", "folder of the IDX files (default: found or downloaded)", metavar="DIR")
+    add("--run-dir", "run folder (default: runs/NAME-TIME)", type=Path, metavar="DIR")
     add(
-        "--num-glimpses",
-        type=_positive_int,
-        metavar="T",
-        help="glimpses per episode (default: the task's)",
+        "--processes",
+        "processes that share each batch (default: one per core up to 4; with a GPU 1)",
+        **whole,
     )
-    add("--seed", type=_seed, default=0, help="of networks, scenes and exploration")
-    add("--device", default="auto", help="auto, cpu, cuda, cuda:1, ...")
-    add(
-        "--num-envs",
-        type=_positive_int,
-        metavar="N",
-        help="games at once (default: the batch size)",
-    )
-    add(
-        "--batch-size",
-        type=_positive_int,
-        metavar="B",
-        help="episodes per gradient step (default: the preset's)",
-    )
-    add("--dataset", help="auto, mnist, digits, idx or the path of an .npz (default: auto)")
-    add("--data-dir", metavar="DIR", help="folder of the IDX files")
-    add("--run-dir", type=Path, metavar="DIR", help="run folder (default: runs/NAME-TIME)")
-    team = "share each batch among so many processes (default: one per core up to 4; GPU: 1)"
-    add("--processes", type=_positive_int, metavar="N", help=team)
-    threads = "CPU threads per process (default: the cores divided among the processes)"
-    add("--threads", type=_positive_int, metavar="N", help=threads)
+    add("--threads", "CPU threads per process (default: the cores shared out)", **whole)
     return parser
 
 

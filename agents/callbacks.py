@@ -11,6 +11,7 @@ from stable_baselines3.common.callbacks import BaseCallback
 from tqdm import tqdm
 
 from agents.evaluate import Evaluation, FrozenScenes
+from agents.ram import RAM
 
 
 class ProgressBar(BaseCallback):
@@ -58,6 +59,8 @@ class Validation(BaseCallback):
     It gets a row of its own in the log: `validation/error` and its 95 % interval, in percent.
     """
 
+    model: RAM
+
     def __init__(self, scenes: FrozenScenes, every: int, bar: ProgressBar) -> None:
         """Prepare to validate every so many episodes."""
         super().__init__()
@@ -83,7 +86,7 @@ class Validation(BaseCallback):
     def _validate(self) -> None:
         self.latest = self._scenes.evaluate(self.model)
         self._bar.validation_error = self.latest.error
-        self.logger.record("time/episodes", self.model._episode_num)
+        self.model.record_time()
         self.logger.record("validation/error", self.latest.error)
         self.logger.record("validation/error_low", self.latest.low)
         self.logger.record("validation/error_high", self.latest.high)

@@ -318,16 +318,20 @@ class RAM(BaseAlgorithm):
                 "some of them."
             )
 
+    def record_time(self) -> None:
+        """Note how far training is, for the row of the log that is being written."""
+        self.logger.record("time/episodes", self._episode_num)
+        self.logger.record("time/total_timesteps", self.num_timesteps, exclude="tensorboard")
+        self.logger.record("time/seconds", (time.time_ns() - self.start_time) / 1e9)
+
     def _log(self, losses: Losses) -> None:
         """Write one row of the log."""
         record = self.logger.record
-        record("time/episodes", self._episode_num)
-        record("time/total_timesteps", self.num_timesteps, exclude="tensorboard")
+        self.record_time()
         if self.ep_success_buffer:
             record("rollout/error", 100.0 * (1.0 - float(np.mean(self.ep_success_buffer))))
         for name in ("classification_loss", "policy_loss", "baseline_loss"):
             record(f"train/{name}", getattr(losses, name).item())
-        record("time/seconds", (time.time_ns() - self.start_time) / 1e9)
         record("train/location_std", self.policy.location_std.item())
         self.logger.dump(self.num_timesteps)
 

@@ -1,0 +1,60 @@
+"""The README keeps its word: its code runs, and its numbers are those of logged runs."""
+
+import json
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+from ram_env import TASKS
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+CODE_BLOCKS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+RESULTS = sorted((ROOT / "results" / "runs").glob("*/evaluation.json"))
+
+
+@pytest.mark.skipif("RAM_ENV_DATA" not in os.environ, reason="the examples play on real MNIST")
+@pytest.mark.parametrize("number", range(len(CODE_BLOCKS)))
+def test_code_blocks_run(number: int, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each example works as it stands."""
+    exec(compile(CODE_BLOCKS[number], f"README.md, block {number}", "exec"), {})
+
+
+def test_there_are_examples_and_results() -> None:
+    """The tests of this file have something to go over."""
+    assert len(CODE_BLOCKS) >= 3
+    assert len(RESULTS) >= 4
+
+
+@pytest.mark.parametrize("path", RESULTS, ids=lambda path: path.parent.name)
+def test_numbers_are_those_of_logged_runs(path: Path) -> None:
+    """The row of each run gives its command, error, interval, episodes and minutes."""
+    result = json.loads(path.read_text())
+    config = json.loads(path.with_name("config.json").read_text())
+    command = config["command"].split(" --run-dir")[0]
+    (row,) = (line for line in README.splitlines() if line.startswith(f"| `{command}` |"))
+    cells = [cell.strip() for cell in row.strip("|").split("|")]
+    assert cells[1] == (
+        f"**{result['error']:.2f} %** ({result['low']:.2f} to {result['high']:.2f})"
+    )
+    assert cells[3] == f"{result['episodes']:,}"
+    assert cells[4] == f"{result['training_seconds'] / 60:.1f}"
+    assert (result["dataset"], result["num_scenes"]) == ("mnist", 10_000)
+    assert not config["commit"].endswith("-dirty")
+
+
+@pytest.mark.parametrize("env_id", TASKS)
+def test_tasks_are_listed_as_registered(env_id: str) -> None:
+    """The table of tasks gives the registered arguments."""
+    (row,) = (line for line in README.splitlines() if f"| `{env_id}` |" in line)
+    task = TASKS[env_id]
+    canvas, patch = task["canvas_size"], task["patch_size"]
+    assert [cell.strip() for cell in row.strip("|").split("|")][2:] == [
+        f"{canvas}x{canvas}",
+        str(task["num_distractors"]),
+        f"{patch}x{patch}",
+        str(task["num_scales"]),
+        str(task["num_glimpses"]),
+    ]

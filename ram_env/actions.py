@@ -137,7 +137,7 @@ def _checked_floats(name: str, values: Any, shape: tuple[int, ...]) -> np.ndarra
     if not np.isfinite(array).all():
         wrong = array[~np.isfinite(array)][0]
         raise ValueError(f"`{name}` must be finite, got {wrong}: check what the agent computes.")
-    return np.clip(array, -1.0, 1.0).astype(np.float32, copy=False)
+    return np.maximum(np.minimum(array, 1.0), -1.0).astype(np.float32, copy=False)
 
 
 def _checked_integers(name: str, values: Any, bounds: np.ndarray) -> np.ndarray:

@@ -28,7 +28,7 @@ def location_to_pixel(locations: np.ndarray, canvas_shape: tuple[int, int]) -> n
     pixels = np.floor(
         (locations[:, ::-1].astype(np.float64) + 1.0) / 2.0 * sides
     )  # (x, y) -> (y, x)
-    return np.clip(pixels, 0, sides - 1).astype(np.int64)
+    return np.maximum(np.minimum(pixels, sides - 1.0), 0.0).astype(np.int64)
 
 
 def window_side(patch_size: int, scale: int) -> int:

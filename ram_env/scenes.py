@@ -136,23 +136,27 @@ class ScenePainter:
             plans: What the M scenes consist of.
         """
         canvases[rows] = 0
-        for distractor in range(plans.distractors.shape[1]):
-            image, crop_row, crop_column, row, column = plans.distractors[:, distractor].T
-            add_saturating(canvases, (rows, row, column), self._crops[image, crop_row, crop_column])
+        if plans.distractors.size:
+            windows = sliding_windows(canvases, self._size, self._size)
+            for distractor in range(plans.distractors.shape[1]):
+                image, crop_row, crop_column, row, column = plans.distractors[:, distractor].T
+                crops = self._crops[image, crop_row, crop_column]
+                add_saturating(windows, (rows, row, column), crops)
+        windows = sliding_windows(canvases, *self._images.shape[1:])
         row, column = plans.corner.T
-        add_saturating(canvases, (rows, row, column), self._images[plans.index])
+        add_saturating(windows, (rows, row, column), self._images[plans.index])
 
 
 def add_saturating(
-    canvases: np.ndarray, corners: tuple[np.ndarray, np.ndarray, np.ndarray], patches: np.ndarray
+    windows: np.ndarray, corners: tuple[np.ndarray, np.ndarray, np.ndarray], patches: np.ndarray
 ) -> None:
     """Add patches to canvases; sums over 255 become 255.
 
     Args:
-        canvases: uint8 (B, H, W); changed in place.
+        windows: Every window of the canvases in the size of a patch, a view as of
+            `sliding_windows`, uint8 (B, rows, columns, h, w); the canvases are changed in place.
         corners: Canvas, row and column of each patch's top-left pixel, int64 (M,) each; at most one
             patch per canvas.
         patches: uint8 (M, h, w).
     """
-    windows = sliding_windows(canvases, *patches.shape[1:])
     windows[corners] = np.minimum(windows[corners], 255 - patches) + patches

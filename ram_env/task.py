@@ -186,21 +186,24 @@ class GlimpseTask:
             ResetNeeded: If an episode has not begun or has ended.
             ValueError: If an action is not one of the action space; out of [-1, 1] is clipped.
         """
-        if (episodes.num_taken[rows] == 0).any():
+        num_taken = episodes.num_taken[rows]
+        if not num_taken.all():
             raise ResetNeeded("`step()` before the first episode: call `reset()` to start one.")
         if episodes.scored[rows].any():
             raise ResetNeeded(
                 "`step()` after the last glimpse: call `reset()` to start the next episode."
             )
         answers = self.decode(actions)
-        terminated = episodes.num_taken[rows] == self.num_glimpses
+        terminated = num_taken == self.num_glimpses
         is_success = answers.labels == episodes.label[rows]
         if answers.scores is not None:
             episodes.scores[rows] = answers.scores
         episodes.prediction[rows] = np.where(terminated, answers.labels, -1)
         episodes.scored[rows] = terminated
         moving = ~terminated
-        if moving.any():
+        if moving.all():
+            self._look(episodes, rows, answers.locations)
+        elif moving.any():
             self._look(episodes, rows[moving], answers.locations[moving])
         rewards = self._rewards(episodes, rows, terminated, is_success)
         return Outcome(rewards, terminated, answers.labels, is_success)

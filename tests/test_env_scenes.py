@@ -15,6 +15,7 @@ from reference import draw, make_scene, splitmix64
 from ram_env import TASKS
 from ram_env.datasets import load_dataset
 from ram_env.env import GlimpseEnv
+from ram_env.retina import sliding_windows
 from ram_env.scenes import ScenePainter, add_saturating, draw_integers, frozen_scenes, mix_bits
 from ram_env.vector_env import GlimpseVectorEnv
 
@@ -154,7 +155,7 @@ def test_sums_saturate() -> None:
     canvases = np.repeat(values.astype(np.uint8), 256).reshape(1, 256, 256)
     patches = np.tile(values.astype(np.uint8), 256).reshape(1, 256, 256)
     zero = np.array([0])
-    add_saturating(canvases, (zero, zero, zero), patches)
+    add_saturating(sliding_windows(canvases, 256, 256), (zero, zero, zero), patches)
     assert np.array_equal(canvases[0], np.minimum(values[:, None] + values, 255))
 
 

@@ -107,8 +107,11 @@ def run(options: argparse.Namespace) -> int:
     except (ValueError, FileExistsError, PermissionError, gym.error.Error) as error:
         raise OptionError(str(error)) from error
     folder = prepared.options.folder
-    print(f"{prepared.title}: writing to {folder}", flush=True)
+    if prepared.leads:
+        print(f"{prepared.title}: writing to {folder}", flush=True)
     result = prepared.train()
+    if result is None:
+        return 0  # the process that leads reports
     if prepared.stopped_early:
         print("Stopped before the budget was spent; everything so far is saved.")
     print(f"{result.describe()}\nRun folder: {folder} (see gaze.png, curves.png, evaluation.json)")
@@ -129,10 +132,11 @@ def prepare(options: argparse.Namespace) -> "Run":
     name = options.env.split(":")[-1]
     folder = options.run_dir or Path("runs") / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}"
 
-    from agents.run import Run, RunOptions  # loads torch: not before the options are read
+    # These load torch: not before the options are read.
+    from agents.distributed import plan_team
+    from agents.run import Run, RunOptions
 
-    cores = os.cpu_count() or 1
-    processes = options.processes or default_processes(options.device, cores, num_envs)
+    team = plan_team(options.processes, options.threads, options.device, num_envs)
     return Run(
         RunOptions(
             env_id=env_id,
@@ -144,20 +148,11 @@ def prepare(options: argparse.Namespace) -> "Run":
             episodes=options.episodes,
             minutes=options.minutes,
             num_envs=num_envs,
-            device=options.device,
-            processes=processes,
-            threads=options.threads or max(1, cores // processes),
+            device=team.device,
+            processes=team.processes,
+            threads=team.threads,
         )
     )
-
-
-def default_processes(device: str, cores: int, num_envs: int) -> int:
-    """Return how many processes train fastest: more than four would get too small a share."""
-    import torch
-
-    if device != "cpu" and (device != "auto" or torch.cuda.is_available()):
-        return 1
-    return next(count for count in (4, 2, 1) if count <= cores and num_envs % count == 0)
 
 
 def resolve_env(name: str) -> str:

@@ -4,12 +4,14 @@ They start from the same weights, and the gradient that each of them steps along
 all, so their weights stay the same. Process 0 leads: it alone logs, evaluates and writes.
 """
 
+import hashlib
 import multiprocessing
+import os
 import signal
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import torch.distributed as dist
@@ -34,7 +36,7 @@ def agree(value: float) -> float:
     """Return process 0's value in every process."""
     if world_size() == 1:
         return value
-    shared = torch.tensor([value], dtype=torch.float64)
+    shared = torch.tensor([value], dtype=torch.float64, device=_message_device())
     dist.broadcast(shared, src=0)
     return shared.item()
 
@@ -60,6 +62,80 @@ def average_gradients(parameters: Iterable[nn.Parameter], stopping: bool) -> boo
     for gradient, average in zip(gradients, averages, strict=True):
         gradient.copy_(average.view_as(gradient))
     return wishes.item() > 0.0
+
+
+def require_same(description: str) -> None:
+    """Make sure that all processes were started to do the same.
+
+    Args:
+        description: Of what this one was started to do.
+
+    Raises:
+        ValueError: In every process, if any of them differs.
+    """
+    digest = hashlib.sha256(description.encode()).digest()
+    mine = torch.tensor(list(digest), dtype=torch.float64, device=_message_device())
+    highest, lowest = mine.clone(), mine.clone()
+    dist.all_reduce(highest, dist.ReduceOp.MAX)
+    dist.all_reduce(lowest, dist.ReduceOp.MIN)
+    if not torch.equal(highest, lowest):
+        raise ValueError("all processes must be started with the same options, got different ones.")
+
+
+def launched_size() -> int | None:
+    """Return how many processes `torchrun` has started, None if it has not started this one."""
+    return int(os.environ["WORLD_SIZE"]) if "TORCHELASTIC_RUN_ID" in os.environ else None
+
+
+def join_launched_team(device: torch.device) -> None:
+    """Be one of the processes that `torchrun` has started, maybe on several machines.
+
+    Args:
+        device: What this process computes on: GPUs talk through NCCL, all else through Gloo.
+    """
+    dist.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=TIMEOUT)
+
+
+def leave_team() -> None:
+    """Be alone again."""
+    dist.destroy_process_group()
+
+
+class Team(NamedTuple):
+    """How processes, threads and devices are dealt out."""
+
+    processes: int  # in all, on all machines
+    threads: int  # per process
+    device: str  # of this process
+
+
+def plan_team(processes: int | None, threads: int | None, device: str, num_envs: int) -> Team:
+    """Decide how processes, threads and devices are dealt out.
+
+    Args:
+        processes: As many as asked for; None: one per core up to 4, or 1 with a GPU.
+        threads: Per process, as many as asked for; None: the cores of this machine shared out.
+        device: As asked for; of the GPUs of a machine, each process of `torchrun` gets its own.
+        num_envs: To be divided among the processes.
+
+    Raises:
+        ValueError: If `torchrun` has started another number of processes than is asked for.
+    """
+    cores = os.cpu_count() or 1
+    on_gpu = device.startswith("cuda") or (device == "auto" and torch.cuda.is_available())
+    launched = launched_size()
+    if launched is None:
+        fitting = (count for count in (4, 2, 1) if count <= cores and num_envs % count == 0)
+        here = processes or (1 if on_gpu else next(fitting))
+        return Team(here, threads or max(1, cores // here), device)
+    if processes not in (None, launched):
+        raise ValueError(
+            f"`--processes` is for torchrun to say, which started {launched}, got {processes}."
+        )
+    here = int(os.environ["LOCAL_WORLD_SIZE"])
+    if on_gpu and ":" not in device:
+        device = f"cuda:{os.environ['LOCAL_RANK']}"
+    return Team(launched, threads or max(1, cores // here), device)
 
 
 @contextmanager
@@ -90,17 +166,28 @@ def local_team(size: int, follow: Callable[..., None], *arguments: Any) -> Itera
     try:
         yield
     finally:
-        dist.destroy_process_group()
+        leave_team()
         for process in followers:
             process.join(timeout=10.0)
-            process.terminate()
+            process.kill()
+
+
+def leave_signals_to_leader() -> None:
+    """Go on after Ctrl-C and SIGTERM, which reach all processes, until process 0 says stop."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+
+
+def _message_device() -> torch.device:
+    """Return where the tensors of messages must be."""
+    on_gpu = dist.is_initialized() and dist.get_backend() == "nccl"
+    return torch.device("cuda" if on_gpu else "cpu")
 
 
 def _follow(
     number: int, size: int, port: int, follow: Callable[..., None], arguments: tuple[Any, ...]
 ) -> None:
     """Join the team that process 0 leads, and do what it asks for."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all: process 0 decides
     store = dist.TCPStore(  # type: ignore[attr-defined]
         HOST, port, size, is_master=False, timeout=TIMEOUT
     )
@@ -108,4 +195,4 @@ def _follow(
     try:
         follow(*arguments)
     finally:
-        dist.destroy_process_group()
+        leave_team()

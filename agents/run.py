@@ -20,7 +20,16 @@ from stable_baselines3.common.logger import Logger, TensorBoardOutputFormat
 from agents.callbacks import Checkpoint, GracefulStop, ProgressBar, SpeedMeter, Validation
 from agents.config import RAMConfig
 from agents.curves import save_curves
-from agents.distributed import agree, local_team
+from agents.distributed import (
+    agree,
+    join_launched_team,
+    launched_size,
+    leave_signals_to_leader,
+    leave_team,
+    local_team,
+    rank,
+    require_same,
+)
 from agents.evaluate import Evaluation, FrozenScenes, describe_dataset
 from agents.files import write_json
 from agents.pictures import save_gaze_animation, save_gaze_grid
@@ -68,7 +77,8 @@ class Run:
         options: What it is made of.
 
     Raises:
-        ValueError: If an option is impossible; nothing is written then.
+        ValueError: If an option is impossible, or `torchrun` has started processes with different
+            ones; nothing is written then.
         FileExistsError: If the run folder exists and is not empty.
     """
 
@@ -95,18 +105,31 @@ class Run:
         self._test_scenes = FrozenScenes(options.env_id, env_kwargs, "test")
         self.title = f"{options.task_name}, {describe_dataset(task.dataset.name)}"
         self.stopped_early = False
+        if launched_size() is not None:
+            join_launched_team(self._model.device)  # until train() is over
+            require_same(repr(self._shared_options()))
 
-    def train(self) -> Evaluation:
+    def train(self) -> Evaluation | None:
         """Train, evaluate and draw; leave everything in the run folder.
 
         Returns:
             The result on the test set; `stopped_early` says whether the whole budget was spent.
+            None in a process that `torchrun` has started to help another one.
         """
-        with local_team(self.options.processes, follow, self.options):
-            return self._lead()
+        if launched_size() is None:
+            with local_team(self.options.processes, follow, self.options):
+                return self._lead()
+        try:
+            if self.leads:
+                return self._lead()
+            self.follow()
+            return None
+        finally:
+            leave_team()
 
     def follow(self) -> None:
         """Train beside the process that leads; write nothing."""
+        leave_signals_to_leader()
         episodes = self._budget()
         self._model.set_logger(Logger(None, []))
         self._model.learn(episodes * self._num_glimpses)
@@ -137,6 +160,18 @@ class Run:
         self._draw(result)
         self._env.close()
         return result
+
+    @property
+    def leads(self) -> bool:
+        """Whether this process reports and writes; `torchrun` starts others beside it."""
+        return rank() == 0
+
+    def _shared_options(self) -> RunOptions:
+        """Return the options that must be the same in all processes, the others blanked out."""
+        kwargs = {key: value for key, value in self.options.env_kwargs.items() if key != "data_dir"}
+        return dataclasses.replace(
+            self.options, folder=Path(), device="", threads=0, env_kwargs=kwargs
+        )
 
     def _make_model(self) -> RAM:
         options = self.options

@@ -1,5 +1,8 @@
 """Processes that share a batch learn what one process learns from the whole of it."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +13,7 @@ from agents import RAM, make_vec_env
 from agents.config import make_config
 from agents.distributed import agree, average_gradients, local_team, rank, world_size
 from agents.run import Run, RunOptions
+from train import main
 
 BATCH = 8
 UPDATES = 3
@@ -86,10 +90,48 @@ def test_run_with_two_processes_leaves_one_run_folder(tmp_path: Path) -> None:
         processes=2,
     )
     result = Run(options).train()
+    assert result is not None  # this process leads
     assert result.num_scenes == 300
     model = RAM.load(tmp_path / "run" / "model.zip", device="cpu")
     assert (model._episode_num, model._n_updates) == (4 * BATCH, 4)
     assert len(list((tmp_path / "run").glob("events.out.tfevents.*"))) == 1
+
+
+def torchrun(*options: str) -> subprocess.CompletedProcess[str]:
+    """Start train.py in two processes, process 1 with the options after a "+" as well."""
+    script = "import runpy, sys, os\n"
+    script += "own = sys.argv[1:]\n"
+    script += "cut = own.index('+')\n"
+    script += "own = own[:cut] + (own[cut + 1 :] if os.environ['RANK'] == '1' else [])\n"
+    script += "sys.argv = ['train.py', *own]\n"
+    script += "runpy.run_path('train.py', run_name='__main__')\n"
+    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "--no-python"]
+    command = [sys.executable, *launcher, sys.executable, "-c", script, *options]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300)
+
+
+SMALL = ("--env", "centered", "--dataset", "digits", "--episodes", "64", "--batch-size", "32")
+
+
+def test_torchrun_trains_as_our_own_processes_do(tmp_path: Path) -> None:
+    """However two processes are started, they leave the same model in one run folder."""
+    done = torchrun(*SMALL, "--run-dir", str(tmp_path / "torchrun"), "+")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("Run folder:") == 1
+    assert main([*SMALL, "--run-dir", str(tmp_path / "own"), "--processes", "2"]) == 0
+    models = [RAM.load(tmp_path / name / "model.zip", device="cpu") for name in ("torchrun", "own")]
+    own = models[1].policy.state_dict()
+    for name, value in models[0].policy.state_dict().items():
+        assert torch.equal(value, own[name]), name
+
+
+def test_torchrun_with_different_options_is_refused(tmp_path: Path) -> None:
+    """Processes that disagree end before anything is written, each with one clear line."""
+    done = torchrun(*SMALL, "--run-dir", str(tmp_path / "run"), "+", "--seed", "1")
+    assert done.returncode != 0
+    assert "train.py: error: all processes must be started with the same options" in done.stderr
+    assert not (tmp_path / "run").exists()
 
 
 def test_uneven_shares_are_refused(tmp_path: Path) -> None:

@@ -176,6 +176,7 @@ def test_outputs_say_that_digits_are_not_mnist(
         monkeypatch.setattr(module, name, lambda *inputs: titles.append(inputs[-1]))
     run = Run(make_options(tmp_path / "run", episodes=BATCH))
     result = run.train()
+    assert result is not None  # this process leads
     assert "NOT MNIST" in run.title
     assert len(titles) == 3
     assert all("NOT MNIST" in title for title in titles)
@@ -220,6 +221,7 @@ def test_run_with_other_action_formats(action_format: str, tmp_path: Path) -> No
     """Every action format is trained, evaluated and drawn."""
     env_kwargs = {"dataset": "digits", "num_glimpses": 3, "action_format": action_format}
     result = Run(make_options(tmp_path / "run", episodes=BATCH, env_kwargs=env_kwargs)).train()
+    assert result is not None  # this process leads
     assert result == evaluate_run(tmp_path / "run", "test")
     assert FILES <= {path.name for path in (tmp_path / "run").iterdir()}
 
@@ -228,6 +230,7 @@ def test_own_images_of_another_size_are_trained_on(small_images: str, tmp_path: 
     """9x7 pixels, three classes: nothing assumes MNIST; the result names the file."""
     env_kwargs = {"dataset": small_images, "canvas_size": 12, "patch_size": 4, "num_glimpses": 2}
     result = Run(make_options(tmp_path / "run", episodes=BATCH, env_kwargs=env_kwargs)).train()
+    assert result is not None  # this process leads
     assert (result.dataset, result.num_scenes) == (small_images, 6)
     assert evaluate_run(tmp_path / "run", "test") == result
 

@@ -23,7 +23,16 @@ def location_to_pixel(locations: np.ndarray, canvas_shape: tuple[int, int]) -> n
         raise ValueError(
             f"`locations` must be finite, got {locations[~np.isfinite(locations)][0]}."
         )
-    sides = np.array(canvas_shape, dtype=np.float64)
+    return finite_location_to_pixel(locations, np.array(canvas_shape, dtype=np.float64))
+
+
+def finite_location_to_pixel(locations: np.ndarray, sides: np.ndarray) -> np.ndarray:
+    """Convert locations that are known to be finite; see `location_to_pixel`.
+
+    Args:
+        locations: (x, y), float32 (B, 2).
+        sides: Height and width in pixels, float64 (2,).
+    """
     # Float64: in float32 the product can round up to the next pixel on wide canvases.
     pixels = np.floor(
         (locations[:, ::-1].astype(np.float64) + 1.0) / 2.0 * sides
@@ -60,8 +69,10 @@ class Canvases:
 
     Attributes:
         visible: The canvases themselves, a writable view, uint8 (B, H, W), all 0 at first.
+        sides: H and W, float64 (2,).
         patch_size: g, the side of each scale of a glimpse in samples.
         num_scales: K, the number of scales.
+        white: What the pixels under one sample add up to at most, per scale, float32 (K,).
     """
 
     def __init__(
@@ -75,6 +86,9 @@ class Canvases:
         self.visible = padded[:, before : before + height, before : before + width]
         self.patch_size = patch_size
         self.num_scales = num_scales
+        self.sides = np.array(canvas_shape, dtype=np.float64)
+        # White, 255, in each of the 4**k pixels that a sample of scale k is the mean of.
+        self.white = np.array([255 * 4**scale for scale in range(num_scales)], dtype=np.float32)
         self._windows = {}
         for scale in range(num_scales):
             side = window_side(patch_size, scale)
@@ -109,7 +123,7 @@ def extract_glimpses(canvases: Canvases, rows: np.ndarray, pixels: np.ndarray) -
     Source: Mnih et al. 2014, arXiv:1406.6247, section 3.1 and figure 1A.
     """
     side, num_scales = canvases.patch_size, canvases.num_scales
-    glimpses = np.empty((len(rows), num_scales, side, side), dtype=np.float32)
+    totals = np.empty((len(rows), num_scales, side, side), dtype=sum_dtype(num_scales))
     # Windows of an even side share their centre, so one crop of the widest holds all scales. Those
     # of an odd side lie half a sample apart from scale to scale: each scale takes its own crop.
     shared = range(num_scales)
@@ -117,17 +131,20 @@ def extract_glimpses(canvases: Canvases, rows: np.ndarray, pixels: np.ndarray) -
         sums = canvases.crop(rows, pixels, group[-1])  # (M, w, w)
         for scale in range(group[-1] + 1):
             if scale > 0:
-                sums = sum_2x2(sums)
+                sums = sum_2x2(sums, totals.dtype.type)
             if scale in group:
                 start = (sums.shape[1] - side) // 2
-                centre = sums[:, start : start + side, start : start + side]
-                np.divide(centre, np.float32(255 * 4**scale), out=glimpses[:, scale])
-    return glimpses
+                totals[:, scale] = sums[:, start : start + side, start : start + side]
+    return np.divide(totals, canvases.white[:, None, None], dtype=np.float32)
 
 
-def sum_2x2(values: np.ndarray) -> np.ndarray:
-    """Add up blocks of 2x2: unsigned (M, 2h, 2w) -> (M, h, w), wide enough for 12 such steps."""
-    # 255 * 4**4 is the last sum of pixels that fits into 16 bits: the fifth step needs 32.
-    dtype = np.uint16 if values.dtype == np.uint8 else np.uint32
+def sum_dtype(num_scales: int) -> type[np.unsignedinteger]:
+    """Return the smallest type that holds the sums of all scales, up to 13 of them."""
+    # 255 * 4**4, the white of the fifth scale, is the last to fit into 16 bits.
+    return np.uint16 if num_scales <= 5 else np.uint32
+
+
+def sum_2x2(values: np.ndarray, dtype: type[np.unsignedinteger]) -> np.ndarray:
+    """Add up blocks of 2x2: unsigned (M, 2h, 2w) -> `dtype` (M, h, w)."""
     vertical = np.add(values[:, ::2], values[:, 1::2], dtype=dtype)
     return vertical[:, :, ::2] + vertical[:, :, 1::2]

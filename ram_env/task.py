@@ -15,7 +15,13 @@ from ram_env.actions import ActionFormat, Answers, make_decoder
 from ram_env.arguments import canvas_shape_of, one_of, positive_number, scene_option, whole_number
 from ram_env.datasets import load_dataset
 from ram_env.rendering import EpisodeView
-from ram_env.retina import Canvases, extract_glimpses, location_to_pixel, window_side
+from ram_env.retina import (
+    Canvases,
+    extract_glimpses,
+    finite_location_to_pixel,
+    location_to_pixel,
+    window_side,
+)
 from ram_env.scenes import ScenePainter
 
 MAX_SCENE_SEED = 2**63 - 1
@@ -294,7 +300,7 @@ class GlimpseTask:
         """Move the sensors and take a glimpse."""
         episodes.locations[rows, episodes.num_taken[rows]] = locations
         episodes.num_taken[rows] += 1
-        pixels = location_to_pixel(locations, self.canvas_shape)
+        pixels = finite_location_to_pixel(locations, episodes.canvases.sides)
         episodes.glimpses[rows] = extract_glimpses(episodes.canvases, rows, pixels)
 
     def _rewards(

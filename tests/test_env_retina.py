@@ -6,7 +6,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from reference import glimpse_sums, pixel_under, take_glimpse
 
-from ram_env.retina import Canvases, extract_glimpses, location_to_pixel, sum_2x2, window_side
+from ram_env.retina import (
+    Canvases,
+    extract_glimpses,
+    location_to_pixel,
+    sum_2x2,
+    sum_dtype,
+    window_side,
+)
 
 SIDES = (1, 2, 3, 7, 8, 28, 60, 100, 301, 4096)
 
@@ -167,10 +174,11 @@ def test_sum_2x2_by_hand() -> None:
     """Blocks of four are added without overflow, again and again."""
     values = np.full((1, 64, 64), 255, dtype=np.uint8)
     for level in range(1, 7):
-        values = sum_2x2(values)
+        values = sum_2x2(values, sum_dtype(level + 1))
         assert values.shape == (1, 64 >> level, 64 >> level)
         assert (values == 255 * 4**level).all()
-    assert sum_2x2(np.array([[[1, 2, 5, 6], [3, 4, 7, 8]]], np.uint8)).tolist() == [[[10, 26]]]
+    small = np.array([[[1, 2, 5, 6], [3, 4, 7, 8]]], np.uint8)
+    assert sum_2x2(small, np.uint16).tolist() == [[[10, 26]]]
 
 
 def test_reference_by_hand() -> None:

@@ -1,10 +1,7 @@
 """`RAM`, the Recurrent Attention Model, as a Stable-Baselines3 algorithm."""
 
-import io
 import math
-import pathlib
 import time
-from collections.abc import Iterable
 from typing import Any, ClassVar, Self
 
 import gymnasium as gym
@@ -24,21 +21,12 @@ from agents.config import make_config
 from agents.distributed import average_gradients, rank, world_size
 from agents.losses import Losses, Rollout, hybrid_loss
 from agents.policy import RAMPolicy
-from agents.spaces import (
-    describe_action_space,
-    glimpse_shape_of,
-    make_action_space,
-    make_observation_space,
-)
-from agents.storage import load_archive, pack_optimizer, save_archive, unpack_optimizer
+from agents.saving import SafeFiles
 from agents.vec_env import GymnasiumVecEnv, make_vec_env
 from ram_env.scenes import mix_bits
 
-FORMAT = "ram-model"
-FORMAT_VERSION = 1
 
-
-class RAM(BaseAlgorithm):
+class RAM(SafeFiles):
     """Learn where to look: Mnih et al. 2014, arXiv:1406.6247.
 
     Cross-entropy trains the action, core and glimpse networks by back-propagation through whole
@@ -121,7 +109,7 @@ class RAM(BaseAlgorithm):
         self.mixed_precision = uses_bfloat16(self.config.precision, self.device)
         if self.env is not None:
             self._check_num_envs(self.n_envs)
-            self._seed_env()
+            self.seed_env()
         self.policy = self.policy_class(  # type: ignore[assignment]
             self.observation_space,
             self.action_space,
@@ -130,7 +118,7 @@ class RAM(BaseAlgorithm):
             **self.policy_kwargs,
         ).to(self.device)
 
-    def _seed_env(self) -> None:
+    def seed_env(self) -> None:
         """Seed the envs; each process plays scenes of its own."""
         assert self.seed is not None  # drawn in _setup_model
         self.env.seed(self.seed + rank() * self.n_envs)
@@ -342,89 +330,6 @@ class RAM(BaseAlgorithm):
         self._check_num_envs(env.num_envs)
         self.n_envs = env.num_envs  # any number that divides a batch, unlike for the base class
         super().set_env(env, force_reset)
-
-    def save(
-        self,
-        path: str | pathlib.Path | io.BufferedIOBase,
-        exclude: Iterable[str] | None = None,
-        include: Iterable[str] | None = None,
-    ) -> None:
-        """Save the model in one zip of JSON and tensors; nothing in it can run code.
-
-        Args:
-            path: File to write, `.zip` is added if it has no suffix; or a binary file object.
-            exclude: `["optimizer"]` leaves out the optimiser's state: a third of the size.
-            include: Accepted for compatibility; everything is included anyway.
-        """
-        header = {
-            "format": FORMAT,
-            "version": FORMAT_VERSION,
-            "config": self.config.to_dict(),
-            "glimpse_shape": list(glimpse_shape_of(self.observation_space)),
-            "action_space": describe_action_space(self.action_space),
-            "seed": self.seed,
-            "num_timesteps": self.num_timesteps,
-            "episodes": self._episode_num,
-            "updates": self._n_updates,
-        }
-        tensors = {f"policy.{name}": value for name, value in self.policy.state_dict().items()}
-        if "optimizer" not in (exclude or ()):
-            tensors |= pack_optimizer(self.policy.optimizer)
-        save_archive(path, header, tensors)
-
-    @classmethod
-    def load(
-        cls,
-        path: str | pathlib.Path | io.BufferedIOBase,
-        env: Any = None,
-        device: torch.device | str = "auto",
-        custom_objects: dict[str, Any] | None = None,
-        print_system_info: bool = False,
-        force_reset: bool = True,
-        **kwargs: Any,
-    ) -> Self:
-        """Load a model that `save` wrote.
-
-        Args:
-            path: The file or a binary file object.
-            env: To go on learning; predicting needs none.
-            device: Where the networks shall live.
-            custom_objects: Accepted for compatibility; nothing in the file is an object.
-            print_system_info: Accepted for compatibility.
-            force_reset: Reset the env before learning on.
-            **kwargs: More arguments of the constructor, such as `tensorboard_log` and
-                `policy_kwargs`, which is not saved; settings replace the saved ones.
-
-        Raises:
-            ValueError: If the file is not a model of this version, or does not fit the env.
-        """
-        header, tensors = load_archive(path, FORMAT, FORMAT_VERSION)
-        try:
-            arguments = {"seed": header["seed"], **header["config"], **kwargs}
-            model = cls(env=None, device=device, _init_setup_model=False, **arguments)
-            model._restore(header, tensors)
-        except (KeyError, TypeError, RuntimeError) as error:
-            raise ValueError(f"`{path}` does not hold a whole model ({error}).") from error
-        if env is not None:
-            model.set_env(env, force_reset)
-            model._seed_env()
-        return model
-
-    def _restore(self, header: dict[str, Any], tensors: dict[str, Tensor]) -> None:
-        """Take over what `save` wrote."""
-        self.observation_space = make_observation_space(header["glimpse_shape"])
-        self.action_space = make_action_space(header["action_space"])
-        self._setup_model()
-        prefix = "policy."
-        weights = {
-            name.removeprefix(prefix): value
-            for name, value in tensors.items()
-            if name.startswith(prefix)
-        }
-        self.policy.load_state_dict(weights)
-        unpack_optimizer(self.policy.optimizer, tensors)
-        self.num_timesteps = header["num_timesteps"]
-        self._episode_num, self._n_updates = header["episodes"], header["updates"]
 
 
 def uses_bfloat16(precision: str, device: torch.device) -> bool:

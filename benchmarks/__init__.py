@@ -1,0 +1,1 @@
+"""How fast everything is, measured: `python -m benchmarks`, `python -m benchmarks.curves`."""

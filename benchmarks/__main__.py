@@ -1,0 +1,187 @@
+"""The command line: `python -m benchmarks`. Each row is measured in a process of its own."""
+
+import argparse
+import dataclasses
+import difflib
+import sys
+from pathlib import Path
+from typing import Any
+
+from benchmarks.measuring import MeasurementError, measure_apart, measure_here
+from benchmarks.rows import ROWS, make_row
+from benchmarks.timing import Settings, available_cores
+
+INTERRUPTED = 130  # the exit code of a program that Ctrl-C ended
+
+
+class OptionError(Exception):
+    """An option that cannot be followed; its message is all that the user needs."""
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Declare the options."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks",
+        description="Measure the speed of everything; write benchmarks.json, .md and .png.",
+    )
+    add, defaults = parser.add_argument, Settings()
+    names = "; ".join(ROWS)
+    add("--rows", nargs="+", metavar="NAME", help=f"what to measure (default: most), of {names}")
+    whole: dict[str, Any] = {"type": _positive_int, "metavar": "N"}
+    add("--repeats", **whole, default=defaults.repeats, help="repetitions (default: 5)")
+    add("--quick", action="store_true", help="short repetitions, to try it out")
+    add("--cores", **whole, help="cores of the rows that do not fix it themselves (default: 1)")
+    add(
+        "--against",
+        metavar="MODULE:FACTORY",
+        help="also time the gymnasium VectorEnv that this function makes, with the same loop; "
+        "without --rows beside `vector_env` alone",
+    )
+    add(
+        "--episodes",
+        **whole,
+        default=defaults.episodes,
+        help="budget of seconds_to_12 and seconds_to_6 (default: 1,500,000)",
+    )
+    add("--dataset", choices=("mnist", "digits"), help="images (default: MNIST if it can be had)")
+    add("--out", type=Path, default=Path("results"), metavar="DIR", help="(default: results)")
+    add(
+        "--measure",
+        nargs="+",
+        metavar="NAME",
+        help="measure rows in this process and print one line of JSON each, nothing else",
+    )
+    return parser
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line; return the exit code."""
+    parser = make_parser()
+    options = parser.parse_args(arguments)
+    try:
+        return measure(options) if options.measure else run(options)
+    except OptionError as error:
+        parser.exit(2, f"{parser.prog}: error: {error}\n")
+    except KeyboardInterrupt:
+        parser.exit(INTERRUPTED, f"{parser.prog}: interrupted.\n")
+    except RuntimeError as error:  # of a row; the message says it all
+        parser.exit(1, f"{parser.prog}: error: {error}\n")
+
+
+def measure(options: argparse.Namespace) -> int:
+    """Measure rows in this process; return the exit code.
+
+    Raises:
+        OptionError: If an option is impossible.
+        RuntimeError: If a row cannot be measured.
+    """
+    try:
+        measure_here(check_names(options.measure, also_others=True), make_settings(options))
+    except ValueError as error:
+        raise OptionError(str(error)) from error
+    return 0
+
+
+def run(options: argparse.Namespace) -> int:
+    """Measure all rows that the options name; return the exit code.
+
+    Raises:
+        OptionError: If an option is impossible.
+    """
+    groups = choose_rows(options)
+    try:
+        options.out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OptionError(f"`--out` must be a folder that you may write to ({error}).") from error
+    from benchmarks.machine import describe, find_dataset  # these load torch
+    from benchmarks.report import Report, headline
+
+    dataset = options.dataset or find_dataset()
+    settings = dataclasses.replace(make_settings(options), dataset=dataset)
+    report = Report(options.out, describe(dataset, options.out))
+    print(f"{headline(report.machine)}; images of {dataset}\n{report.notes}".rstrip(), flush=True)
+    failed = []
+    for names in groups:
+        try:
+            for result in measure_apart(names, settings_for(names, settings, options.cores)):
+                print(result.describe(), flush=True)
+                report.add(result)
+        except MeasurementError as error:
+            if options.against in names and error.is_usage:
+                return 2
+            failed += names
+    print(f"Report: {options.out / 'benchmarks.md'}")
+    if failed:
+        print(f"Not measured, see above: {', '.join(failed)}", file=sys.stderr)
+    return 1 if failed else 0
+
+
+def choose_rows(options: argparse.Namespace) -> list[list[str]]:
+    """Return the names of the rows to measure, those that share a process together.
+
+    Raises:
+        OptionError: If a name is unknown, or too few cores are there.
+    """
+    cores = available_cores()
+    if (options.cores or 1) > cores:
+        raise OptionError(f"`--cores` must be in 1..{cores}, the cores there are: {options.cores}.")
+    if options.against is not None and not all(options.against.partition(":")):
+        raise OptionError(f"`--against` must be MODULE:FACTORY, got {options.against!r}.")
+    if options.rows:
+        names = check_names(options.rows)
+    else:
+        names = ["vector_env"] if options.against else [*_default_rows(cores)]
+    for name in names:
+        needed = make_row(name).cores_of(options.cores or 1)
+        if needed > cores:
+            raise OptionError(f"`--rows {name}` needs {needed} cores, and there are {cores}.")
+    # The other env first: if there is something wrong with it, it shows before the rest is done.
+    names = [*([options.against] if options.against else []), *names]
+    groups: dict[str, list[str]] = {}
+    for name in dict.fromkeys(names):
+        groups.setdefault(make_row(name).process or name, []).append(name)
+    return list(groups.values())
+
+
+def _default_rows(cores: int) -> list[str]:
+    return [row.name for row in ROWS.values() if row.default and row.cores_of(1) <= cores]
+
+
+def check_names(names: list[str], also_others: bool = False) -> list[str]:
+    """Return the names if all are known, or with `also_others` a MODULE:FACTORY.
+
+    Raises:
+        OptionError: If one is not; the message names the nearest.
+    """
+    for name in names:
+        if name not in ROWS and not (also_others and ":" in name):
+            near = difflib.get_close_matches(name, ROWS, n=1, cutoff=0.3)
+            hint = f" Did you mean {near[0]!r}?" if near else ""
+            raise OptionError(f"`--rows` must be names of the list in --help, got {name!r}.{hint}")
+    return names
+
+
+def make_settings(options: argparse.Namespace) -> Settings:
+    """Return how the options want rows to be measured."""
+    return Settings(
+        cores=options.cores or 1,
+        repeats=options.repeats,
+        quick=options.quick,
+        dataset=options.dataset or Settings.dataset,
+        episodes=options.episodes,
+    )
+
+
+def settings_for(names: list[str], settings: Settings, cores: int | None) -> Settings:
+    """Return the settings of the rows of one process."""
+    return dataclasses.replace(settings, cores=make_row(names[0]).cores_of(cores or 1))
+
+
+def _positive_int(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"must be a whole number of at least 1, got {text!r}")
+    return int(text)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

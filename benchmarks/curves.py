@@ -1,0 +1,83 @@
+"""How cost grows: `python -m benchmarks.curves` writes curves.json and curves.png."""
+
+import argparse
+import dataclasses
+import sys
+from pathlib import Path
+from typing import Any
+
+from benchmarks.timing import Settings, pin
+
+NAME = "curves"
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Declare the options."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.curves",
+        description="Measure how the cost of a glimpse, of a reset and of classifying an image "
+        "grow, and the speed of training; write curves.json and curves.png.",
+    )
+    add = parser.add_argument
+    add("--out", type=Path, default=Path("results"), metavar="DIR", help="(default: results)")
+    add("--quick", action="store_true", help="short repetitions, to try it out")
+    add("--dataset", choices=("mnist", "digits"), help="images (default: MNIST if it can be had)")
+    return parser
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line; return the exit code."""
+    parser = make_parser()
+    options = parser.parse_args(arguments)
+    try:
+        options.out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        parser.exit(2, f"{parser.prog}: error: `--out` must be a folder to write to ({error}).\n")
+    try:
+        pin(1)
+        save(options.out, measure(options), options.quick)
+    except KeyboardInterrupt:
+        parser.exit(130, f"{parser.prog}: interrupted.\n")
+    print(f"Curves: {options.out / f'{NAME}.png'}")
+    return 0
+
+
+def measure(options: argparse.Namespace) -> dict[str, Any]:
+    """Measure all curves; return what the JSON file holds."""
+    import torch
+
+    from benchmarks.env_curves import env_curves
+    from benchmarks.image_curves import image_curves
+    from benchmarks.machine import describe, find_dataset
+    from benchmarks.training_curves import training_curves
+
+    torch.set_num_threads(1)
+    dataset = options.dataset or find_dataset()
+    settings = Settings(repeats=1, quick=options.quick, dataset=dataset)
+    machine = {**describe(dataset, options.out), "quick": options.quick}
+    curves = []
+    for part in (env_curves, image_curves, training_curves):
+        for curve in part(settings):
+            print(f"{curve.title}: {curve.x_label} {curve.x}", flush=True)
+            for name, values in curve.lines.items():
+                print(f"  {name}: {', '.join(f'{value:,.4g}' for value in values)}", flush=True)
+            curves.append(dataclasses.asdict(curve))
+    return {"machine": machine, "curves": curves}
+
+
+def save(folder: Path, content: dict[str, Any], quick: bool) -> None:
+    """Write the JSON file and the picture."""
+    from agents.files import write_atomically, write_json
+    from benchmarks.curve import Curve, draw_curves
+    from benchmarks.report import headline
+
+    write_json(folder / f"{NAME}.json", content)
+    title = headline(content["machine"]) + (" (quick, not for publication)" * quick)
+    figure = draw_curves([Curve(**curve) for curve in content["curves"]], title)
+    write_atomically(
+        folder / f"{NAME}.png", lambda file: figure.savefig(file, format="png", dpi=120)
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,57 @@
+"""Rows measured here, and in a process of their own."""
+
+import contextlib
+import dataclasses
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+
+from benchmarks.rows import make_row
+from benchmarks.timing import Result, Settings, pin, summarise
+
+
+class MeasurementError(Exception):
+    """The process that measured some rows failed; it has said why on stderr.
+
+    Attributes:
+        is_usage: Whether it was asked for something impossible.
+    """
+
+    def __init__(self, names: list[str], code: int) -> None:
+        """Keep what went wrong."""
+        super().__init__(f"{', '.join(names)}: the process ended with exit code {code}")
+        self.is_usage = code == 2
+
+
+def measure_here(names: list[str], settings: Settings) -> None:
+    """Measure rows in this process; print each as one line of JSON as soon as it is there.
+
+    What else would be printed goes to stderr.
+    """
+    pin(settings.cores)
+    for name in names:
+        row = make_row(name)
+        with contextlib.redirect_stdout(sys.stderr):
+            values = row.values(settings)
+        note = "" if row.default else f"budget of {settings.episodes:,} episodes"
+        result = summarise(name, values, row.unit, settings, note)
+        print(json.dumps(dataclasses.asdict(result)), flush=True)
+
+
+def measure_apart(names: list[str], settings: Settings) -> Iterator[Result]:
+    """Measure rows in a new process; yield each as soon as it is there.
+
+    Raises:
+        MeasurementError: If the process fails.
+    """
+    command = [sys.executable, "-m", "benchmarks", "--measure", *names]
+    command += ["--quick"] if settings.quick else []
+    for option in ("cores", "repeats", "dataset", "episodes"):
+        command += [f"--{option}", str(getattr(settings, option))]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            yield Result(**json.loads(line))
+    if process.returncode:
+        raise MeasurementError(names, process.returncode)

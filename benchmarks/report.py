@@ -1,0 +1,123 @@
+"""The report: benchmarks.json, benchmarks.md and benchmarks.png."""
+
+import dataclasses
+import itertools
+import json
+from pathlib import Path
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from agents.files import write_atomically, write_json
+from benchmarks.machine import same_source
+from benchmarks.rows import ROWS, make_row
+from benchmarks.timing import Result, show
+
+NAME = "benchmarks"
+COLOR = "#0072B2"
+ROW_INCHES, PANEL_INCHES = 0.3, 0.75
+
+
+class Report:
+    """The report in a folder; it is whole on the disk after every row.
+
+    Args:
+        folder: Where it shall be; must exist.
+        machine: Of `machine.describe`.
+
+    Attributes:
+        notes: What to tell about an earlier report in the folder; empty if it is gone on with.
+    """
+
+    def __init__(self, folder: Path, machine: dict[str, Any]) -> None:
+        """Go on with the report that is there if its values come from the same source."""
+        self.folder, self.machine = folder, machine
+        self.notes, self._results = "", dict[str, Result]()
+        path = folder / f"{NAME}.json"
+        if not path.exists():
+            return
+        try:
+            content = json.loads(path.read_text())
+            results = [Result(**row) for row in content["rows"]]
+            results = [row for row in results if row.name in ROWS or ":" in row.name]
+            fits = same_source(content["machine"], machine)
+        except (ValueError, KeyError, TypeError, AttributeError):
+            self.notes = f"{path} is damaged: starting anew."
+            return
+        if fits:
+            self._results = {result.name: result for result in results}
+        else:
+            self.notes = f"{path} is of another machine or commit: starting anew."
+
+    @property
+    def results(self) -> list[Result]:
+        """The rows in the order of the table, those of other envs last."""
+        order = {name: number for number, name in enumerate(ROWS)}
+        return sorted(self._results.values(), key=lambda row: order.get(row.name, len(order)))
+
+    def add(self, result: Result) -> None:
+        """Take in a row, in the place of an earlier one of that name, and write the report."""
+        self._results[result.name] = result
+        rows = [dataclasses.asdict(row) for row in self.results]
+        write_json(self.folder / f"{NAME}.json", {"machine": self.machine, "rows": rows})
+        text = describe_report(self.machine, self.results).encode()
+        write_atomically(self.folder / f"{NAME}.md", lambda file: file.write(text))
+        figure = draw_results(self.results, headline(self.machine))
+        write_atomically(
+            self.folder / f"{NAME}.png", lambda file: figure.savefig(file, format="png", dpi=120)
+        )
+
+
+def headline(machine: dict[str, Any]) -> str:
+    """Return machine, commit and day in one line."""
+    commit = machine["commit"] or "unknown"
+    return f"{machine['machine']}; commit {commit}; {machine['date']}"
+
+
+def describe_report(machine: dict[str, Any], results: list[Result]) -> str:
+    """Return the report as a page of Markdown."""
+    versions = ", ".join(f"{name} {number}" for name, number in machine["versions"].items())
+    lines = [
+        "# Benchmarks",
+        "",
+        f"Measured by `python -m benchmarks` on {headline(machine)}; {machine['system']}, Python "
+        f"{machine['python']}, {versions}; images of {machine['dataset']}. The value is the median "
+        "of the repetitions, each in one process pinned to the cores named.",
+        "",
+        "| row | median | range | unit | cores | repetitions | what |",
+        "|---|--:|--:|---|--:|--:|---|",
+    ]
+    for row in results:
+        meaning = make_row(row.name).meaning + (f"; {row.note}" if row.note else "")
+        lines.append(
+            f"| `{row.name}` | {show(row.value)} | {show(row.low)} to {show(row.high)} "
+            f"| {row.unit} | {row.cores} | {row.repeats} | {meaning} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def draw_results(results: list[Result], title: str) -> Figure:
+    """Draw a bar with its range for every row, one panel per unit."""
+    units = list(dict.fromkeys(row.unit for row in results))
+    groups = [[row for row in results if row.unit == unit] for unit in units]
+    inches = [PANEL_INCHES + ROW_INCHES * len(group) for group in groups]
+    figure = Figure(figsize=(9, sum(inches) + 0.5), layout="constrained")
+    figure.suptitle(title, fontsize=9)
+    panels = figure.subplots(len(groups), 1, squeeze=False, height_ratios=inches)
+    for axes, group in zip(itertools.chain(*panels), groups, strict=True):
+        _draw_panel(axes, group)
+    return figure
+
+
+def _draw_panel(axes: Axes, group: list[Result]) -> None:
+    values = [row.value for row in group]
+    reach = ([row.value - row.low for row in group], [row.high - row.value for row in group])
+    cores = [f"{row.name} ({row.cores} core{'s'[: row.cores > 1]})" for row in group]
+    bars = axes.barh(cores, values, color=COLOR, alpha=0.75, xerr=reach, capsize=3)
+    axes.bar_label(bars, [show(value) for value in values], padding=8, fontsize=8)
+    axes.invert_yaxis()
+    axes.set_xlim(0, 1.15 * max(row.high for row in group))
+    axes.set_xlabel(f"{group[0].unit}: median and range of the repetitions", fontsize=8)
+    axes.tick_params(labelsize=8)
+    axes.spines[["top", "right"]].set_visible(False)

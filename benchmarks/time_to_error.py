@@ -1,0 +1,55 @@
+"""Rows that are a whole training: seconds until the validation error is low enough."""
+
+import csv
+import functools
+import subprocess
+import tempfile
+from pathlib import Path
+
+from benchmarks.process_rows import train_command
+from benchmarks.timing import Settings
+
+
+def seconds_to(settings: Settings, percent: float) -> list[float]:
+    """Measure the seconds of training until the validation error is `percent` or less.
+
+    Args:
+        settings: `episodes` is the budget, which all schedules run over; there is one repetition.
+        percent: The error. It is looked at after every twentieth part of the budget.
+
+    Raises:
+        RuntimeError: If the error stays above it, or the training fails.
+    """
+    return [read_seconds(progress_of_training(settings), percent)]
+
+
+@functools.cache
+def progress_of_training(settings: Settings) -> str:
+    """Train once, for all the rows of a process; return what progress.csv then holds."""
+    with tempfile.TemporaryDirectory() as folder:
+        run = Path(folder, "run")
+        command = [*train_command(), "--env", "cluttered", "--dataset", settings.dataset]
+        command += ["--episodes", str(settings.episodes), "--run-dir", str(run)]
+        command += ["--processes", str(settings.cores), "--threads", "1"]
+        done = subprocess.run(command, stdout=subprocess.DEVNULL)
+        if done.returncode:
+            raise RuntimeError(f"train.py failed with exit code {done.returncode}.")
+        return (run / "progress.csv").read_text()
+
+
+def read_seconds(progress: str, percent: float) -> float:
+    """Return `time/seconds` of the first row whose `validation/error` is `percent` or less.
+
+    Raises:
+        RuntimeError: If there is none.
+    """
+    rows = list(csv.DictReader(progress.splitlines()))
+    errors = [(row, float(row["validation/error"])) for row in rows if row["validation/error"]]
+    for row, error in errors:
+        if error <= percent:
+            return float(row["time/seconds"])
+    lowest = min((error for _, error in errors), default=100.0)
+    raise RuntimeError(
+        f"the validation error never fell to {percent} %, only to {lowest} %: give more "
+        "`--episodes`."
+    )

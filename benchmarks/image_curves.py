@@ -16,7 +16,7 @@ from benchmarks.timing import Settings, seconds_per_call
 from benchmarks.training_rows import forward_multiply_adds
 from ram_env import TASKS
 
-SIDES = (28, 40, 60, 100, 128, 256, 512, 1024, 2048)
+SIDES = (28, 40, 60, 90, 128, 256, 512, 1024, 2048)
 BATCH = 16  # images that RAM looks at together
 BATCH_PIXELS = 2**20  # of the images that the convolutional network is shown together
 PATCH, NUM_SCALES = TASKS[CLUTTERED]["patch_size"], TASKS[CLUTTERED]["num_scales"]
@@ -40,7 +40,7 @@ def image_curves(settings: Settings) -> Iterable[Curve]:
         work[CONVOLUTIONAL].append(count)
     for name, title, y_label, lines in (
         ("image_time", "time to classify an image, one core", "milliseconds per image", seconds),
-        ("image_work", "work to classify an image", "multiply-adds per image", work),
+        ("image_work", "multiply-adds to classify an image", "multiply-adds per image", work),
     ):
         yield Curve(name, title, "side of the image / pixels", y_label, *_with_crossings(lines))
 

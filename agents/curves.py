@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import EngFormatter, FixedLocator, NullLocator, PercentFormatter
+from matplotlib.ticker import EngFormatter, FixedLocator, FuncFormatter, NullLocator
 
 from agents.files import Path, write_atomically
 
@@ -80,4 +80,4 @@ def _plot_errors(axes: Axes, columns: dict[str, np.ndarray]) -> None:
     axes.set_ylim(top=100)
     axes.yaxis.set_major_locator(FixedLocator(ERROR_TICKS))
     axes.yaxis.set_minor_locator(NullLocator())
-    axes.yaxis.set_major_formatter(PercentFormatter(symbol=" %"))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda percent, _: f"{percent:g} %"))

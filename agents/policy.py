@@ -81,9 +81,11 @@ class RAMPolicy(BasePolicy):
         scores = 1.0 + (logits - logits.amax(1, keepdim=True)) / SCORE_SCALE
         return torch.cat([location, scores.clamp(min=-1.0)], dim=1).float().cpu().numpy()
 
-    def choose_label(self, logits: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        """Draw labels from softmax(logits), (B, C) -> (B,)."""
-        return torch.multinomial(logits.softmax(1), 1, generator=generator).squeeze(1)
+    def choose_label(self, logits: Tensor, uniform: Tensor) -> Tensor:
+        """Draw labels (B,) from softmax(logits), (B, C), by uniform numbers (B, 1) in [0, 1)."""
+        below = logits.softmax(1).cumsum(1) < uniform
+        # The clamp meets a cumulative sum that rounding keeps under 1.
+        return below.sum(1).clamp(max=self.num_classes - 1)
 
     def label_logits(self, labels: Tensor) -> Tensor:
         """Return logits (B, C) that leave no doubt about labels (B,)."""
@@ -143,7 +145,8 @@ class RAMPolicy(BasePolicy):
         location = self.sample_location(thought.mean, torch.randn_like(thought.mean))
         logits = thought.logits
         if self.config.learn_class_from == "reward":
-            logits = self.label_logits(self.choose_label(logits))
+            uniform = torch.rand(len(logits), 1, device=logits.device)
+            logits = self.label_logits(self.choose_label(logits, uniform))
         return self.encode_actions(location, logits)
 
     def _predict(self, observation: Any, deterministic: bool = False) -> Tensor:

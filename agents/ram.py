@@ -265,9 +265,8 @@ class RAM(SafeFiles):
         if self.config.learn_class_from == "labels":
             return logits
         drawn = torch.rand(self.config.batch_size, 1, generator=noise)
-        below = logits.softmax(1).cumsum(1) < self._share(drawn, first_episode)
-        # The clamp meets a cumulative sum that rounding keeps under 1.
-        return self.policy.label_logits(below.sum(1).clamp(max=logits.shape[1] - 1))
+        labels = self.policy.choose_label(logits, self._share(drawn, first_episode))
+        return self.policy.label_logits(labels)
 
     def _share(self, drawn: Tensor, first_episode: int) -> Tensor:
         """Return this round's rows of what was drawn for the whole batch."""

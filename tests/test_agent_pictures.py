@@ -4,10 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from PIL import Image
 from PIL.GifImagePlugin import GifImageFile
 
-from agents.curves import save_curves
+from agents.curves import _plot_errors, save_curves
 from agents.pictures import (
     ANSWER,
     CELL,
@@ -182,3 +183,12 @@ def test_failed_write_keeps_the_old_picture(
         save_gaze_grid(tmp_path / "gaze.png", [make_episode(0)], "title")
     assert [path.name for path in tmp_path.iterdir()] == ["gaze.png"]
     assert (tmp_path / "gaze.png").read_bytes() == b"old"
+
+
+def test_ticks_of_the_error_axis_say_their_value() -> None:
+    """Half a percent is not rounded to none."""
+    axes = Figure().subplots()
+    _plot_errors(axes, {})
+    axes.set_ylim(bottom=0.1)
+    formatter = axes.yaxis.get_major_formatter()
+    assert [formatter(tick) for tick in (0.1, 0.5, 1, 100)] == ["0.1 %", "0.5 %", "1 %", "100 %"]

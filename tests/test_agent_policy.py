@@ -149,7 +149,8 @@ def test_choose_label_draws_from_the_belief() -> None:
     """Frequencies of 20,000 draws are the probabilities, within 5 standard deviations."""
     belief = torch.tensor([0.5, 0.3, 0.15, 0.05, 0.0])
     generator = torch.Generator().manual_seed(0)
-    labels = make_policy().choose_label(belief.log().expand(20_000, C), generator)
+    uniform = torch.rand(20_000, 1, generator=generator)
+    labels = make_policy().choose_label(belief.log().expand(20_000, C), uniform)
     shares = np.bincount(labels.numpy(), minlength=C) / 20_000
     np.testing.assert_allclose(shares, belief.numpy(), atol=5 * np.sqrt(0.25 / 20_000))
     assert shares[4] == 0.0

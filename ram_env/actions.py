@@ -7,6 +7,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from gymnasium import spaces
 
+# As arrays: numpy would convert a Python number at each use, which takes longer than clipping.
+_LOWEST, _HIGHEST = np.array(-1.0, dtype=np.float32), np.array(1.0, dtype=np.float32)
+
 
 class ActionFormat(StrEnum):
     """How an agent says where to look next and which class it believes in."""
@@ -17,11 +20,11 @@ class ActionFormat(StrEnum):
 
 
 class Answers(NamedTuple):
-    """What M agents answered."""
+    """What agents answered: M of them, or a single one without the leading axis."""
 
-    locations: np.ndarray  # float32 (M, 2): next (x, y), clipped to [-1, 1]
-    labels: np.ndarray  # int64 (M,), in 0..C-1
-    scores: np.ndarray | None  # float32 (M, C), clipped to [-1, 1]; None if the format has none
+    locations: np.ndarray  # float32 (..., 2): next (x, y), clipped to [-1, 1]
+    labels: np.ndarray  # int64 (...), in 0..C-1
+    scores: np.ndarray | None  # float32 (..., C), clipped to [-1, 1]; None if the format has none
 
 
 class ActionDecoder(ABC):
@@ -35,7 +38,7 @@ class ActionDecoder(ABC):
 
     @abstractmethod
     def decode(self, actions: Any) -> Answers:
-        """Read a batch of M actions, laid out as `batch_space(space, M)` does.
+        """Read an action of the space, or M of them laid out as `batch_space(space, M)` does.
 
         Raises:
             ValueError: If an action has the wrong shape or type, or a value that is not finite or
@@ -52,10 +55,10 @@ class BoxDecoder(ActionDecoder):
         self.space = spaces.Box(-1.0, 1.0, (2 + num_classes,), dtype=np.float32)
 
     def decode(self, actions: Any) -> Answers:
-        """Split float (M, 2 + C) into location and scores."""
+        """Split float (..., 2 + C) into location and scores."""
         values = _checked_floats("action", actions, (2 + self._num_classes,))
-        scores = values[:, 2:]
-        return Answers(values[:, :2], scores.argmax(axis=1), scores)
+        scores = values[..., 2:]
+        return Answers(values[..., :2], scores.argmax(axis=-1), scores)
 
 
 class MultiDiscreteDecoder(ActionDecoder):
@@ -68,10 +71,10 @@ class MultiDiscreteDecoder(ActionDecoder):
         self.space = spaces.MultiDiscrete(self._sizes)
 
     def decode(self, actions: Any) -> Answers:
-        """Read whole numbers (M, 3); the centre of cell i is at (2 i + 1) / grid - 1."""
+        """Read whole numbers (..., 3); the centre of cell i is at (2 i + 1) / grid - 1."""
         values = _checked_integers("action", actions, self._sizes)
-        locations = (2.0 * values[:, :2] + 1.0) / self._grid - 1.0
-        return Answers(locations.astype(np.float32), values[:, 2], None)
+        locations = (2.0 * values[..., :2] + 1.0) / self._grid - 1.0
+        return Answers(locations.astype(np.float32), values.T[2], None)
 
 
 class DictDecoder(ActionDecoder):
@@ -84,7 +87,7 @@ class DictDecoder(ActionDecoder):
         self.space = spaces.Dict(location=location, label=spaces.Discrete(num_classes))
 
     def decode(self, actions: Any) -> Answers:
-        """Read float locations (M, 2) and whole-number labels (M,)."""
+        """Read float locations (..., 2) and whole-number labels (...)."""
         if not isinstance(actions, dict) or set(actions) != {"location", "label"}:
             keys = (
                 sorted(map(str, actions)) if isinstance(actions, dict) else type(actions).__name__
@@ -92,10 +95,10 @@ class DictDecoder(ActionDecoder):
             raise ValueError(f"`action` must be a dict of `location` and `label`, got {keys}.")
         locations = _checked_floats("location", actions["location"], (2,))
         labels = _checked_integers("label", actions["label"], self._num_classes)
-        if len(labels) != len(locations):
+        if labels.shape != locations.shape[:-1]:
             raise ValueError(
-                f"`action` must hold as many labels as locations ({len(locations)}), "
-                f"got {len(labels)}."
+                "`action` must hold a label for each location, got locations of shape "
+                f"{locations.shape} and labels of shape {labels.shape}."
             )
         return Answers(locations, labels, None)
 
@@ -128,25 +131,31 @@ def count_actions(actions: Any) -> int | None:
 
 
 def _checked_floats(name: str, values: Any, shape: tuple[int, ...]) -> np.ndarray:
-    """Return float32 (M, *shape), clipped to [-1, 1]."""
+    """Return float32 (..., *shape), clipped to [-1, 1]."""
     array = np.asarray(values)
     if array.dtype.kind not in "fiu":
         raise ValueError(f"`{name}` must be an array of numbers, got dtype {array.dtype}.")
-    if array.shape[1:] != shape:
-        raise ValueError(f"`{name}` must have shape {shape}, got {array.shape[1:]}.")
-    if not np.isfinite(array).all():
-        wrong = array[~np.isfinite(array)][0]
+    _check_shape(name, array, shape)
+    is_finite = np.isfinite(array)
+    if np.count_nonzero(is_finite) < array.size:
+        wrong = array[~is_finite][0]
         raise ValueError(f"`{name}` must be finite, got {wrong}: check what the agent computes.")
-    return np.maximum(np.minimum(array, 1.0), -1.0).astype(np.float32, copy=False)
+    return np.maximum(np.minimum(array, _HIGHEST), _LOWEST).astype(np.float32, copy=False)
 
 
 def _checked_integers(name: str, values: Any, bounds: np.ndarray) -> np.ndarray:
-    """Return int64 (M, *bounds.shape), each in 0..bound - 1."""
+    """Return int64 (..., *bounds.shape), each in 0..bound - 1."""
     array = np.asarray(values)
     if array.dtype.kind not in "iu":
         raise ValueError(f"`{name}` must be whole numbers, got dtype {array.dtype}.")
-    if array.shape[1:] != bounds.shape:
-        raise ValueError(f"`{name}` must have shape {bounds.shape}, got {array.shape[1:]}.")
+    _check_shape(name, array, bounds.shape)
     if ((array < 0) | (array >= bounds)).any():
         raise ValueError(f"`{name}` must be in 0..{(bounds - 1).tolist()}, got {array.tolist()}.")
     return array.astype(np.int64, copy=False)
+
+
+def _check_shape(name: str, array: np.ndarray, shape: tuple[int, ...]) -> None:
+    """Refuse actions of another shape; what comes before it are the axes of a batch."""
+    own = array.shape[-len(shape) :] if shape else ()
+    if own != shape:
+        raise ValueError(f"`{name}` must have shape {shape}, got {own}.")

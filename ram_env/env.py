@@ -10,7 +10,7 @@ from ram_env.task import Episodes, make_task
 from ram_env.window import HumanWindow
 
 Observation = dict[str, np.ndarray]
-FIRST = np.array([0])  # the only row of a single env
+ONLY = 0  # the row of a single env: one number, so nothing has a batch axis
 
 
 def draw_scene_seed(np_random: np.random.Generator) -> int:
@@ -152,9 +152,10 @@ class GlimpseEnv(gym.Env[Observation, Any]):
         given = self.task.scene_options(options, 1)  # first: a refused reset changes nothing
         super().reset(seed=seed)
         # Drawn even when overridden, so that the scenes after it do not depend on the options.
-        scene_seed = np.array([draw_scene_seed(self.np_random)], dtype=np.int64)
-        scene_seeds = given.get("scene_seed", scene_seed)
-        self.task.begin(self._episodes, FIRST, scene_seeds, given.get("index"))
+        drawn = np.array(draw_scene_seed(self.np_random), dtype=np.int64)
+        scene_seed = given["scene_seed"][ONLY] if "scene_seed" in given else drawn
+        index = given["index"][ONLY] if "index" in given else None
+        self.task.begin(self._episodes, ONLY, scene_seed, index)
         self._show()
         return self._observation(), self._info()
 
@@ -165,18 +166,14 @@ class GlimpseEnv(gym.Env[Observation, Any]):
             ResetNeeded: Before the first `reset` and after the end of an episode.
             ValueError: If the action is not one of the action space; out of [-1, 1] is clipped.
         """
-        if isinstance(action, dict):
-            batch: Any = {key: np.asarray(value)[None] for key, value in action.items()}
-        else:
-            batch = np.asarray(action)[None]
-        outcome = self.task.step(self._episodes, FIRST, batch)
-        terminated = bool(outcome.terminated[0])
+        outcome = self.task.step(self._episodes, ONLY, action)
+        terminated = bool(outcome.terminated)
         info = self._info()
         if terminated:
-            info["prediction"] = int(outcome.prediction[0])
-            info["is_success"] = bool(outcome.is_success[0])
+            info["prediction"] = int(outcome.prediction)
+            info["is_success"] = bool(outcome.is_success)
         self._show()
-        return self._observation(), float(outcome.rewards[0]), terminated, False, info
+        return self._observation(), float(outcome.rewards), terminated, False, info
 
     def render(self) -> np.ndarray | None:
         """Draw the episode so far: uint8 (height, width, 3) in mode `"rgb_array"`, else None."""
@@ -186,7 +183,7 @@ class GlimpseEnv(gym.Env[Observation, Any]):
 
     def view(self) -> EpisodeView:
         """Return what there is to draw of the episode so far, the hidden scene included."""
-        return self.task.view(self._episodes, 0)
+        return self.task.view(self._episodes, ONLY)
 
     def close(self) -> None:
         """Close the window, if there is one."""
@@ -199,12 +196,11 @@ class GlimpseEnv(gym.Env[Observation, Any]):
             self._window.show(render_episode(self.view()), self.metadata["render_fps"])
 
     def _observation(self) -> Observation:
-        observation = self.task.observe(self._episodes, FIRST)
-        return {key: value[0] for key, value in observation.items()}
+        return self.task.observe(self._episodes, ONLY)
 
     def _info(self) -> dict[str, Any]:
-        info = self.task.info(self._episodes, FIRST)
-        return {key: value[0] if value.ndim > 1 else int(value[0]) for key, value in info.items()}
+        info = self.task.info(self._episodes, ONLY)
+        return {key: value if value.ndim else int(value) for key, value in info.items()}
 
 
 def checked_render_mode(render_mode: str | None) -> str | None:

@@ -1,18 +1,28 @@
-"""The retina: canvases and locations -> multi-resolution glimpses. Pure functions, batch first."""
+"""The retina: canvases and locations -> multi-resolution glimpses. Pure functions, batch first.
+
+Leading axes are as the caller has them: one of M glimpses, or none for a single glimpse.
+"""
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
+
+# Which rows of a batch are meant: int64 (M,), all different; or one, and then what goes with it,
+# arguments and results, has no leading axis.
+Rows = np.ndarray | int
+
+# As an array: numpy would convert a Python number at each use, which takes as long as the sum.
+_ONE = np.array(1.0)
 
 
 def location_to_pixel(locations: np.ndarray, canvas_shape: tuple[int, int]) -> np.ndarray:
     """Convert sensor locations to the pixel under their centre.
 
     Args:
-        locations: (x, y), float32 (B, 2), in [-1, 1]; x grows to the right, y downwards.
+        locations: (x, y), float32 (..., 2), in [-1, 1]; x grows to the right, y downwards.
         canvas_shape: Height and width in pixels.
 
     Returns:
-        (row, column), int64 (B, 2).
+        (row, column), int64 (..., 2).
 
     Raises:
         ValueError: If a location is not finite.
@@ -23,21 +33,27 @@ def location_to_pixel(locations: np.ndarray, canvas_shape: tuple[int, int]) -> n
         raise ValueError(
             f"`locations` must be finite, got {locations[~np.isfinite(locations)][0]}."
         )
-    return finite_location_to_pixel(locations, np.array(canvas_shape, dtype=np.float64))
+    return PixelGrid(canvas_shape).pixels_at(np.clip(locations, -1.0, 1.0))
 
 
-def finite_location_to_pixel(locations: np.ndarray, sides: np.ndarray) -> np.ndarray:
-    """Convert locations that are known to be finite; see `location_to_pixel`.
+class PixelGrid:
+    """The pixels of a canvas, with the numbers ready that finding one takes.
 
     Args:
-        locations: (x, y), float32 (B, 2).
-        sides: Height and width in pixels, float64 (2,).
+        canvas_shape: Height and width in pixels.
     """
-    # Float64: in float32 the product can round up to the next pixel on wide canvases.
-    pixels = np.floor(
-        (locations[:, ::-1].astype(np.float64) + 1.0) / 2.0 * sides
-    )  # (x, y) -> (y, x)
-    return np.maximum(np.minimum(pixels, sides - 1.0), 0.0).astype(np.int64)
+
+    def __init__(self, canvas_shape: tuple[int, int]) -> None:
+        """Compute the numbers."""
+        self._half_sides = np.array(canvas_shape, dtype=np.float64) / 2.0
+        self._last = np.array(canvas_shape, dtype=np.float64) - 1.0
+
+    def pixels_at(self, locations: np.ndarray) -> np.ndarray:
+        """Return the (row, column), int64 (..., 2), at locations known to be in [-1, 1]."""
+        # Float64: in float32 the product can round up to the next pixel on wide canvases.
+        pixels = (locations[..., ::-1].astype(np.float64) + _ONE) * self._half_sides  # (y, x)
+        # Nothing is negative here, so the conversion to whole numbers rounds down.
+        return np.minimum(pixels, self._last).astype(np.int64)
 
 
 def window_side(patch_size: int, scale: int) -> int:
@@ -69,10 +85,10 @@ class Canvases:
 
     Attributes:
         visible: The canvases themselves, a writable view, uint8 (B, H, W), all 0 at first.
-        sides: H and W, float64 (2,).
+        pixel_grid: Which pixel is where.
         patch_size: g, the side of each scale of a glimpse in samples.
         num_scales: K, the number of scales.
-        white: What the pixels under one sample add up to at most, per scale, float32 (K,).
+        white: What the pixels under one sample add up to at most, per scale, float32 (K, 1, 1).
     """
 
     def __init__(
@@ -86,27 +102,32 @@ class Canvases:
         self.visible = padded[:, before : before + height, before : before + width]
         self.patch_size = patch_size
         self.num_scales = num_scales
-        self.sides = np.array(canvas_shape, dtype=np.float64)
+        self.pixel_grid = PixelGrid(canvas_shape)
         # White, 255, in each of the 4**k pixels that a sample of scale k is the mean of.
-        self.white = np.array([255 * 4**scale for scale in range(num_scales)], dtype=np.float32)
+        white = np.array([255 * 4**scale for scale in range(num_scales)], dtype=np.float32)
+        self.white = white[:, None, None]
         self._windows = {}
         for scale in range(num_scales):
             side = window_side(patch_size, scale)
             margin = before - side // 2  # lets windows[b, row, column] begin where the rule says
             self._windows[scale] = sliding_windows(padded[:, margin:, margin:], side, side)
 
-    def crop(self, rows: np.ndarray, pixels: np.ndarray, scale: int) -> np.ndarray:
-        """Copy the windows of one scale around some pixels: uint8 (M, side, side).
+    def crop(self, rows: Rows, pixels: np.ndarray, scale: int) -> np.ndarray:
+        """Return the windows of one scale around some pixels: uint8 (..., side, side).
 
         Args:
-            rows: Which canvas each window is of, int64 (M,).
-            pixels: (row, column) of the window centres, int64 (M, 2), on the canvas.
+            rows: Which canvas each window is of.
+            pixels: (row, column) of the window centres, int64 (..., 2), on the canvas.
             scale: 0 is the finest.
+
+        Returns:
+            A copy for an array of rows, a view for a single one.
         """
-        return self._windows[scale][rows, pixels[:, 0], pixels[:, 1]]
+        row, column = pixels.T
+        return self._windows[scale][rows, row, column]
 
 
-def extract_glimpses(canvases: Canvases, rows: np.ndarray, pixels: np.ndarray) -> np.ndarray:
+def extract_glimpses(canvases: Canvases, rows: Rows, pixels: np.ndarray) -> np.ndarray:
     """Look at some canvases: scale k is a window of side g * 2**k, average-pooled to g x g.
 
     A window of side w around a pixel covers pixel - w // 2 to pixel - w // 2 + w - 1; outside the
@@ -114,37 +135,51 @@ def extract_glimpses(canvases: Canvases, rows: np.ndarray, pixels: np.ndarray) -
 
     Args:
         canvases: The canvases to look at.
-        rows: Which canvas each glimpse is of, int64 (M,).
-        pixels: (row, column) under the centre of each glimpse, int64 (M, 2).
+        rows: Which canvas each glimpse is of.
+        pixels: (row, column) under the centre of each glimpse, int64 (..., 2).
 
     Returns:
-        Glimpses, float32 (M, K, g, g), in [0, 1], finest scale first.
+        Glimpses, float32 (..., K, g, g), in [0, 1], finest scale first.
 
     Source: Mnih et al. 2014, arXiv:1406.6247, section 3.1 and figure 1A.
     """
     side, num_scales = canvases.patch_size, canvases.num_scales
-    totals = np.empty((len(rows), num_scales, side, side), dtype=sum_dtype(num_scales))
-    # Windows of an even side share their centre, so one crop of the widest holds all scales. Those
-    # of an odd side lie half a sample apart from scale to scale: each scale takes its own crop.
-    shared = range(num_scales)
-    for group in [shared] if side % 2 == 0 else [range(scale, scale + 1) for scale in shared]:
-        sums = canvases.crop(rows, pixels, group[-1])  # (M, w, w)
-        for scale in range(group[-1] + 1):
-            if scale > 0:
-                sums = sum_2x2(sums, totals.dtype.type)
-            if scale in group:
-                start = (sums.shape[1] - side) // 2
-                totals[:, scale] = sums[:, start : start + side, start : start + side]
-    return np.divide(totals, canvases.white[:, None, None], dtype=np.float32)
+    glimpses = np.empty((*pixels.shape[:-1], num_scales, side, side), dtype=np.float32)
+    if side % 2 == 0:  # concentric windows: one crop of the widest holds all scales
+        sums = block_sums(canvases.crop(rows, pixels, num_scales - 1), num_scales)
+    else:  # they lie half a sample apart from scale to scale: each takes its own crop
+        crops = [canvases.crop(rows, pixels, scale) for scale in range(num_scales)]
+        sums = [block_sums(crop, scale + 1)[-1] for scale, crop in enumerate(crops)]
+    for scale, values in enumerate(sums):
+        start = (values.shape[-1] - side) // 2
+        glimpses[..., scale, :, :] = values[..., start : start + side, start : start + side]
+    glimpses /= canvases.white
+    return glimpses
+
+
+def block_sums(pixels: np.ndarray, num_levels: int) -> list[np.ndarray]:
+    """Return the sums of blocks of 1x1, 2x2, 4x4, ... pixels.
+
+    Args:
+        pixels: uint8 (..., w, w); w must be divisible by 2**(num_levels - 1).
+        num_levels: How many sizes of blocks.
+
+    Returns:
+        Level k is unsigned (..., w / 2**k, w / 2**k), wide enough for blocks of white.
+    """
+    sums = [pixels]
+    for level in range(1, num_levels):
+        sums.append(sum_2x2(sums[-1], sum_dtype(level + 1)))
+    return sums
 
 
 def sum_dtype(num_scales: int) -> type[np.unsignedinteger]:
-    """Return the smallest type that holds the sums of all scales, up to 13 of them."""
+    """Return the smallest type that holds the sums of so many scales, up to 13."""
     # 255 * 4**4, the white of the fifth scale, is the last to fit into 16 bits.
     return np.uint16 if num_scales <= 5 else np.uint32
 
 
 def sum_2x2(values: np.ndarray, dtype: type[np.unsignedinteger]) -> np.ndarray:
-    """Add up blocks of 2x2: unsigned (M, 2h, 2w) -> `dtype` (M, h, w)."""
-    vertical = np.add(values[:, ::2], values[:, 1::2], dtype=dtype)
-    return vertical[:, :, ::2] + vertical[:, :, 1::2]
+    """Add up blocks of 2x2: unsigned (..., 2h, 2w) -> `dtype` (..., h, w)."""
+    vertical = np.add(values[..., ::2, :], values[..., 1::2, :], dtype=dtype)
+    return vertical[..., ::2] + vertical[..., 1::2]

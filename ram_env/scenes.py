@@ -9,13 +9,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ram_env.retina import sliding_windows
+from ram_env.retina import Rows, sliding_windows
 
 # The increment and the two multipliers of SplitMix64 (Steele, Lea, Flood 2014).
-_INCREMENT = np.uint64(0x9E3779B97F4A7C15)
-_MULTIPLIERS = (np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB))
-_SHIFTS = (np.uint64(30), np.uint64(27), np.uint64(31))
-_HALF = np.uint64(32)
+_INCREMENT = np.array(0x9E3779B97F4A7C15, dtype=np.uint64)
+_MULTIPLIERS = np.array(0xBF58476D1CE4E5B9, np.uint64), np.array(0x94D049BB133111EB, np.uint64)
+_SHIFTS = np.array(30, np.uint64), np.array(27, np.uint64), np.array(31, np.uint64)
+_HALF = np.array(32, dtype=np.uint64)
 
 # A location is drawn on a grid of 2**24 points, the finest that float32 holds exactly in [-1, 1).
 _LOCATION_STEPS = 2**24
@@ -36,15 +36,16 @@ def draw_integers(scene_seeds: np.ndarray, bounds: np.ndarray) -> np.ndarray:
     """Draw one uniform whole number per scene and bound by hashing (scene seed, draw number).
 
     Args:
-        scene_seeds: int64 (M,), not negative.
+        scene_seeds: int64 (...), not negative.
         bounds: Exclusive upper bounds, int64 (D,), each in 1..2**32.
 
     Returns:
-        int64 (M, D); column d lies in 0..bounds[d] - 1. Its bias is under bounds[d] / 2**32.
+        int64 (..., D); column d lies in 0..bounds[d] - 1. Its bias is under bounds[d] / 2**32.
     """
     draws = np.arange(1, len(bounds) + 1, dtype=np.uint64) * _INCREMENT
-    streams = mix_bits(scene_seeds.astype(np.uint64) + _INCREMENT)  # (M,)
-    hashes = mix_bits(streams[:, None] + draws)  # (M, D)
+    # Never without an axis: numpy warns of an overflow of single numbers, and a hash means it.
+    streams = mix_bits(scene_seeds[..., None].astype(np.uint64) + _INCREMENT)  # (..., 1)
+    hashes = mix_bits(streams + draws)  # (..., D)
     return (((hashes >> _HALF) * bounds.astype(np.uint64)) >> _HALF).astype(np.int64)
 
 
@@ -65,14 +66,14 @@ def frozen_scenes(split: str, indices: np.ndarray) -> dict[str, np.ndarray]:
 
 @dataclass(frozen=True, eq=False)
 class ScenePlans:
-    """What M scenes consist of, all that their seeds decide. Row and column are top-left corners.
+    """What scenes consist of, all that their seeds decide. Row and column are top-left corners.
 
     Attributes:
-        index: Which image is the target, int64 (M,).
-        corner: (row, column) of the target on the canvas, int64 (M, 2).
-        location: The random first location (x, y), float32 (M, 2), in [-1, 1).
+        index: Which image is the target, int64 (...).
+        corner: (row, column) of the target on the canvas, int64 (..., 2).
+        location: The random first location (x, y), float32 (..., 2), in [-1, 1).
         distractors: Per distractor the image, the crop's (row, column) in it and its (row, column)
-            on the canvas, int64 (M, D, 5).
+            on the canvas, int64 (..., D, 5).
     """
 
     index: np.ndarray
@@ -110,53 +111,63 @@ class ScenePainter:
         self._size = distractor_size
         if num_distractors:
             self._crops = sliding_windows(images, size, size)
+        # Views of the canvases painted last: to make them takes longer than to paint one scene.
+        self._canvases = np.zeros((0, *canvas_shape), dtype=np.uint8)
+        self._set_canvases(self._canvases)
 
     def plan(self, scene_seeds: np.ndarray) -> ScenePlans:
         """Decide what the scenes consist of.
 
         Args:
-            scene_seeds: int64 (M,), not negative.
+            scene_seeds: int64 (...), not negative.
         """
         draws = draw_integers(scene_seeds, self._bounds)
-        steps = draws[:, 3:5].astype(np.float64) / (_LOCATION_STEPS / 2) - 1.0
-        distractors = draws[:, _DRAWS_PER_SCENE:]
+        steps = draws[..., 3:5].astype(np.float64) / (_LOCATION_STEPS / 2) - 1.0
+        distractors = draws[..., _DRAWS_PER_SCENE:]
         return ScenePlans(
-            index=draws[:, 0],
-            corner=draws[:, 1:3],
+            index=draws.T[0],
+            corner=draws[..., 1:3],
             location=steps.astype(np.float32),
-            distractors=distractors.reshape(len(draws), -1, _DRAWS_PER_DISTRACTOR),
+            distractors=distractors.reshape(*draws.shape[:-1], -1, _DRAWS_PER_DISTRACTOR),
         )
 
-    def paint(self, canvases: np.ndarray, rows: np.ndarray, plans: ScenePlans) -> None:
+    def paint(self, canvases: np.ndarray, rows: Rows, plans: ScenePlans) -> None:
         """Paint scenes over some canvases.
 
         Args:
             canvases: uint8 (B, H, W); changed in place.
-            rows: Which canvas each scene goes to, int64 (M,), all different.
-            plans: What the M scenes consist of.
+            rows: Which canvas each scene goes to.
+            plans: What the scenes consist of.
         """
+        if canvases is not self._canvases:
+            self._set_canvases(canvases)
         canvases[rows] = 0
-        if plans.distractors.size:
-            windows = sliding_windows(canvases, self._size, self._size)
-            for distractor in range(plans.distractors.shape[1]):
-                image, crop_row, crop_column, row, column = plans.distractors[:, distractor].T
-                crops = self._crops[image, crop_row, crop_column]
-                add_saturating(windows, (rows, row, column), crops)
-        windows = sliding_windows(canvases, *self._images.shape[1:])
+        for distractor in range(plans.distractors.shape[-2]):
+            image, crop_row, crop_column, row, column = plans.distractors[..., distractor, :].T
+            crops = self._crops[image, crop_row, crop_column]
+            add_saturating(self._distractor_windows, (rows, row, column), crops)
         row, column = plans.corner.T
-        add_saturating(windows, (rows, row, column), self._images[plans.index])
+        add_saturating(self._target_windows, (rows, row, column), self._images[plans.index])
+
+    def _set_canvases(self, canvases: np.ndarray) -> None:
+        """Make the views of some canvases."""
+        self._canvases = canvases
+        self._target_windows = sliding_windows(canvases, *self._images.shape[1:])
+        if self._size <= min(canvases.shape[1:]):
+            self._distractor_windows = sliding_windows(canvases, self._size, self._size)
 
 
 def add_saturating(
-    windows: np.ndarray, corners: tuple[np.ndarray, np.ndarray, np.ndarray], patches: np.ndarray
+    windows: np.ndarray, corners: tuple[Rows, Rows, Rows], patches: np.ndarray
 ) -> None:
     """Add patches to canvases; sums over 255 become 255.
 
     Args:
         windows: Every window of the canvases in the size of a patch, a view as of
             `sliding_windows`, uint8 (B, rows, columns, h, w); the canvases are changed in place.
-        corners: Canvas, row and column of each patch's top-left pixel, int64 (M,) each; at most one
-            patch per canvas.
-        patches: uint8 (M, h, w).
+        corners: Canvas, row and column of each patch's top-left pixel; at most one patch per
+            canvas.
+        patches: uint8 (..., h, w).
     """
-    windows[corners] = np.minimum(windows[corners], 255 - patches) + patches
+    # ~ of a pixel is 255 - pixel: what there is room for under white.
+    windows[corners] = np.minimum(windows[corners], ~patches) + patches

@@ -22,6 +22,7 @@ from ram_env.scenes import frozen_scenes
 from ram_env.task import GlimpseTask
 
 MAX_ENVS = 500  # episodes played at once: few enough for the caches, many enough for the matrices
+MAX_BYTES = 2**28  # that they take, of large canvases
 
 
 class Predictor(Protocol):
@@ -114,14 +115,15 @@ class FrozenScenes:
         kwargs = self.env_kwargs | {"split": split}
         if kwargs.get("action_format") == ActionFormat.DICT:
             kwargs["action_format"] = ActionFormat.BOX  # as agents/vec_env.py shows it to a model
-        probe = gym.make_vec(env_id, num_envs=1, **kwargs)
-        available = len(self._task(probe).dataset.labels)
+        probe = self._task(gym.make_vec(env_id, num_envs=1, **kwargs))
+        available = len(probe.dataset.labels)
         self.num_scenes = available if num_scenes is None else num_scenes
         if not 1 <= self.num_scenes <= available:
             raise ValueError(
                 f"`num_scenes` must be in 1..{available}, the {split} scenes, got {num_scenes}."
             )
-        num_envs = min(self.num_scenes, MAX_ENVS)
+        fitting = max(1, MAX_BYTES // probe.bytes_per_episode)
+        num_envs = min(self.num_scenes, MAX_ENVS, fitting)
         self._env = gym.make_vec(env_id, num_envs=num_envs, autoreset_mode="Disabled", **kwargs)
         self.task = self._task(self._env)
 

@@ -96,6 +96,8 @@ class Run:
         task = getattr(self._env.env.unwrapped, "task", None)
         if not isinstance(task, GlimpseTask):
             raise ValueError(f"`--env {options.env_id}` must be a glimpse env, of ram_env's kind.")
+        # Of all processes together: this one's own share alone would fit too easily.
+        task.check_memory(options.num_envs)
         # What "auto" found, so that all later measurements use the same data.
         env_kwargs = {**options.env_kwargs, "dataset": task.dataset.name}
         self.options = dataclasses.replace(options, env_kwargs=env_kwargs)

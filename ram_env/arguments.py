@@ -1,5 +1,6 @@
 """Checks of arguments: each returns the value in its final form, or says what to change."""
 
+import os
 from enum import StrEnum
 from operator import index as as_index
 from typing import Any, SupportsIndex, TypeVar
@@ -44,6 +45,27 @@ def canvas_shape_of(canvas_size: Any) -> tuple[int, int]:
         raise ValueError(f"`canvas_size` must be a side or (height, width), got {canvas_size!r}.")
     height, width = (whole_number("canvas_size", side, 1) for side in sides)
     return height, width
+
+
+def check_memory(num_bytes: int, what: str, remedy: str) -> None:
+    """Refuse what would not leave a fifth of this machine's memory to everything else.
+
+    Args:
+        num_bytes: How much it takes.
+        what: It is, for the message.
+        remedy: What to change, for the message.
+
+    Raises:
+        ValueError: If it takes more. Where the system does not tell its memory, nothing is refused.
+    """
+    if not hasattr(os, "sysconf"):
+        return
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if num_bytes > 0.8 * memory:
+        raise ValueError(
+            f"{what} must fit into 80 % of this machine's memory of {memory / 2**30:.1f} GiB, got "
+            f"{num_bytes / 2**30:.1f} GiB: {remedy}."
+        )
 
 
 def scene_option(key: str, value: Any, highest: int, num_episodes: int) -> np.ndarray:

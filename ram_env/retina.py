@@ -78,6 +78,14 @@ def sliding_windows(images: np.ndarray, height: int, width: int) -> np.ndarray:
     return as_strided(images, shape, (by_image, by_row, by_column, by_row, by_column))
 
 
+def padded_shape(
+    canvas_shape: tuple[int, int], patch_size: int, num_scales: int
+) -> tuple[int, int]:
+    """Return height and width of a canvas with a border in which every window finds room."""
+    reach = window_side(patch_size, num_scales - 1)
+    return canvas_shape[0] + reach - 1, canvas_shape[1] + reach - 1
+
+
 class Canvases:
     """A batch of canvases in one zero-padded buffer, with the views that the retina gathers from.
 
@@ -96,9 +104,9 @@ class Canvases:
     ) -> None:
         """Allocate `num_canvases` black canvases of `canvas_shape` (height, width) pixels."""
         height, width = canvas_shape
-        reach = window_side(patch_size, num_scales - 1)
-        before = reach // 2  # the coarsest window begins this far above and left of its centre
-        padded = np.zeros((num_canvases, height + reach - 1, width + reach - 1), dtype=np.uint8)
+        before = window_side(patch_size, num_scales - 1) // 2  # the coarsest window's way up, left
+        shape = padded_shape(canvas_shape, patch_size, num_scales)
+        padded = np.zeros((num_canvases, *shape), dtype=np.uint8)
         self.visible = padded[:, before : before + height, before : before + width]
         self.patch_size = patch_size
         self.num_scales = num_scales

@@ -22,7 +22,7 @@ _LOCATION_STEPS = 2**24
 # The scene seed of image 0 in the frozen set of each split.
 _FROZEN_SEEDS = {"validation": 10_000, "test": 0}
 _DRAWS_PER_SCENE = 5  # image, row, column, x, y
-_DRAWS_PER_DISTRACTOR = 5  # image, row and column of the crop, row and column on the canvas
+DRAWS_PER_DISTRACTOR = 5  # image, row and column of the crop, row and column on the canvas
 
 
 def mix_bits(values: np.ndarray) -> np.ndarray:
@@ -128,7 +128,7 @@ class ScenePainter:
             index=draws.T[0],
             corner=draws[..., 1:3],
             location=steps.astype(np.float32),
-            distractors=distractors.reshape(*draws.shape[:-1], -1, _DRAWS_PER_DISTRACTOR),
+            distractors=distractors.reshape(*draws.shape[:-1], -1, DRAWS_PER_DISTRACTOR),
         )
 
     def paint(self, canvases: np.ndarray, rows: Rows, plans: ScenePlans) -> None:

@@ -13,7 +13,14 @@ from gymnasium import spaces
 from gymnasium.error import ResetNeeded
 
 from ram_env.actions import ActionFormat, Answers, make_decoder
-from ram_env.arguments import canvas_shape_of, one_of, positive_number, scene_option, whole_number
+from ram_env.arguments import (
+    canvas_shape_of,
+    check_memory,
+    one_of,
+    positive_number,
+    scene_option,
+    whole_number,
+)
 from ram_env.datasets import load_dataset
 from ram_env.rendering import EpisodeView
 from ram_env.retina import (
@@ -21,9 +28,10 @@ from ram_env.retina import (
     Rows,
     extract_glimpses,
     location_to_pixel,
+    padded_shape,
     window_side,
 )
-from ram_env.scenes import ScenePainter
+from ram_env.scenes import DRAWS_PER_DISTRACTOR, ScenePainter
 
 MAX_SCENE_SEED = 2**63 - 1
 MAX_SCALES = 13  # a window 4,096 times as wide as its patch: what the retina can add up exactly
@@ -60,7 +68,12 @@ class Episodes:
     """
 
     def __init__(self, num_episodes: int, task: "GlimpseTask") -> None:
-        """Allocate the state of `num_episodes` episodes, none of them begun."""
+        """Allocate the state of `num_episodes` episodes, none of them begun.
+
+        Raises:
+            ValueError: If they do not fit into memory.
+        """
+        task.check_memory(num_episodes)
         self.canvases = Canvases(num_episodes, task.canvas_shape, task.patch_size, task.num_scales)
         self.index = np.zeros(num_episodes, dtype=np.int64)
         self.label = np.zeros(num_episodes, dtype=np.int64)
@@ -137,6 +150,7 @@ class GlimpseTask:
                 f"{self.action_format.value!r}: choose that format or another reward."
             )
         self._check_scales()
+        self.check_memory(num_episodes=1)
         self.dataset = load_dataset(dataset, split, data_dir)
         self._check_image_sizes()
         self.num_classes = self.dataset.num_classes
@@ -149,6 +163,28 @@ class GlimpseTask:
         self.observation_space = spaces.Dict(
             glimpse=spaces.Box(0.0, 1.0, glimpse_shape, dtype=np.float32),
             location=spaces.Box(-1.0, 1.0, (2,), dtype=np.float32),
+        )
+
+    @property
+    def bytes_per_episode(self) -> int:
+        """The memory that an episode takes: what grows with the arguments, in bytes."""
+        height, width = padded_shape(self.canvas_shape, self.patch_size, self.num_scales)
+        glimpse = 4 * self.num_scales * self.patch_size**2
+        plan = 4 * 8 * DRAWS_PER_DISTRACTOR * self.num_distractors  # hashed in four steps
+        return height * width + glimpse + 8 * self.num_glimpses + plan
+
+    def check_memory(self, num_episodes: int) -> None:
+        """Refuse more episodes at once than fit into memory.
+
+        Raises:
+            ValueError: If they do not fit.
+        """
+        height, width = self.canvas_shape
+        check_memory(
+            num_episodes * self.bytes_per_episode,
+            f"{num_episodes} envs of `canvas_size` {height}x{width}, `num_distractors` "
+            f"{self.num_distractors} and `num_glimpses` {self.num_glimpses}",
+            "choose smaller numbers",
         )
 
     def begin(

@@ -179,6 +179,8 @@ def test_batching_does_not_change_the_result(monkeypatch: pytest.MonkeyPatch) ->
     whole = FrozenScenes(ENV_ID, DIGITS, "test").evaluate(model)
     monkeypatch.setattr(module, "MAX_ENVS", 100)
     assert FrozenScenes(ENV_ID, DIGITS, "test").evaluate(model) == whole
+    monkeypatch.setattr(module, "MAX_BYTES", 30_000)  # of canvases so large that few fit
+    assert FrozenScenes(ENV_ID, DIGITS, "test").evaluate(model) == whole
 
 
 def test_multidiscrete_models_are_evaluated() -> None:

@@ -81,6 +81,10 @@ def refuse(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
         ([*QUICK, "--env-kwargs", "patch_sise=3"], ["patch_sise"]),
         ([*QUICK, "--env-kwargs", "patch_size=0"], ["`patch_size`", "0"]),
         ([*QUICK, "--env-kwargs", "canvas_size=20"], ["`canvas_size`", "20"]),
+        (
+            [*QUICK, "--env-kwargs", "canvas_size=1000000"],
+            ["`canvas_size` 1000000x1000000", "memory"],
+        ),
         ([*QUICK, "--env-kwargs", "num_envs=3"], ["num_envs"]),
         ([*QUICK, "--env-kwargs", "autoreset_mode=Disabled"], ["autoreset_mode"]),
         ([*QUICK, "--env-kwargs", "split=test"], ["split"]),

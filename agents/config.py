@@ -55,7 +55,7 @@ class RAMConfig:
     warmup_fraction: float = _setting(0.03, "share of the budget in which it rises from 0")
     learning_rate_schedule: str = _setting("cosine", "cosine (to 0) or constant")
     max_grad_norm: float = _setting(1.0, "the gradient is scaled down to this norm")
-    batch_size: int = _setting(256, "episodes per gradient step")
+    batch_size: int = _setting(512, "episodes per gradient step")
     precision: str = _setting(
         "auto",
         "of glimpse and core networks in training: float32, bfloat16 (weights stay float32), or "
@@ -154,6 +154,7 @@ PRESETS: dict[str, RAMConfig] = {
         final_location_std=0.05,
         learning_rate=1e-3,
         warmup_fraction=0.0,
+        batch_size=256,
     ),
     # Policy gradient alone: the class too is an action, paid by the env; no label is read.
     "pure": RAMConfig(
@@ -162,6 +163,7 @@ PRESETS: dict[str, RAMConfig] = {
         gaze_reward="env",
         discount=1.0,
         policy_coef=1.0,
+        batch_size=256,
     ),
 }
 

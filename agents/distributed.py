@@ -93,6 +93,8 @@ def join_launched_team(device: torch.device) -> None:
     Args:
         device: What this process computes on: GPUs talk through NCCL, all else through Gloo.
     """
+    if device.type == "cpu":
+        take_share_of_cores(int(os.environ["LOCAL_RANK"]), int(os.environ["LOCAL_WORLD_SIZE"]))
     dist.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=TIMEOUT)
 
 
@@ -162,6 +164,9 @@ def local_team(size: int, follow: Callable[..., None], *arguments: Any) -> Itera
     ]
     for process in followers:
         process.start()
+    # Only now: a process that is started inherits the cores of the one that starts it.
+    cores = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else None
+    take_share_of_cores(0, size)
     dist.init_process_group("gloo", store=store, rank=0, world_size=size, timeout=TIMEOUT)
     try:
         yield
@@ -170,6 +175,25 @@ def local_team(size: int, follow: Callable[..., None], *arguments: Any) -> Itera
         for process in followers:
             process.join(timeout=10.0)
             process.kill()
+        if cores is not None:
+            os.sched_setaffinity(0, cores)
+
+
+def take_share_of_cores(number: int, size: int) -> None:
+    """Keep this process on cores of its own, where the system can.
+
+    Otherwise the system now and then puts two processes on one core: they wait for each other at
+    every update, so it takes them for idle.
+
+    Args:
+        number: Of this process among those on this machine.
+        size: How many those are; if they are more than the cores, nothing is done.
+    """
+    if hasattr(os, "sched_setaffinity"):
+        cores = sorted(os.sched_getaffinity(0))
+        share = len(cores) // size
+        if share:
+            os.sched_setaffinity(0, cores[number * share : (number + 1) * share])
 
 
 def leave_signals_to_leader() -> None:
@@ -191,6 +215,7 @@ def _follow(
     store = dist.TCPStore(  # type: ignore[attr-defined]
         HOST, port, size, is_master=False, timeout=TIMEOUT
     )
+    take_share_of_cores(number, size)
     dist.init_process_group("gloo", store=store, rank=number, world_size=size, timeout=TIMEOUT)
     try:
         follow(*arguments)

@@ -43,6 +43,8 @@ class RAMPolicy(BasePolicy):
     ) -> None:
         """Make the networks and their optimiser."""
         super().__init__(observation_space, action_space, **kwargs)
+        if self.optimizer_class is torch.optim.Adam:  # its default walks over the weights ten times
+            self.optimizer_kwargs = {"fused": True, **self.optimizer_kwargs}
         self.config = config or RAMConfig()
         glimpse_shape = glimpse_shape_of(observation_space)
         self.num_classes = num_classes_of(action_space)

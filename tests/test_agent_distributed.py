@@ -11,7 +11,14 @@ import torch
 
 from agents import RAM, make_vec_env
 from agents.config import make_config
-from agents.distributed import agree, average_gradients, local_team, rank, world_size
+from agents.distributed import (
+    agree,
+    average_gradients,
+    local_team,
+    rank,
+    take_share_of_cores,
+    world_size,
+)
 from agents.run import Run, RunOptions
 from train import main
 
@@ -95,6 +102,39 @@ def test_run_with_two_processes_leaves_one_run_folder(tmp_path: Path) -> None:
     model = RAM.load(tmp_path / "run" / "model.zip", device="cpu")
     assert (model._episode_num, model._n_updates) == (4 * BATCH, 4)
     assert len(list((tmp_path / "run").glob("events.out.tfevents.*"))) == 1
+
+
+@pytest.mark.parametrize(
+    ("size", "shares"),
+    [
+        (1, [[1, 3, 4, 6, 7]]),
+        (2, [[1, 3], [4, 6]]),
+        (5, [[1], [3], [4], [6], [7]]),
+        (6, []),  # more processes than cores: none is bound
+    ],
+)
+def test_each_process_takes_cores_of_its_own(
+    size: int, shares: list[list[int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The cores that a process may use are dealt out evenly; none is given to two."""
+    taken: list[list[int]] = []
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {1, 3, 4, 6, 7}, raising=False)
+    monkeypatch.setattr(
+        os, "sched_setaffinity", lambda pid, cores: taken.append(cores), raising=False
+    )
+    for number in range(size):
+        take_share_of_cores(number, size)
+    assert taken == shares
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="the system pins nothing")
+def test_a_team_gives_the_cores_back(tmp_path: Path) -> None:
+    """After it, the process that led may use all the cores that it could before."""
+    before = os.sched_getaffinity(0)
+    with local_team(2, disagree, str(tmp_path)):
+        disagree(str(tmp_path))
+        assert len(os.sched_getaffinity(0)) == max(1, len(before) // 2)
+    assert os.sched_getaffinity(0) == before
 
 
 def torchrun(*options: str) -> subprocess.CompletedProcess[str]:

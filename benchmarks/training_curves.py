@@ -32,7 +32,7 @@ def training_curves(settings: Settings) -> Iterable[Curve]:
     yield training_curve(
         settings,
         "cores",
-        "training over cores, a process each (cluttered, batches of 256)",
+        "training over cores, a process each (cluttered)",
         "cores",
         {number: {"processes": number} for number in core_counts(available_cores())},
     )

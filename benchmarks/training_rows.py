@@ -7,13 +7,13 @@ from typing import Any
 import torch
 
 from agents import RAM, make_vec_env
+from agents.config import PRESETS
 from agents.distributed import leave_signals_to_leader, local_team
 from agents.networks import RAMNetworks
 from agents.run import measure_speed
 from benchmarks.timing import Settings, rates
 from ram_env import TASKS
 
-BATCH_SIZE = 256  # of every preset
 MATRIX_SIDE = 1024
 PRODUCTS = 4  # matrix products between two looks at the clock
 
@@ -44,7 +44,7 @@ def training(
     env_id: str,
     preset: str,
     precision: str,
-    batch_size: int = BATCH_SIZE,
+    batch_size: int | None = None,
     processes: int = 1,
     **env_kwargs: Any,
 ) -> list[float]:
@@ -55,13 +55,14 @@ def training(
         env_id: The task.
         preset: Of the agent.
         precision: `"auto"`, `"float32"` or `"bfloat16"`.
-        batch_size: Episodes per gradient step.
+        batch_size: Episodes per gradient step; the preset's own if None.
         processes: Processes that share each batch, one thread each.
         **env_kwargs: Arguments of the env.
     """
     env_kwargs = {"dataset": settings.dataset, **env_kwargs}
     # Twice as long as other rows: an update takes a good part of a second.
     seconds = 2 * settings.seconds
+    batch_size = batch_size or PRESETS[preset].batch_size
     plan = Plan(
         env_id, env_kwargs, preset, precision, batch_size, processes, settings.repeats, seconds
     )
@@ -113,7 +114,8 @@ def share_of_matrix_product(
     shares = []
     once = dataclasses.replace(settings, repeats=1)
     data = {"dataset": settings.dataset}
-    model = Plan(env_id, data, preset, precision, BATCH_SIZE, 1, 1, 0.0).make_model()
+    batch_size = PRESETS[preset].batch_size
+    model = Plan(env_id, data, preset, precision, batch_size, 1, 1, 0.0).make_model()
     per_glimpse = training_multiply_adds(model.policy.networks)
     operations = 2 * TASKS[env_id]["num_glimpses"] * per_glimpse
     for _ in range(settings.repeats):

@@ -29,6 +29,14 @@ def positive_number(name: str, value: Any) -> float:
     return float(value)
 
 
+def number_between(name: str, value: Any, lowest: float, highest: float) -> float:
+    """Return an argument that is a number in a range, both ends included."""
+    is_number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
+    if not is_number or not lowest <= value <= highest:
+        raise ValueError(f"`{name}` must be a number in {lowest}..{highest}, got {value!r}.")
+    return float(value)
+
+
 def one_of(name: str, value: str, choices: type[Choice]) -> Choice:
     """Return the member of an enum that `value` is or names."""
     try:

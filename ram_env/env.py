@@ -67,6 +67,9 @@ class GlimpseEnv(gym.Env[Observation, Any]):
     A new scene: `num_distractors` crops of `distractor_size` pixels from images of the same split
     are added to a black canvas, then one image; all choices and positions are uniform, sums
     saturate at 255. The first glimpse is taken at a uniformly random location or at the centre.
+    With `distortion` d, and only if `split="train"`, the image is first redrawn through a linear
+    map around its centre, the identity with up to d added to or taken from each of its four
+    numbers: an agent in training then never sees quite the same image twice.
     A reset draws one scene seed from `np_random`, and a scene follows from its seed alone. The
     `reset` options `index` (which image) and `scene_seed` (0..2**63 - 1) override parts of it:
     the frozen test set is `split="test"` with `index=i, scene_seed=i` for every i, the frozen
@@ -91,6 +94,7 @@ class GlimpseEnv(gym.Env[Observation, Any]):
     | `canvas_size` | 28 | side of the canvas in pixels, or (height, width) |
     | `num_distractors` | 0 | crops that clutter the canvas |
     | `distractor_size` | 8 | side of a crop in pixels |
+    | `distortion` | 0.0 | strength of random distortions of training images, up to 0.45 |
     | `patch_size` | 8 | g, side of each scale of a glimpse; at most the canvas's longer side |
     | `num_scales` | 1 | K; the widest window must be under 4 times the canvas's longer side |
     | `num_glimpses` | 7 | T |

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ram_env.distortion import distort
 from ram_env.retina import Rows, sliding_windows
 
 # The increment and the two multipliers of SplitMix64 (Steele, Lea, Flood 2014).
@@ -17,10 +18,14 @@ _MULTIPLIERS = np.array(0xBF58476D1CE4E5B9, np.uint64), np.array(0x94D049BB13311
 _SHIFTS = np.array(30, np.uint64), np.array(27, np.uint64), np.array(31, np.uint64)
 _HALF = np.array(32, dtype=np.uint64)
 
+_IDENTITY = np.eye(2, dtype=np.float32)
+
 # A location is drawn on a grid of 2**24 points, the finest that float32 holds exactly in [-1, 1).
 _LOCATION_STEPS = 2**24
 # The scene seed of image 0 in the frozen set of each split.
 _FROZEN_SEEDS = {"validation": 10_000, "test": 0}
+# Each of the four numbers of a distortion is drawn in so many steps from -1 to 1.
+_DISTORTION_STEPS = 2**24
 _DRAWS_PER_SCENE = 5  # image, row, column, x, y
 DRAWS_PER_DISTRACTOR = 5  # image, row and column of the crop, row and column on the canvas
 
@@ -74,12 +79,14 @@ class ScenePlans:
         location: The random first location (x, y), float32 (..., 2), in [-1, 1).
         distractors: Per distractor the image, the crop's (row, column) in it and its (row, column)
             on the canvas, int64 (..., D, 5).
+        map: The linear map that the target is redrawn through, float32 (..., 2, 2); see `distort`.
     """
 
     index: np.ndarray
     corner: np.ndarray
     location: np.ndarray
     distractors: np.ndarray
+    map: np.ndarray
 
 
 class ScenePainter:
@@ -90,6 +97,7 @@ class ScenePainter:
         canvas_shape: Height and width of a canvas in pixels, at least h and w.
         num_distractors: How many crops of other images clutter each scene.
         distractor_size: Side of a crop in pixels, at most the smaller side of an image.
+        distortion: By how much at most each number of the target's map differs from the identity.
     """
 
     def __init__(
@@ -98,6 +106,7 @@ class ScenePainter:
         canvas_shape: tuple[int, int],
         num_distractors: int,
         distractor_size: int,
+        distortion: float = 0.0,
     ) -> None:
         """Prepare views of the images; nothing is copied."""
         (num_images, height, width), (canvas_height, canvas_width) = images.shape, canvas_shape
@@ -106,7 +115,12 @@ class ScenePainter:
         scene += [_LOCATION_STEPS, _LOCATION_STEPS]
         distractor = [num_images, height - size + 1, width - size + 1]
         distractor += [canvas_height - size + 1, canvas_width - size + 1]
-        self._bounds = np.array(scene + distractor * num_distractors, dtype=np.int64)
+        bounds = scene + distractor * num_distractors
+        # Last, and only if needed: all else of a scene is the same with and without distortion.
+        bounds += [_DISTORTION_STEPS] * (4 if distortion else 0)
+        self._bounds = np.array(bounds, dtype=np.int64)
+        self._num_distractors = num_distractors
+        self._distortion = distortion
         self._images = images
         self._size = distractor_size
         if num_distractors:
@@ -123,13 +137,23 @@ class ScenePainter:
         """
         draws = draw_integers(scene_seeds, self._bounds)
         steps = draws[..., 3:5].astype(np.float64) / (_LOCATION_STEPS / 2) - 1.0
-        distractors = draws[..., _DRAWS_PER_SCENE:]
+        end = _DRAWS_PER_SCENE + DRAWS_PER_DISTRACTOR * self._num_distractors
+        distractors = draws[..., _DRAWS_PER_SCENE:end]
         return ScenePlans(
             index=draws.T[0],
             corner=draws[..., 1:3],
             location=steps.astype(np.float32),
             distractors=distractors.reshape(*draws.shape[:-1], -1, DRAWS_PER_DISTRACTOR),
+            map=self._map(draws[..., end:]),
         )
+
+    def _map(self, draws: np.ndarray) -> np.ndarray:
+        """Return the maps, float32 (..., 2, 2), that draws, int64 (..., 4 or 0), stand for."""
+        if not self._distortion:
+            return _IDENTITY
+        shares = draws.astype(np.float64) / (_DISTORTION_STEPS / 2) - 1.0  # in [-1, 1)
+        maps = self._distortion * shares.reshape(*draws.shape[:-1], 2, 2) + _IDENTITY
+        return maps.astype(np.float32)
 
     def paint(self, canvases: np.ndarray, rows: Rows, plans: ScenePlans) -> None:
         """Paint scenes over some canvases.
@@ -147,7 +171,10 @@ class ScenePainter:
             crops = self._crops[image, crop_row, crop_column]
             add_saturating(self._distractor_windows, (rows, row, column), crops)
         row, column = plans.corner.T
-        add_saturating(self._target_windows, (rows, row, column), self._images[plans.index])
+        targets = self._images[plans.index]
+        if self._distortion:
+            targets = distort(targets, plans.map)
+        add_saturating(self._target_windows, (rows, row, column), targets)
 
     def _set_canvases(self, canvases: np.ndarray) -> None:
         """Make the views of some canvases."""

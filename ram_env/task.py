@@ -16,6 +16,7 @@ from ram_env.actions import ActionFormat, Answers, make_decoder
 from ram_env.arguments import (
     canvas_shape_of,
     check_memory,
+    number_between,
     one_of,
     positive_number,
     scene_option,
@@ -34,6 +35,7 @@ from ram_env.retina import (
 from ram_env.scenes import DRAWS_PER_DISTRACTOR, ScenePainter
 
 MAX_SCENE_SEED = 2**63 - 1
+HIGHEST_DISTORTION = 0.45  # from 0.5 on a map may fold an image over
 MAX_SCALES = 13  # a window 4,096 times as wide as its patch: what the retina can add up exactly
 
 
@@ -123,6 +125,7 @@ class GlimpseTask:
         canvas_size: int | tuple[int, int] = 28,
         num_distractors: int = 0,
         distractor_size: int = 8,
+        distortion: float = 0.0,
         patch_size: int = 8,
         num_scales: int = 1,
         num_glimpses: int = 7,
@@ -136,6 +139,7 @@ class GlimpseTask:
         self.canvas_shape = canvas_shape_of(canvas_size)
         self.num_distractors = whole_number("num_distractors", num_distractors, 0)
         self.distractor_size = whole_number("distractor_size", distractor_size, 1)
+        self.distortion = number_between("distortion", distortion, 0.0, HIGHEST_DISTORTION)
         self.patch_size = whole_number("patch_size", patch_size, 1, max(self.canvas_shape))
         self.num_scales = whole_number("num_scales", num_scales, 1, MAX_SCALES)
         self.num_glimpses = whole_number("num_glimpses", num_glimpses, 1)
@@ -155,7 +159,12 @@ class GlimpseTask:
         self._check_image_sizes()
         self.num_classes = self.dataset.num_classes
         self._painter = ScenePainter(
-            self.dataset.images, self.canvas_shape, self.num_distractors, self.distractor_size
+            self.dataset.images,
+            self.canvas_shape,
+            self.num_distractors,
+            self.distractor_size,
+            # What results are measured on stays as it was written.
+            self.distortion if split == "train" else 0.0,
         )
         self._decoder = make_decoder(self.action_format, self.num_classes, self.location_grid)
         self.action_space = self._decoder.space

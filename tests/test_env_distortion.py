@@ -1,0 +1,143 @@
+"""Distorted images are what the linear map says, and nothing but training images is distorted."""
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+from gymnasium.vector import SyncVectorEnv
+from helpers import assert_same_rollout
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ram_env import TASKS
+from ram_env.distortion import distort
+from ram_env.env import GlimpseEnv
+from ram_env.scenes import ScenePainter
+from ram_env.vector_env import GlimpseVectorEnv
+
+CLUTTERED = {"dataset": "digits", **TASKS["GlimpseClutteredMNIST-v0"]}
+
+
+def random_images(rng: np.random.Generator, count: int, height: int, width: int) -> np.ndarray:
+    """Make `count` images of noise."""
+    return rng.integers(256, size=(count, height, width), dtype=np.uint8)
+
+
+def random_maps(rng: np.random.Generator, count: int, strength: float) -> np.ndarray:
+    """Make maps that differ from the identity by up to `strength`."""
+    maps = np.eye(2) + rng.uniform(-strength, strength, (count, 2, 2))
+    return maps.astype(np.float32)
+
+
+def read_between_pixels(image: np.ndarray, row: float, column: float) -> float:
+    """Interpolate an image at a place, black outside: four neighbours, one by one."""
+    value = 0.0
+    for y in (math.floor(row), math.floor(row) + 1):
+        for x in (math.floor(column), math.floor(column) + 1):
+            if 0 <= y < image.shape[0] and 0 <= x < image.shape[1]:
+                value += (1 - abs(row - y)) * (1 - abs(column - x)) * float(image[y, x])
+    return value
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    sides=st.tuples(st.integers(1, 9), st.integers(1, 9)),
+    strength=st.floats(0.0, 0.45),
+)
+def test_distort_equals_reading_pixel_by_pixel(
+    seed: int, sides: tuple[int, int], strength: float
+) -> None:
+    """Every pixel is the interpolated one at the mapped place, rounded."""
+    rng, (height, width) = np.random.default_rng(seed), sides
+    images, maps = random_images(rng, 2, height, width), random_maps(rng, 2, strength)
+    distorted = distort(images, maps)
+    assert distorted.dtype == np.uint8
+    assert distorted.shape == images.shape
+    centre = np.array([(height - 1) / 2, (width - 1) / 2])
+    for image, linear, result in zip(images, maps.astype(np.float64), distorted, strict=True):
+        for row, column in np.ndindex(height, width):
+            place = linear @ (np.array([row, column]) - centre) + centre
+            # Half a level for the rounding, the rest for the float32 of a place.
+            assert abs(read_between_pixels(image, *place) - float(result[row, column])) < 0.51
+
+
+def test_the_identity_changes_nothing() -> None:
+    """Every pixel is read where it is."""
+    images = random_images(np.random.default_rng(0), 20, 28, 28)
+    assert np.array_equal(distort(images, np.eye(2, dtype=np.float32)), images)
+
+
+def test_a_quarter_turn_is_exact() -> None:
+    """A map that meets pixels exactly copies them: here the right column becomes the top row."""
+    image = random_images(np.random.default_rng(1), 1, 7, 7)[0]
+    quarter = np.array([[0, 1], [-1, 0]], dtype=np.float32)
+    assert np.array_equal(distort(image, quarter), np.rot90(image))
+
+
+def test_one_image_is_distorted_as_in_a_batch() -> None:
+    """Without a leading axis the result is the same."""
+    rng = np.random.default_rng(2)
+    images, maps = random_images(rng, 5, 12, 9), random_maps(rng, 5, 0.3)
+    alone = [distort(image, linear) for image, linear in zip(images, maps, strict=True)]
+    assert np.array_equal(distort(images, maps), np.stack(alone))
+
+
+def test_maps_lie_evenly_around_the_identity() -> None:
+    """Each of the four numbers differs by up to `distortion`, evenly, in both directions."""
+    images = np.zeros((10, 28, 28), np.uint8)
+    maps = ScenePainter(images, (28, 28), 2, 8, distortion=0.2).plan(np.arange(20_000)).map
+    offsets = (maps - np.eye(2)).reshape(-1, 4)
+    assert np.abs(offsets).max() <= 0.2 + 1e-6  # a float32 beside 1 is as coarse as 1e-7
+    for edge in np.linspace(-0.16, 0.16, 9):  # a tenth of all lies between two of them
+        share = (offsets < edge).mean(axis=0)
+        expected = (edge + 0.2) / 0.4
+        assert np.abs(share - expected).max() < 5 * math.sqrt(0.25 / len(offsets))
+
+
+def test_only_the_target_changes() -> None:
+    """Image, places and clutter are those of the same scene seed without distortion."""
+    plain, distorted = GlimpseEnv(**CLUTTERED), GlimpseEnv(distortion=0.2, **CLUTTERED)
+    changed = 0
+    for seed in range(20):
+        options = {"scene_seed": seed}
+        observation, info = plain.reset(options=options)
+        other_observation, other_info = distorted.reset(options=options)
+        assert np.array_equal(observation["location"], other_observation["location"])
+        assert (info["index"], info["label"]) == (other_info["index"], other_info["label"])
+        assert np.array_equal(info["target_box"], other_info["target_box"])
+        row, column, height, width = info["target_box"]
+        inside = np.zeros((60, 60), bool)
+        inside[row : row + height, column : column + width] = True
+        differs = plain.view().canvas != distorted.view().canvas
+        assert not differs[~inside].any()
+        changed += differs.any()
+    assert changed == 20
+
+
+@pytest.mark.parametrize("split", ["validation", "test"])
+def test_what_is_measured_on_is_never_distorted(split: str) -> None:
+    """The argument has no effect on the scenes of these splits."""
+    plain = GlimpseEnv(split=split, **CLUTTERED)
+    distorted = GlimpseEnv(split=split, distortion=0.3, **CLUTTERED)
+    for seed in range(5):
+        plain.reset(options={"scene_seed": seed})
+        distorted.reset(options={"scene_seed": seed})
+        assert np.array_equal(plain.view().canvas, distorted.view().canvas)
+
+
+@pytest.mark.parametrize("num_envs", [1, 3])
+def test_vector_env_distorts_as_single_envs_do(num_envs: int) -> None:
+    """Bit for bit, as without distortion."""
+    arguments: dict[str, Any] = {"distortion": 0.25, **CLUTTERED}
+    native = GlimpseVectorEnv(num_envs, **arguments)
+    single = SyncVectorEnv([lambda: GlimpseEnv(**arguments)] * num_envs)
+    assert_same_rollout(native, single, seed=3, num_episodes=3)
+
+
+@pytest.mark.parametrize("value", [-0.1, 0.5, math.nan, math.inf, "0.1", None, True])
+def test_impossible_distortions_are_errors(value: Any) -> None:
+    """The message names argument, range and value."""
+    with pytest.raises(ValueError, match=r"`distortion` must be a number in 0\.0\.\.0\.45, got"):
+        GlimpseEnv(distortion=value, **CLUTTERED)

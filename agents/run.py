@@ -3,13 +3,10 @@
 import dataclasses
 import math
 import os
-import platform
 import shlex
-import subprocess
 import sys
 import time
 from dataclasses import dataclass, field
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -34,12 +31,12 @@ from agents.evaluate import Evaluation, FrozenScenes, describe_dataset
 from agents.files import write_json
 from agents.pictures import save_gaze_animation, save_gaze_grid
 from agents.progress import ProgressCSV
+from agents.provenance import describe_source
 from agents.ram import RAM
 from agents.vec_env import make_vec_env
 from ram_env import SHORT_NAMES
 from ram_env.task import GlimpseTask
 
-PACKAGES = ("torch", "stable-baselines3", "gymnasium", "numpy", "pillow")
 NUM_VALIDATIONS = 20  # in the course of a run, but fewer if it is short:
 MIN_VALIDATION_INTERVAL = 10_000  # episodes
 NUM_RIGHT, NUM_WRONG = 8, 4  # scenes in gaze.png
@@ -208,10 +205,7 @@ class Run:
             "processes": options.processes,
             "threads": options.threads,
             "command": shlex.join(["python", *sys.argv]),
-            "versions": {name: version(name) for name in PACKAGES},
-            "python": platform.python_version(),
-            "machine": describe_machine(),
-            "commit": current_commit(),
+            **describe_source(),
         }
 
     def _write_evaluation(
@@ -291,26 +285,3 @@ def _check_folder(folder: Path) -> None:
         raise PermissionError(
             f"`--run-dir` must be in a folder that you may write to, got {folder}."
         )
-
-
-def describe_machine() -> str:
-    """Return processor and number of cores in one line."""
-    model = platform.processor() or platform.machine()
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-        model = names[0] if names else model
-    except OSError:
-        pass  # not Linux: the short name must do
-    return f"{model}, {os.cpu_count()} cores, {platform.system()}"
-
-
-def current_commit() -> str | None:
-    """Return the commit of the source tree, with `-dirty` if it was changed; None without git."""
-    command = ["git", "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
-    try:
-        source = Path(__file__).parent
-        done = subprocess.run(command, cwd=source, capture_output=True, text=True, check=True)
-    except (OSError, subprocess.CalledProcessError):
-        return None
-    return done.stdout.strip()

@@ -67,6 +67,14 @@ def make_parser() -> argparse.ArgumentParser:
     add("--device", "auto, cpu, cuda, cuda:1, ... (default: auto)", default="auto")
     add("--num-envs", "games at once, a divisor of the batch (default: the batch size)", **whole)
     add("--batch-size", "episodes per gradient step (default: the preset's)", **whole)
+    add(
+        "--settings",
+        "other settings of the agent, fields of agents.config.RAMConfig, such as core=lstm "
+        "(default: the preset's)",
+        nargs="+",
+        default=[],
+        metavar="KEY=VALUE",
+    )
     add("--dataset", "auto, mnist, digits, idx or the path of an .npz (default: auto)")
     add("--data-dir", "folder of the IDX files (default: found or downloaded)", metavar="DIR")
     add("--run-dir", "run folder (default: runs/NAME-TIME)", type=Path, metavar="DIR")
@@ -126,8 +134,7 @@ def prepare(options: argparse.Namespace) -> "Run":
     """
     env_id = resolve_env(options.env)
     env_kwargs = collect_env_kwargs(options)
-    settings = {} if options.batch_size is None else {"batch_size": options.batch_size}
-    config = make_config(options.preset, **settings)
+    config = make_config(options.preset, **collect_settings(options))
     num_envs = options.num_envs or config.batch_size
     name = options.env.split(":")[-1]
     folder = options.run_dir or Path("runs") / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}"
@@ -183,7 +190,7 @@ def collect_env_kwargs(options: argparse.Namespace) -> dict[str, Any]:
     Raises:
         ValueError: If one is given twice, or is not the user's to give.
     """
-    arguments = parse_env_kwargs(options.env_kwargs)
+    arguments = parse_pairs("--env-kwargs", options.env_kwargs)
     for name in ("split", "num_envs", "autoreset_mode", "render_mode"):
         if name in arguments:
             raise ValueError(f"`--env-kwargs {name}=...` is for the training to set: leave it out.")
@@ -196,8 +203,22 @@ def collect_env_kwargs(options: argparse.Namespace) -> dict[str, Any]:
     return arguments | {name: value for name, value in own.items() if value is not None}
 
 
-def parse_env_kwargs(pairs: list[str]) -> dict[str, Any]:
-    """Read KEY=VALUE pairs; a value is JSON where it can be, else a string.
+def collect_settings(options: argparse.Namespace) -> dict[str, Any]:
+    """Join the options that are settings of the agent.
+
+    Raises:
+        ValueError: If one is given twice.
+    """
+    settings = parse_pairs("--settings", options.settings)
+    if options.batch_size is None:
+        return settings
+    if "batch_size" in settings:
+        raise ValueError("give either `--batch-size` or `--settings batch_size=...`, not both.")
+    return settings | {"batch_size": options.batch_size}
+
+
+def parse_pairs(option: str, pairs: list[str]) -> dict[str, Any]:
+    """Read the KEY=VALUE pairs of an option; a value is JSON where it can be, else a string.
 
     Raises:
         ValueError: If a pair has no key or no equals sign.
@@ -206,7 +227,7 @@ def parse_env_kwargs(pairs: list[str]) -> dict[str, Any]:
     for pair in pairs:
         key, equals, value = pair.partition("=")
         if not equals or not key.isidentifier():
-            raise ValueError(f"`--env-kwargs` must be KEY=VALUE pairs, got {pair!r}.")
+            raise ValueError(f"`{option}` must be KEY=VALUE pairs, got {pair!r}.")
         try:
             arguments[key] = json.loads(value)
         except json.JSONDecodeError:

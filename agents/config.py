@@ -48,6 +48,9 @@ class RAMConfig:
     policy_gradient_to_core: bool = _setting(
         True, "let the location network's policy gradient reach core and glimpse networks"
     )
+    gaze: str = _setting(
+        "learned", "learned, or random: uniform over the canvas, the yardstick of a learned one"
+    )
     # Exploration and optimisation; schedules run over the whole budget
     location_std: float = _setting(0.3, "std of the location at the start (canvas spans -1 to 1)")
     final_location_std: float = _setting(0.07, "std of the location at the end; linear between")
@@ -70,6 +73,7 @@ class RAMConfig:
         _one_of(self, "core", "relu", "gru", "lstm")
         _one_of(self, "learn_class_from", "labels", "reward")
         _one_of(self, "gaze_reward", "env", "log_likelihood")
+        _one_of(self, "gaze", "learned", "random")
         _one_of(self, "learning_rate_schedule", "cosine", "constant")
         _one_of(self, "precision", "auto", "float32", "bfloat16")
         for name in ("hidden_size", "glimpse_hidden_size", "location_hidden_size", "feature_size"):

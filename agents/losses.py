@@ -69,11 +69,9 @@ def hybrid_loss(rollout: Rollout, config: RAMConfig) -> Losses:
     baseline_loss = functional.mse_loss(baselines, returns, reduction="sum") / returns.shape[1]
     if last_return is not None:
         baseline_loss = baseline_loss + functional.mse_loss(rollout.baselines[-1], last_return)
-    total = (
-        classification_loss
-        + config.policy_coef * policy_loss
-        + config.baseline_coef * baseline_loss
-    )
+    # A random gaze follows no policy: there is nothing to learn from it.
+    policy_coef = config.policy_coef if config.gaze == "learned" else 0.0
+    total = classification_loss + policy_coef * policy_loss + config.baseline_coef * baseline_loss
     return Losses(total, classification_loss, policy_loss, baseline_loss)
 
 

@@ -49,6 +49,7 @@ class RAMPolicy(BasePolicy):
         glimpse_shape = glimpse_shape_of(observation_space)
         self.num_classes = num_classes_of(action_space)
         self.networks = RAMNetworks(glimpse_shape, self.num_classes, self.config)
+        self._random_gaze = torch.Generator()
         self.register_buffer("location_std", torch.tensor(self.config.location_std))
         self.optimizer = self.optimizer_class(
             self.networks.parameters(),
@@ -61,7 +62,12 @@ class RAMPolicy(BasePolicy):
         return self.networks(observation["glimpse"], observation["location"], state)
 
     def sample_location(self, mean: Tensor, noise: Tensor) -> Tensor:
-        """Return location ~ Normal(mean, std) for standard normal noise, (B, 2), detached."""
+        """Return location ~ Normal(mean, std) for standard normal noise, (B, 2), detached.
+
+        If the gaze is random, it is uniform in [-1, 1] instead.
+        """
+        if self.config.gaze == "random":
+            return torch.erf(noise / 2**0.5)  # the distribution function of the noise, 2 F - 1
         # Detached: REINFORCE needs d log_prob / d mean, not a path through the sample, which would
         # otherwise lead on into the next glimpse.
         return (mean + self.location_std * noise).detach()
@@ -117,6 +123,8 @@ class RAMPolicy(BasePolicy):
         tensors, is_batch = self.obs_to_tensor(observation)
         assert isinstance(tensors, dict)
         # Float32 even if a callback calls this within a training in mixed precision.
+        if state is None:
+            self._random_gaze.manual_seed(0)  # so that an evaluation can be repeated
         with torch.no_grad(), torch.autocast(self.device.type, enabled=False):
             memory = self._memory(state, episode_start, len(tensors["location"]))
             thought = self(tensors, memory)
@@ -142,6 +150,10 @@ class RAMPolicy(BasePolicy):
 
     def _act(self, thought: Thought, deterministic: bool) -> np.ndarray:
         """Return the actions that follow from a thought."""
+        if deterministic and self.config.gaze == "random":
+            noise = torch.randn(thought.mean.shape, generator=self._random_gaze)
+            location = self.sample_location(thought.mean, noise.to(thought.mean.device))
+            return self.encode_actions(location, thought.logits)
         if deterministic:
             return self.encode_actions(thought.mean, thought.logits)
         location = self.sample_location(thought.mean, torch.randn_like(thought.mean))

@@ -73,6 +73,13 @@ def test_coefficients_weigh_the_parts() -> None:
     assert values(losses) == pytest.approx([total, LAST_CROSS_ENTROPY, 0.5, 0.3125], rel=1e-12)
 
 
+def test_a_random_gaze_learns_no_policy() -> None:
+    """What was not chosen earns no credit: the policy loss is told but not learned from."""
+    losses = hybrid_loss(make_rollout(), make_config("paper", gaze="random"))
+    total = LAST_CROSS_ENTROPY + 0.3125
+    assert values(losses) == pytest.approx([total, LAST_CROSS_ENTROPY, 0.5, 0.3125], rel=1e-12)
+
+
 def test_classify_every_step_adds_the_mean_over_glimpses() -> None:
     """The cross-entropy after each glimpse is averaged and the last one counts once more."""
     losses = hybrid_loss(make_rollout(), make_config("paper", classify_every_step=True))

@@ -22,10 +22,13 @@ CELLS = spaces.MultiDiscrete([GRID, GRID, C])
 SPACES = pytest.mark.parametrize("space", [BOX, CELLS], ids=["box", "multidiscrete"])
 
 
-def make_policy(space: spaces.Space[Any] = BOX, preset: str = "default") -> RAMPolicy:
+def make_policy(
+    space: spaces.Space[Any] = BOX, preset: str = "default", gaze: str = "learned"
+) -> RAMPolicy:
     """Return a policy whose mean locations differ clearly from one observation to the next."""
     torch.manual_seed(0)
-    config = make_config(preset, hidden_size=16, feature_size=16, glimpse_hidden_size=16)
+    sizes = {"hidden_size": 16, "feature_size": 16, "glimpse_hidden_size": 16}
+    config = make_config(preset, gaze=gaze, **sizes)
     policy = RAMPolicy(OBSERVATION, space, lambda _: 1e-3, config)
     torch.nn.init.normal_(policy.networks.location_network.mean.weight)
     return policy
@@ -194,6 +197,24 @@ def test_predict_explores_with_the_current_std() -> None:
     # 5 standard errors of a mean and of a standard deviation of 20,000 numbers.
     np.testing.assert_allclose(locations.mean(axis=0), 0.0, atol=5 * 0.1 / np.sqrt(20_000))
     np.testing.assert_allclose(locations.std(axis=0), 0.1, atol=5 * 0.1 / np.sqrt(40_000))
+
+
+@pytest.mark.parametrize("deterministic", [False, True])
+def test_a_random_gaze_is_uniform(deterministic: bool) -> None:
+    """Both coordinates fill the canvas evenly, whatever is seen; a repetition is the same."""
+    policy = make_policy(gaze="random")
+    batch = {key: value.repeat(4_000, axis=0) for key, value in observe(batch_size=5).items()}
+    torch.manual_seed(0)
+    actions, state = policy.predict(batch, deterministic=deterministic)
+    second, _ = policy.predict(batch, state, deterministic=deterministic)
+    for locations in (actions[:, :2], second[:, :2]):
+        assert np.abs(locations).max() <= 1
+        x, y = np.minimum((locations + 1) * 2, 3).astype(int).T  # cells of a 4 x 4 grid
+        counts = np.bincount(4 * x + y, minlength=16)
+        assert np.abs(counts - 20_000 / 16).max() < 5 * np.sqrt(20_000 / 16)
+    assert not np.array_equal(actions[:, :2], second[:, :2])
+    if deterministic:
+        assert np.array_equal(policy.predict(batch, deterministic=True)[0], actions)
 
 
 def test_predict_draws_the_label_in_pure_mode_only_when_it_explores() -> None:

@@ -86,6 +86,11 @@ def refuse(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
             ["`canvas_size` 1000000x1000000", "memory"],
         ),
         ([*QUICK, "--env-kwargs", "num_envs=3"], ["num_envs"]),
+        (["--settings", "core"], ["`--settings`", "KEY=VALUE", "'core'"]),
+        (["--settings", "colour=red"], ["'colour'", "learning_rate"]),
+        (["--settings", "core=crystal"], ["`core`", "'crystal'", "gru"]),
+        (["--settings", "discount=often"], ["`discount`", "float", "'often'"]),
+        ([*QUICK, "--settings", "batch_size=8"], ["`--batch-size`", "not both"]),
         ([*QUICK, "--env-kwargs", "autoreset_mode=Disabled"], ["autoreset_mode"]),
         ([*QUICK, "--env-kwargs", "split=test"], ["split"]),
         ([*QUICK, "--env-kwargs", "split=tset"], ["split"]),
@@ -146,10 +151,10 @@ def test_every_id_has_a_short_name() -> None:
     assert set(SHORT_NAMES.values()) == set(IDS)
 
 
-def test_env_kwargs_are_json_where_they_can_be() -> None:
+def test_pairs_are_json_where_they_can_be() -> None:
     """Numbers, lists, booleans and null are read as such; all else is text."""
     pairs = ["a=3", "b=0.5", "c=[60, 80]", "d=true", "e=null", "f=center", 'g="3"', "h=x=y", "i="]
-    assert train.parse_env_kwargs(pairs) == {
+    assert train.parse_pairs("--env-kwargs", pairs) == {
         "a": 3,
         "b": 0.5,
         "c": [60, 80],
@@ -167,7 +172,15 @@ def test_help_tells_unit_and_default_of_every_option() -> None:
     parser = train.make_parser()
     assert all(action.help for action in parser._actions)
     text = parser.format_help()
-    for option in ("--env", "--env-kwargs", "--preset", "--episodes", "--minutes", "--seed"):
+    for option in (
+        "--env",
+        "--env-kwargs",
+        "--preset",
+        "--settings",
+        "--episodes",
+        "--minutes",
+        "--seed",
+    ):
         assert option in text
     assert all(name in text for name in (*SHORT_NAMES, *PRESETS))
 
@@ -183,6 +196,7 @@ def test_options_reach_the_run(capsys: pytest.CaptureFixture[str]) -> None:
     """What was asked for is what config.json says, and the last lines say result and place."""
     arguments = [*QUICK, "--run-dir", "run", "--seed", "5", "--num-envs", "4"]
     arguments += ["--preset", "paper", "--env-kwargs", "initial_location=center", "patch_size=6"]
+    arguments += ["--settings", "core=gru", "discount=0"]
     assert train.main(arguments) == 0
     config = read_config("run")
     assert config["env_id"] == "GlimpseMNIST-v0"
@@ -190,7 +204,8 @@ def test_options_reach_the_run(capsys: pytest.CaptureFixture[str]) -> None:
     assert config["env_kwargs"] == expected | {"initial_location": "center", "patch_size": 6}
     assert (config["preset"], config["seed"], config["num_envs"]) == ("paper", 5, 4)
     assert (config["episodes"], config["config"]["batch_size"]) == (8, 8)
-    assert config["config"] == PRESETS["paper"].to_dict() | {"batch_size": 8}
+    changed = {"batch_size": 8, "core": "gru", "discount": 0}
+    assert config["config"] == PRESETS["paper"].to_dict() | changed
     *_, result, place = capsys.readouterr().out.splitlines()
     assert "% error on 300 test scenes" in result and "NOT MNIST" in result
     assert place.startswith("Run folder: run ")

@@ -90,6 +90,30 @@ def wilson_interval(num_errors: int, num_scenes: int) -> tuple[float, float]:
     return max(0.0, centre - half), min(1.0, centre + half)
 
 
+def make_evaluation(
+    env_id: str,
+    env_kwargs: dict[str, Any],
+    dataset: str,
+    split: str,
+    num_scenes: int,
+    num_errors: list[int],
+) -> Evaluation:
+    """Turn counts of errors, after each glimpse, into a result; see `Evaluation`."""
+    low, high = wilson_interval(num_errors[-1], num_scenes)
+    return Evaluation(
+        env_id=env_id,
+        env_kwargs=env_kwargs,
+        dataset=dataset,
+        split=split,
+        num_scenes=num_scenes,
+        num_errors=num_errors[-1],
+        error=100.0 * num_errors[-1] / num_scenes,
+        low=100.0 * low,
+        high=100.0 * high,
+        error_per_glimpse=[100.0 * count / num_scenes for count in num_errors],
+    )
+
+
 class FrozenScenes:
     """The frozen scenes of a split, ready to be played by a model again and again.
 
@@ -139,19 +163,13 @@ class FrozenScenes:
         for indices in self._batches():
             playback = self._play(model, indices)
             wrong += (playback.answers != playback.labels).sum(axis=1)
-        num_errors = int(wrong[-1])
-        low, high = wilson_interval(num_errors, self.num_scenes)
-        return Evaluation(
-            env_id=self.env_id,
-            env_kwargs=self.env_kwargs,
-            dataset=self.task.dataset.name,
-            split=self.split,
-            num_scenes=self.num_scenes,
-            num_errors=num_errors,
-            error=100.0 * num_errors / self.num_scenes,
-            low=100.0 * low,
-            high=100.0 * high,
-            error_per_glimpse=[100.0 * int(count) / self.num_scenes for count in wrong],
+        return make_evaluation(
+            self.env_id,
+            self.env_kwargs,
+            self.task.dataset.name,
+            self.split,
+            self.num_scenes,
+            wrong.tolist(),
         )
 
     def record(self, model: Predictor, num_right: int, num_wrong: int) -> list[EpisodeRecord]:

@@ -12,6 +12,15 @@ from torch import Tensor, nn
 from agents.config import RAMConfig
 
 
+def forward_multiply_adds(networks: nn.Module) -> int:
+    """Return the multiply-adds of one example's way through fully connected networks.
+
+    A weight matrix of m x n takes m * n of them per example: as many as it has elements. Biases,
+    normalisation and activations are left out.
+    """
+    return sum(weight.numel() for weight in networks.parameters() if weight.dim() == 2)
+
+
 class GlimpseNetwork(nn.Module):
     """Join what and where: g_t = relu(W_gh relu(W_h glimpse) + W_gl relu(W_l location))."""
 

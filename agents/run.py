@@ -29,6 +29,7 @@ from agents.distributed import (
 )
 from agents.evaluate import Evaluation, FrozenScenes, describe_dataset
 from agents.files import write_json
+from agents.networks import forward_multiply_adds
 from agents.pictures import save_gaze_animation, save_gaze_grid
 from agents.progress import ProgressCSV
 from agents.provenance import describe_source
@@ -217,6 +218,8 @@ class Run:
             "episodes": self._model._episode_num,
             "training_seconds": round(seconds, 1),
             "stopped_early": self.stopped_early,
+            "multiply_adds": self._num_glimpses
+            * forward_multiply_adds(self._model.policy.networks),
             "parameters": sum(value.numel() for value in self._model.policy.parameters()),
             "protocol": "one deterministic pass, mean locations, last weights, frozen scenes",
         }

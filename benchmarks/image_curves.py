@@ -9,11 +9,11 @@ from collections.abc import Iterable
 import torch
 
 from agents import RAM, make_vec_env
+from agents.networks import forward_multiply_adds
 from benchmarks.convnet import ConvNet, crossing
 from benchmarks.curve import Curve
 from benchmarks.env_rows import CLUTTERED
 from benchmarks.timing import Settings, seconds_per_call
-from benchmarks.training_rows import forward_multiply_adds
 from ram_env import TASKS
 
 SIDES = (28, 40, 60, 90, 128, 256, 512, 1024, 2048)

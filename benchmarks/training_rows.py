@@ -9,7 +9,7 @@ import torch
 from agents import RAM, make_vec_env
 from agents.config import PRESETS
 from agents.distributed import leave_signals_to_leader, local_team
-from agents.networks import RAMNetworks
+from agents.networks import RAMNetworks, forward_multiply_adds
 from agents.run import measure_speed
 from benchmarks.timing import Settings, rates
 from ram_env import TASKS
@@ -123,15 +123,6 @@ def share_of_matrix_product(
         (images,) = training(once, env_id, preset, precision)
         shares.append(100.0 * images * operations / (machine * 1e9))
     return shares
-
-
-def forward_multiply_adds(networks: torch.nn.Module) -> int:
-    """Return the multiply-adds of one glimpse's way through fully connected networks.
-
-    A weight matrix of m x n takes m * n of them per example: as many as it has elements. Biases,
-    normalisation and activations are left out.
-    """
-    return sum(weight.numel() for weight in networks.parameters() if weight.dim() == 2)
 
 
 def training_multiply_adds(networks: RAMNetworks) -> int:

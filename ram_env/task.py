@@ -32,7 +32,7 @@ from ram_env.retina import (
     padded_shape,
     window_side,
 )
-from ram_env.scenes import DRAWS_PER_DISTRACTOR, ScenePainter
+from ram_env.scenes import DRAWS_PER_DISTRACTOR, ScenePainter, ScenePlans
 
 MAX_SCENE_SEED = 2**63 - 1
 HIGHEST_DISTORTION = 0.45  # from 0.5 on a map may fold an image over
@@ -211,9 +211,7 @@ class GlimpseTask:
             scene_seeds: int64 (...), not negative; all of a scene follows from its seed.
             indices: Which images to show instead of those that the seeds choose, int64 (...).
         """
-        plans = self._painter.plan(scene_seeds)
-        if indices is not None:
-            plans = dataclasses.replace(plans, index=indices)
+        plans = self._plan(scene_seeds, indices)
         self._painter.paint(episodes.canvases.visible, rows, plans)
         episodes.index[rows] = plans.index
         episodes.label[rows] = self.dataset.labels[plans.index]
@@ -226,6 +224,23 @@ class GlimpseTask:
         episodes.prediction[rows] = -1
         random = self.initial_location == InitialLocation.RANDOM
         self._look(episodes, rows, plans.location if random else np.zeros_like(plans.location))
+
+    def draw_scenes(
+        self, scene_seeds: np.ndarray, indices: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Draw whole scenes: for pictures, and for networks that see all at once.
+
+        Args:
+            scene_seeds: int64 (M,), not negative.
+            indices: Which images to show instead of those that the seeds choose, int64 (M,).
+
+        Returns:
+            Canvases, uint8 (M, H, W), and labels, int64 (M,).
+        """
+        plans = self._plan(scene_seeds, indices)
+        canvases = np.zeros((len(scene_seeds), *self.canvas_shape), dtype=np.uint8)
+        self._painter.paint(canvases, np.arange(len(scene_seeds)), plans)
+        return canvases, self.dataset.labels[plans.index]
 
     def step(self, episodes: Episodes, rows: Rows, actions: Any) -> Outcome:
         """Take one action per episode: move the sensor, or at step T score the label.
@@ -348,6 +363,11 @@ class GlimpseTask:
             key: scene_option(key, value, highest[key], num_episodes)
             for key, value in (options or {}).items()
         }
+
+    def _plan(self, scene_seeds: np.ndarray, indices: np.ndarray | None) -> ScenePlans:
+        """Decide what scenes consist of; `indices` replace the images that the seeds choose."""
+        plans = self._painter.plan(scene_seeds)
+        return plans if indices is None else dataclasses.replace(plans, index=indices)
 
     def _look(self, episodes: Episodes, rows: Rows, locations: np.ndarray) -> None:
         """Move the sensors and take a glimpse."""

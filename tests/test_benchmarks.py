@@ -16,7 +16,7 @@ from gymnasium.vector import AutoresetMode
 from PIL import Image
 
 from agents.config import make_config
-from agents.networks import RAMNetworks
+from agents.networks import RAMNetworks, forward_multiply_adds
 from benchmarks import __main__ as command
 from benchmarks import measuring, timing
 from benchmarks.convnet import ConvNet, crossing
@@ -29,7 +29,7 @@ from benchmarks.report import Report
 from benchmarks.rows import ROWS, make_row
 from benchmarks.time_to_error import read_seconds
 from benchmarks.timing import Result, Settings, available_cores, show, summarise
-from benchmarks.training_rows import forward_multiply_adds, training_multiply_adds
+from benchmarks.training_rows import training_multiply_adds
 
 MACHINE = {
     "machine": "a machine",

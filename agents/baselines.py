@@ -153,14 +153,14 @@ def run(name: str, env_id: str, dataset: str, episodes: int, seed: int, folder: 
         for split in ("train", "validation", "test")
     }
     folder.mkdir(parents=True)
+    facts = {"env_id": env_id, "network": name, "episodes": episodes, "seed": seed}
+    facts |= {"command": shlex.join(["python", "-m", "agents.baselines", *sys.argv[1:]])}
+    write_json(folder / "config.json", facts | describe_source())
     started = time.monotonic()
     network = train(tasks["train"], name, episodes, seed)
     seconds = time.monotonic() - started
     validation = evaluate(env_id, tasks["validation"], "validation", network)
     result = evaluate(env_id, tasks["test"], "test", network)
-    facts = {"env_id": env_id, "network": name, "episodes": episodes, "seed": seed}
-    facts |= {"command": shlex.join(["python", "-m", "agents.baselines", *sys.argv[1:]])}
-    write_json(folder / "config.json", facts | describe_source())
     write_json(
         folder / "evaluation.json",
         dataclasses.asdict(result)
@@ -175,8 +175,8 @@ def run(name: str, env_id: str, dataset: str, episodes: int, seed: int, folder: 
     return result
 
 
-def main(arguments: list[str] | None = None) -> None:
-    """Run the command line."""
+def make_parser() -> argparse.ArgumentParser:
+    """Declare the options."""
     parser = argparse.ArgumentParser(
         prog="python -m agents.baselines", description="Train a yardstick that sees whole scenes."
     )
@@ -187,6 +187,12 @@ def main(arguments: list[str] | None = None) -> None:
     add("--seed", type=int, default=0, help="of scenes and first weights (default: 0)")
     add("--dataset", default="mnist", help="of the env (default: mnist)")
     add("--run-dir", type=Path, required=True, metavar="DIR", help="a folder to make")
+    return parser
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line."""
+    parser = make_parser()
     options = parser.parse_args(arguments)
     if options.episodes < 1 or options.seed < 0:
         parser.error(

@@ -1,6 +1,7 @@
 """Evaluation: error on the frozen scenes, with its interval, after each glimpse.
 
-`python -m agents.evaluate --run runs/NAME [--split test]` measures a finished run again.
+`python -m agents.evaluate --run runs/NAME [--split test]` measures a finished run again,
+`--pretrained TASK` the model of a task that comes with the package.
 """
 
 import argparse
@@ -17,6 +18,7 @@ import numpy as np
 from gymnasium.vector import VectorEnv
 
 from agents.pictures import EpisodeRecord
+from ram_env import SHORT_NAMES
 from ram_env.actions import ActionFormat
 from ram_env.scenes import frozen_scenes
 from ram_env.task import GlimpseTask
@@ -254,15 +256,32 @@ def evaluate_run(run: pathlib.Path, split: str, num_scenes: int | None = None) -
     return FrozenScenes(env_id, env_kwargs, split, num_scenes).evaluate(model)
 
 
+def evaluate_pretrained(name: str, split: str, num_scenes: int | None = None) -> Evaluation:
+    """Measure the model of a task that comes with the package, on MNIST.
+
+    Raises:
+        ValueError: If there is no model of that name, or no MNIST.
+    """
+    from agents.ram import RAM
+
+    model = RAM.from_pretrained(name, device="cpu")
+    return FrozenScenes(SHORT_NAMES[name], {"dataset": "mnist"}, split, num_scenes).evaluate(model)
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line."""
     parser = argparse.ArgumentParser(prog="python -m agents.evaluate", description=__doc__)
-    parser.add_argument("--run", type=pathlib.Path, required=True, help="run folder of train.py")
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--run", type=pathlib.Path, help="run folder of train.py")
+    what.add_argument("--pretrained", metavar="TASK", help="model that comes with the package")
     parser.add_argument("--split", choices=["validation", "test"], default="test")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a line")
     options = parser.parse_args(arguments)
     try:
-        evaluation = evaluate_run(options.run, options.split)
+        if options.pretrained:
+            evaluation = evaluate_pretrained(options.pretrained, options.split)
+        else:
+            evaluation = evaluate_run(options.run, options.split)
     except (ValueError, gym.error.Error) as error:
         parser.error(str(error))
     if options.json:

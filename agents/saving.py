@@ -12,6 +12,7 @@ from torch import Tensor
 
 from agents.config import RAMConfig
 from agents.policy import RAMPolicy
+from agents.pretrained import pretrained_path
 from agents.spaces import (
     describe_action_space,
     glimpse_shape_of,
@@ -100,6 +101,20 @@ class SafeFiles(BaseAlgorithm):
             model.set_env(env, force_reset)
             model.seed_env()
         return model
+
+    @classmethod
+    def from_pretrained(cls, name: str, env: Any = None, **arguments: Any) -> Self:
+        """Load a trained model that comes with the package.
+
+        Args:
+            name: Short name of its task: `"centered"`, `"cluttered"`, ...
+            env: To go on learning; predicting needs none.
+            **arguments: Those of `load`, such as `device`.
+
+        Raises:
+            ValueError: If there is no model of that name.
+        """
+        return cls.load(pretrained_path(name), env, **arguments)
 
     def _restore(self, header: dict[str, Any], tensors: dict[str, Tensor]) -> None:
         """Take over what `save` wrote."""

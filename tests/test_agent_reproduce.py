@@ -1,0 +1,201 @@
+"""The paper's table: what each row trains, what is written when, and what is left alone."""
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import train
+from agents import RAM, pretrained, reproduce
+from agents.baselines import make_parser as make_baselines_parser
+from agents.paper_report import KEYS, VERSION
+from agents.paper_rows import ROWS, Row
+from agents.pretrained import INDEX, keep_if_better, pretrained_path
+from ram_env import SHORT_NAMES, TASKS
+
+TINY = Row("tiny", "centered", "default", 7, 1024, 1.07, dataset="digits")
+NET = Row("net", "centered", "fully_connected", 0, 512, None, gaze="none", dataset="digits")
+
+
+@pytest.mark.parametrize("row", ROWS.values(), ids=ROWS)
+def test_every_row_is_a_command_that_can_be_given(row: Row) -> None:
+    """The program that trains a row understands its options, and they say what the row says."""
+    program, *arguments = row.command(Path("folder"))
+    if row.gaze == "none":
+        assert program == "-m"
+        options = make_baselines_parser().parse_args(arguments[1:])
+        assert options.network == row.preset
+    else:
+        assert program == "train.py"
+        options = train.make_parser().parse_args(arguments)
+        assert options.preset == row.preset
+        assert options.num_glimpses == row.num_glimpses
+        gaze = train.collect_settings(options).get("gaze", "learned")
+        assert gaze == row.gaze
+    assert (options.env, options.episodes, options.seed) == (row.task, row.episodes, row.seed)
+    assert (options.dataset, options.run_dir) == ("mnist", Path("folder"))
+
+
+def test_shipped_models_are_of_whole_tasks() -> None:
+    """There is one for each task, trained our best way on as many glimpses as the task has."""
+    ships = [row for row in ROWS.values() if row.ships]
+    assert {row.task for row in ships} == set(SHORT_NAMES)
+    for row in ships:
+        assert row.num_glimpses == TASKS[SHORT_NAMES[row.task]]["num_glimpses"]
+
+
+@pytest.fixture(scope="module")
+def reproduced(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which two tiny rows were trained."""
+    folder = tmp_path_factory.mktemp("reproduced")
+    with pytest.MonkeyPatch.context() as patch:
+        use_tiny_rows(patch, folder)
+        assert reproduce.main(arguments_for(folder)) == 0
+    return folder
+
+
+def use_tiny_rows(patch: pytest.MonkeyPatch, folder: Path) -> None:
+    """Let the table be two rows of a moment, and ship models to the folder."""
+    patch.setattr(reproduce, "ROWS", {"tiny": TINY, "net": NET})
+    patch.setattr(pretrained, "FOLDER", folder / "pretrained")
+
+
+def arguments_for(folder: Path) -> list[str]:
+    """Return the options that keep everything in a folder."""
+    return ["--out", str(folder / "results"), "--runs", str(folder / "runs")]
+
+
+def read_rows(folder: Path) -> dict[str, dict[str, Any]]:
+    """Return the rows of paper.json by name."""
+    content = json.loads((folder / "results" / "paper.json").read_text())
+    assert content["version"] == VERSION
+    return {row["name"]: row for row in content["rows"]}
+
+
+def test_rows_are_what_their_runs_left(reproduced: Path) -> None:
+    """Errors, cost and command of each row are those of its run folder; all files are there."""
+    rows = read_rows(reproduced)
+    assert list(rows) == ["tiny", "net"]
+    for name, row in rows.items():
+        assert set(KEYS) <= set(row)
+        run = reproduced / "runs" / name
+        result = json.loads((run / "evaluation.json").read_text())
+        for key in ("error", "low", "high", "num_errors", "validation_error", "parameters"):
+            assert row[key] == result[key]
+        assert row["low"] < row["error"] < row["high"]
+        assert row["num_scenes"] == 300
+        assert str(reproduced) not in row["command"]
+    assert rows["tiny"]["episodes"] == 1024
+    assert len(rows["tiny"]["error_per_glimpse"]) == 7
+    assert rows["tiny"]["multiply_adds"] > 7 * 500_000
+    text = (reproduced / "results" / "paper.md").read_text()
+    for row in rows.values():
+        assert f"| `{row['name']}` | **{row['error']:.2f} %** |" in text
+        assert row["command"] in text
+    assert (reproduced / "results" / "paper.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_model_of_a_task_is_shipped(reproduced: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is the row's model, without the optimiser, and loads by the name of its task."""
+    monkeypatch.setattr(pretrained, "FOLDER", reproduced / "pretrained")
+    assert sorted(path.name for path in (reproduced / "pretrained").iterdir()) == [
+        "centered.zip",
+        INDEX,
+    ]
+    assert pretrained.pretrained_rows() == {"centered": read_rows(reproduced)["tiny"]}
+    model = RAM.from_pretrained("centered", device="cpu")
+    own = RAM.load(reproduced / "runs" / "tiny" / "model.zip", device="cpu")
+    for name, value in model.policy.state_dict().items():
+        assert value.equal(own.policy.state_dict()[name])
+    with pytest.raises(ValueError, match=r"must be one of centered, got 'centred'.*'centered'"):
+        pretrained_path("centred")
+
+
+def test_finished_rows_are_not_trained_again(
+    reproduced: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A second call changes nothing; without the results it takes them from the run folders."""
+    use_tiny_rows(monkeypatch, reproduced)
+    monkeypatch.setattr(subprocess, "run", None)
+    before = (reproduced / "results" / "paper.json").read_bytes()
+    assert reproduce.main(arguments_for(reproduced)) == 0
+    assert capsys.readouterr().out.count("already") == 2
+    assert (reproduced / "results" / "paper.json").read_bytes() == before
+    (reproduced / "results" / "paper.json").unlink()
+    assert reproduce.main(arguments_for(reproduced)) == 0
+    assert (reproduced / "results" / "paper.json").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("files", "is_finished"),
+    [
+        ({}, False),
+        ({"config.json": {}}, False),
+        ({"config.json": {}, "evaluation.json": {"stopped_early": True}}, False),
+        ({"config.json": {}, "evaluation.json": {"stopped_early": False}}, True),
+        ({"config.json": {}, "evaluation.json": {}}, True),
+    ],
+)
+def test_only_a_run_that_spent_its_budget_is_finished(
+    files: dict[str, Any], is_finished: bool, tmp_path: Path
+) -> None:
+    """What was interrupted or stopped early is no row."""
+    for name, content in files.items():
+        (tmp_path / name).write_text(json.dumps(content))
+    assert reproduce.is_finished(tmp_path) == is_finished
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        '{"version": 1, "rows": [{"na',
+        '{"version": 2, "rows": []}',
+        '{"version": 1}',
+        '{"version": 1, "rows": [{"name": "tiny"}]}',
+        "[]",
+        "",
+    ],
+)
+def test_results_that_cannot_be_read_are_left_alone(
+    content: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Half written or of another version: one clear line, exit code 2, nothing overwritten."""
+    (tmp_path / "paper.json").write_text(content)
+    with pytest.raises(SystemExit) as caught:
+        reproduce.main(["--out", str(tmp_path), "--runs", str(tmp_path / "runs")])
+    assert caught.value.code == 2
+    assert "paper.json" in capsys.readouterr().err
+    assert (tmp_path / "paper.json").read_text() == content
+    assert not (tmp_path / "runs").exists()
+
+
+def test_unknown_rows_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The message tells the nearest name; nothing is written."""
+    with pytest.raises(SystemExit) as caught:
+        reproduce.main(["--rows", "cluttered", "clutered-4", "--out", str(tmp_path / "out")])
+    assert caught.value.code == 2
+    message = capsys.readouterr().err
+    assert "'clutered-4'" in message
+    assert "Did you mean 'cluttered-4'?" in message
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_shipped_model_gives_way_to_a_better_one_alone(tmp_path: Path) -> None:
+    """What decides is the validation error: test scenes choose nothing."""
+    model = tmp_path / "model.zip"
+    shipped = tmp_path / "shipped"
+
+    def offer(validation_error: float, test_error: float, content: str) -> bool:
+        model.write_text(content)
+        row = {"task": "centered", "validation_error": validation_error, "error": test_error}
+        return keep_if_better(row, model, shipped)
+
+    assert offer(2.0, 3.0, "first")
+    assert not offer(2.0, 1.0, "equal")
+    assert not offer(2.1, 1.0, "worse")
+    assert (shipped / "centered.zip").read_text() == "first"
+    assert offer(1.9, 9.0, "better")
+    assert (shipped / "centered.zip").read_text() == "better"
+    assert json.loads((shipped / INDEX).read_text())["centered"]["validation_error"] == 1.9

@@ -52,9 +52,10 @@ class RAMConfig:
         "learned", "learned, or random: uniform over the canvas, the yardstick of a learned one"
     )
     # Exploration and optimisation; schedules run over the whole budget
-    location_std: float = _setting(0.3, "std of the location at the start (canvas spans -1 to 1)")
-    final_location_std: float = _setting(0.07, "std of the location at the end; linear between")
-    learning_rate: float = _setting(3e-3, "Adam's learning rate after the warm-up")
+    location_std: float = _setting(0.2, "std of the location at the start (canvas spans -1 to 1)")
+    final_location_std: float = _setting(0.03, "std of the location at the end; linear between")
+    learning_rate: float = _setting(4.5e-3, "Adam's learning rate after the warm-up")
+    adam_beta2: float = _setting(0.98, "how slowly Adam forgets the size of gradients")
     warmup_fraction: float = _setting(0.03, "share of the budget in which it rises from 0")
     learning_rate_schedule: str = _setting("cosine", "cosine (to 0) or constant")
     max_grad_norm: float = _setting(1.0, "the gradient is scaled down to this norm")
@@ -83,6 +84,8 @@ class RAMConfig:
         for name in ("policy_coef", "baseline_coef", "warmup_fraction", "discount"):
             _at_least(self, name, 0.0)
         _at_most(self, "discount", 1.0)
+        _at_least(self, "adam_beta2", 0.0)
+        _at_most(self, "adam_beta2", 0.9999)
         _at_most(self, "warmup_fraction", 0.9)
         _at_most(self, "log_likelihood_floor", 0.0)
         for name in ("glimpse_scale", "location_std", "final_location_std", "learning_rate"):
@@ -157,6 +160,7 @@ PRESETS: dict[str, RAMConfig] = {
         location_std=0.15,
         final_location_std=0.05,
         learning_rate=1e-3,
+        adam_beta2=0.999,
         warmup_fraction=0.0,
         batch_size=256,
     ),
@@ -167,6 +171,10 @@ PRESETS: dict[str, RAMConfig] = {
         gaze_reward="env",
         discount=1.0,
         policy_coef=1.0,
+        location_std=0.3,
+        final_location_std=0.07,
+        learning_rate=3e-3,
+        adam_beta2=0.999,
         batch_size=256,
     ),
 }

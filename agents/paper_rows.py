@@ -22,6 +22,7 @@ class Row:
         gaze: `"learned"`, `"random"`, or `"none"` for what sees the whole scene.
         seed: Of networks, scenes and exploration.
         dataset: Of the env.
+        distortion: Of the training images: pays where a budget shows each of them often.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Row:
     gaze: str = "learned"
     seed: int = 0
     dataset: str = "mnist"
+    distortion: float = 0.0
 
     @property
     def ships(self) -> bool:
@@ -47,6 +49,8 @@ class Row:
         if self.gaze == "none":
             return ["-m", "agents.baselines", "--network", self.preset, *arguments]
         arguments += ["--preset", self.preset, "--num-glimpses", str(self.num_glimpses)]
+        if self.distortion:
+            arguments += ["--env-kwargs", f"distortion={self.distortion}"]
         if self.gaze == "random":
             arguments += ["--settings", "gaze=random"]
         return ["train.py", *arguments]
@@ -56,13 +60,13 @@ ROWS: dict[str, Row] = {
     row.name: row
     for row in (
         # Headline rows: about an hour each on two cores that multiply bfloat16 natively.
-        Row("cluttered", "cluttered", "default", 8, 16 * MILLION, 4.04),
-        Row("centered", "centered", "default", 7, 20 * MILLION, 1.07),
-        Row("translated", "translated", "default", 8, 16 * MILLION, 1.20),
-        Row("cluttered100", "cluttered100", "default", 8, 14 * MILLION, 8.11),
+        Row("cluttered", "cluttered", "default", 8, 16 * MILLION, 4.04, distortion=0.1),
+        Row("centered", "centered", "default", 7, 20 * MILLION, 1.07, distortion=0.1),
+        Row("translated", "translated", "default", 8, 16 * MILLION, 1.20, distortion=0.1),
+        Row("cluttered100", "cluttered100", "default", 8, 14 * MILLION, 8.11, distortion=0.1),
         # About 20 minutes each.
-        Row("cluttered-6", "cluttered", "default", 6, 7 * MILLION, 4.08),
-        Row("cluttered-4", "cluttered", "default", 4, 10 * MILLION, 4.96),
+        Row("cluttered-6", "cluttered", "default", 6, 7 * MILLION, 4.08, distortion=0.1),
+        Row("cluttered-4", "cluttered", "default", 4, 10 * MILLION, 4.96, distortion=0.1),
         Row("centered-paper", "centered", "paper", 7, 12 * MILLION, 1.07),
         Row("translated-paper", "translated", "paper", 8, 8 * MILLION, 1.20),
         Row("cluttered-paper", "cluttered", "paper", 8, 8 * MILLION, 4.04),
@@ -76,7 +80,11 @@ ROWS: dict[str, Row] = {
         Row("cluttered-conv", "cluttered", "convolutional", 0, 8 * MILLION, 8.09, "none"),
         Row("translated-conv", "translated", "convolutional", 0, 8 * MILLION, 1.62, "none"),
         # The spread over seeds.
-        Row("cluttered-seed1", "cluttered", "default", 8, 16 * MILLION, 4.04, seed=1),
-        Row("cluttered-seed2", "cluttered", "default", 8, 16 * MILLION, 4.04, seed=2),
+        Row(
+            "cluttered-seed1", "cluttered", "default", 8, 16 * MILLION, 4.04, distortion=0.1, seed=1
+        ),
+        Row(
+            "cluttered-seed2", "cluttered", "default", 8, 16 * MILLION, 4.04, distortion=0.1, seed=2
+        ),
     )
 }

@@ -43,9 +43,11 @@ class RAMPolicy(BasePolicy):
     ) -> None:
         """Make the networks and their optimiser."""
         super().__init__(observation_space, action_space, **kwargs)
-        if self.optimizer_class is torch.optim.Adam:  # its default walks over the weights ten times
-            self.optimizer_kwargs = {"fused": True, **self.optimizer_kwargs}
         self.config = config or RAMConfig()
+        if self.optimizer_class is torch.optim.Adam:
+            betas = (0.9, self.config.adam_beta2)
+            # Fused: by default it walks over the weights ten times.
+            self.optimizer_kwargs = {"fused": True, "betas": betas, **self.optimizer_kwargs}
         glimpse_shape = glimpse_shape_of(observation_space)
         self.num_classes = num_classes_of(action_space)
         self.networks = RAMNetworks(glimpse_shape, self.num_classes, self.config)

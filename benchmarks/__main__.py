@@ -41,7 +41,7 @@ def make_parser() -> argparse.ArgumentParser:
         "--episodes",
         **whole,
         default=defaults.episodes,
-        help="budget of seconds_to_12 and seconds_to_6 (default: 1,500,000)",
+        help="budget of seconds_to_12, seconds_to_6, final_error (default: 2,000,000)",
     )
     add("--dataset", choices=("mnist", "digits"), help="images (default: MNIST if it can be had)")
     add("--out", type=Path, default=Path("results"), metavar="DIR", help="(default: results)")

@@ -7,6 +7,7 @@ from typing import Any
 
 from benchmarks.timing import Settings, available_cores
 
+WHOLE_TRAINING = "whole training"  # all its rows are read from one
 ALL = 0  # as many cores as there are
 
 
@@ -141,8 +142,17 @@ def _process_rows() -> Iterable[Row]:
             {"percent": percent},
             cores=2,
             default=False,
-            process="whole training",  # both are read from one training
+            process=WHOLE_TRAINING,
         )
+    yield Row(
+        "final_error",
+        "%",
+        "test error that the training of `seconds_to_6` ends with",
+        "time_to_error.final_error",
+        cores=2,
+        default=False,
+        process=WHOLE_TRAINING,
+    )
 
 
 ROWS: dict[str, Row] = {

@@ -2,6 +2,7 @@
 
 import csv
 import functools
+import json
 import subprocess
 import tempfile
 from pathlib import Path
@@ -20,12 +21,19 @@ def seconds_to(settings: Settings, percent: float) -> list[float]:
     Raises:
         RuntimeError: If the error stays above it, or the training fails.
     """
-    return [read_seconds(progress_of_training(settings), percent)]
+    progress, _ = train_once(settings)
+    return [read_seconds(progress, percent)]
+
+
+def final_error(settings: Settings) -> list[float]:
+    """Return the test error in percent that the same training ends with."""
+    _, error = train_once(settings)
+    return [error]
 
 
 @functools.cache
-def progress_of_training(settings: Settings) -> str:
-    """Train once, for all the rows of a process; return what progress.csv then holds."""
+def train_once(settings: Settings) -> tuple[str, float]:
+    """Train, once for all the rows of a process; return progress.csv and the test error."""
     with tempfile.TemporaryDirectory() as folder:
         run = Path(folder, "run")
         command = [*train_command(), "--env", "cluttered", "--dataset", settings.dataset]
@@ -34,7 +42,8 @@ def progress_of_training(settings: Settings) -> str:
         done = subprocess.run(command, stdout=subprocess.DEVNULL)
         if done.returncode:
             raise RuntimeError(f"train.py failed with exit code {done.returncode}.")
-        return (run / "progress.csv").read_text()
+        result = json.loads((run / "evaluation.json").read_text())
+        return (run / "progress.csv").read_text(), float(result["error"])
 
 
 def read_seconds(progress: str, percent: float) -> float:

@@ -28,7 +28,7 @@ class Settings:
     repeats: int = 5
     quick: bool = False
     dataset: str = "digits"
-    episodes: int = 1_500_000
+    episodes: int = 2_000_000
 
     @property
     def seconds(self) -> float:

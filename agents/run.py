@@ -16,7 +16,6 @@ from stable_baselines3.common.logger import Logger, TensorBoardOutputFormat
 
 from agents.callbacks import Checkpoint, GracefulStop, ProgressBar, SpeedMeter, Validation
 from agents.config import RAMConfig
-from agents.curves import save_curves
 from agents.distributed import (
     agree,
     join_launched_team,
@@ -227,6 +226,8 @@ class Run:
 
     def _draw(self, result: Evaluation) -> None:
         """Draw the pictures of the run."""
+        from agents.curves import save_curves  # matplotlib takes a while, and comes last
+
         folder = self.options.folder
         title = f"{self.title}: {result.error:.2f} % error on {result.num_scenes:,} test scenes"
         save_curves(folder / "curves.png", folder / "progress.csv", title)

@@ -17,7 +17,7 @@ import pytest
 import torch
 from PIL import Image
 
-from agents import RAM
+from agents import RAM, curves
 from agents import run as module
 from agents.callbacks import GracefulStop
 from agents.config import make_config
@@ -172,8 +172,12 @@ def test_outputs_say_that_digits_are_not_mnist(
 ) -> None:
     """The title of the run and those of all pictures name the data."""
     titles: list[str] = []
-    for name in ("save_curves", "save_gaze_grid", "save_gaze_animation"):
-        monkeypatch.setattr(module, name, lambda *inputs: titles.append(inputs[-1]))
+    for home, name in (
+        (curves, "save_curves"),
+        (module, "save_gaze_grid"),
+        (module, "save_gaze_animation"),
+    ):
+        monkeypatch.setattr(home, name, lambda *inputs: titles.append(inputs[-1]))
     run = Run(make_options(tmp_path / "run", episodes=BATCH))
     result = run.train()
     assert result is not None  # this process leads

@@ -79,6 +79,12 @@ def make_parser() -> argparse.ArgumentParser:
     add("--data-dir", "folder of the IDX files (default: found or downloaded)", metavar="DIR")
     add("--run-dir", "run folder (default: runs/NAME-TIME)", type=Path, metavar="DIR")
     add(
+        "--resume",
+        "go on with the run in this folder, with its own options: give no others",
+        type=Path,
+        metavar="DIR",
+    )
+    add(
         "--processes",
         "processes that share each batch (default: one per core up to 4; with a GPU 1)",
         **whole,
@@ -132,6 +138,8 @@ def prepare(options: argparse.Namespace) -> "Run":
     Raises:
         ValueError, FileExistsError, PermissionError, gymnasium.error.Error: If one is impossible.
     """
+    if options.resume is not None:
+        return prepare_to_resume(options)
     env_id = resolve_env(options.env)
     env_kwargs = collect_env_kwargs(options)
     config = make_config(options.preset, **collect_settings(options))
@@ -141,7 +149,8 @@ def prepare(options: argparse.Namespace) -> "Run":
 
     # These load torch: not before the options are read.
     from agents.distributed import plan_team
-    from agents.run import Run, RunOptions
+    from agents.run import Run
+    from agents.run_options import RunOptions
 
     team = plan_team(options.processes, options.threads, options.device, num_envs)
     return Run(
@@ -160,6 +169,28 @@ def prepare(options: argparse.Namespace) -> "Run":
             threads=team.threads,
         )
     )
+
+
+def prepare_to_resume(options: argparse.Namespace) -> "Run":
+    """Make what the run to go on with was made of.
+
+    Raises:
+        ValueError: If there is no such run, or another option was given.
+    """
+    for name, value in vars(make_parser().parse_args([])).items():
+        if name != "resume" and getattr(options, name) != value:
+            option = "--" + name.replace("_", "-")
+            raise ValueError(
+                f"`--resume` takes all options from the run in {options.resume}, got `{option}` "
+                "too: leave it out."
+            )
+    from agents.distributed import plan_team
+    from agents.run import Run
+    from agents.run_options import options_of_run
+
+    run = options_of_run(options.resume)
+    plan_team(run.processes, run.threads, run.device, run.num_envs)  # whether torchrun agrees
+    return Run(run)
 
 
 def resolve_env(name: str) -> str:

@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from agents.evaluate import Evaluation, FrozenScenes
 from agents.ram import RAM
+from agents.resume import save_checkpoint
 
 
 class ProgressBar(BaseCallback):
@@ -71,6 +72,10 @@ class Validation(BaseCallback):
     def _on_training_start(self) -> None:
         self._next = (self.model._episode_num // self._every + 1) * self._every
 
+    def is_due(self, episodes: int, batch_size: int) -> bool:
+        """Return whether it takes place after so many episodes, in batches of a size."""
+        return episodes // self._every > (episodes - batch_size) // self._every
+
     def _on_rollout_start(self) -> None:
         # The start of a rollout lies between two gradient steps.
         if self.model._episode_num >= self._next:
@@ -119,12 +124,14 @@ class SpeedMeter(BaseCallback):
 
 
 class Checkpoint(BaseCallback):
-    """Save the model with its optimiser at a time interval and at the end."""
+    """Save the model with its optimiser at a time interval and at the end; keep the one before."""
 
-    def __init__(self, path: Path, interval: float = 60.0) -> None:
-        """Prepare to save to `path` every `interval` seconds."""
+    model: RAM
+
+    def __init__(self, folder: Path, interval: float) -> None:
+        """Prepare to save into `folder` every `interval` seconds."""
         super().__init__()
-        self._path, self._interval = path, interval
+        self._folder, self._interval = folder, interval
         self._saved_at = time.monotonic()
 
     def _on_rollout_start(self) -> None:
@@ -138,7 +145,7 @@ class Checkpoint(BaseCallback):
         self._save()
 
     def _save(self) -> None:
-        self.model.save(self._path)
+        save_checkpoint(self.model, self._folder)
         self._saved_at = time.monotonic()
 
 

@@ -176,6 +176,8 @@ class RAM(SafeFiles):
         total_timesteps, callback = self._setup_learn(
             total_timesteps, callback, reset_num_timesteps, tb_log_name, progress_bar
         )
+        if reset_num_timesteps:
+            self._seconds_before = 0.0
         callback.on_training_start(locals(), globals())
         self._stopping = False
         try:
@@ -305,11 +307,17 @@ class RAM(SafeFiles):
                 "some of them."
             )
 
+    @property
+    def seconds_trained(self) -> float:
+        """How long the model has trained, before it was saved and loaded too."""
+        begun = self.start_time > 0.0
+        return self._seconds_before + ((time.time_ns() - self.start_time) / 1e9 if begun else 0.0)
+
     def record_time(self) -> None:
         """Note how far training is, for the row of the log that is being written."""
         self.logger.record("time/episodes", self._episode_num)
         self.logger.record("time/total_timesteps", self.num_timesteps, exclude="tensorboard")
-        self.logger.record("time/seconds", (time.time_ns() - self.start_time) / 1e9)
+        self.logger.record("time/seconds", self.seconds_trained)
 
     def _log(self, losses: Losses) -> None:
         """Write one row of the log."""

@@ -2,7 +2,7 @@
 
 Each row is one run of `train.py` or `agents.baselines` with a fixed number of episodes, in a folder
 of its own. A finished row is written to results/paper.json, .md and .png at once; rows that are
-there already are not trained again.
+there already are not trained again, and one that was interrupted goes on.
 """
 
 import argparse
@@ -79,11 +79,14 @@ def train(row: Row, folder: Path) -> int:
     """Train a row unless its folder holds the finished run; return the exit code."""
     if is_finished(folder):
         return 0
-    if (folder / "config.json").exists():
-        shutil.rmtree(folder)  # a run that was interrupted begins anew
-    # Relative, for the command that the run notes down.
-    command = [sys.executable, *row.command(Path(os.path.relpath(folder, ROOT)))]
-    return subprocess.run(command, cwd=ROOT).returncode
+    folder_option = Path(os.path.relpath(folder, ROOT))  # for the command that the run notes down
+    arguments = row.command(folder_option)
+    if (folder / "config.json").exists():  # it was interrupted
+        if row.gaze == "none":
+            shutil.rmtree(folder)  # it is short, and begins anew
+        else:
+            arguments = ["train.py", "--resume", str(folder_option)]
+    return subprocess.run([sys.executable, *arguments], cwd=ROOT).returncode
 
 
 def is_finished(folder: Path) -> bool:

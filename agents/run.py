@@ -2,20 +2,17 @@
 
 import dataclasses
 import math
-import os
 import shlex
 import sys
-import time
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
-from stable_baselines3.common.callbacks import CallbackList
+from stable_baselines3.common.callbacks import BaseCallback, CallbackList
 from stable_baselines3.common.logger import Logger, TensorBoardOutputFormat
 
 from agents.callbacks import Checkpoint, GracefulStop, ProgressBar, SpeedMeter, Validation
-from agents.config import RAMConfig
 from agents.distributed import (
     agree,
     join_launched_team,
@@ -33,38 +30,16 @@ from agents.pictures import save_gaze_animation, save_gaze_grid
 from agents.progress import ProgressCSV
 from agents.provenance import describe_source
 from agents.ram import RAM
+from agents.resume import load_checkpoint
+from agents.run_options import RunOptions, check_device, check_folder, check_shares
 from agents.vec_env import make_vec_env
-from ram_env import SHORT_NAMES
 from ram_env.task import GlimpseTask
 
+CHECKPOINT_SECONDS = 60.0  # between two checkpoints
 NUM_VALIDATIONS = 20  # in the course of a run, but fewer if it is short:
 MIN_VALIDATION_INTERVAL = 10_000  # episodes
 NUM_RIGHT, NUM_WRONG = 8, 4  # scenes in gaze.png
 NUM_ANIMATED = 8  # scenes in gaze.gif
-
-
-@dataclass(frozen=True)
-class RunOptions:
-    """What a run is made of; all of it is written to config.json."""
-
-    env_id: str
-    preset: str
-    config: RAMConfig
-    folder: Path
-    seed: int
-    env_kwargs: dict[str, Any] = field(default_factory=dict)
-    episodes: int | None = None  # the budget; None: what fits into `minutes`
-    minutes: float = 10.0
-    num_envs: int = 256
-    device: str = "auto"
-    processes: int = 1
-    threads: int = 1  # per process
-
-    @property
-    def task_name(self) -> str:
-        """The short name of the task, or its id if it has none."""
-        names = {env_id: name for name, env_id in SHORT_NAMES.items()}
-        return names.get(self.env_id, self.env_id)
 
 
 class Run:
@@ -81,9 +56,10 @@ class Run:
 
     def __init__(self, options: RunOptions) -> None:
         """Check the options by making everything that they ask for."""
-        _check_device(options.device)
-        _check_folder(options.folder)
-        _check_shares(options)
+        check_device(options.device)
+        if not options.resume:
+            check_folder(options.folder)
+        check_shares(options)
         torch.set_num_threads(options.threads)
         num_envs = options.num_envs // options.processes
         try:
@@ -131,27 +107,29 @@ class Run:
         leave_signals_to_leader()
         episodes = self._budget()
         self._model.set_logger(Logger(None, []))
-        self._model.learn(episodes * self._num_glimpses)
+        self._learn(episodes, [])
 
     def _lead(self) -> Evaluation:
         """Train with a log, then evaluate and draw."""
         episodes = self._budget()
         folder, model = self.options.folder, self._model
-        folder.mkdir(parents=True, exist_ok=True)
-        write_json(folder / "config.json", self._describe(episodes))
-        outputs = [ProgressCSV(folder / "progress.csv"), TensorBoardOutputFormat(str(folder))]
-        model.set_logger(Logger(str(folder), outputs))
         bar = ProgressBar(episodes, self.options.task_name)
         every = max(episodes // NUM_VALIDATIONS, MIN_VALIDATION_INTERVAL)
         validation = Validation(self._validation_scenes, every, bar)
-        started = time.monotonic()
+        if self.options.resume:
+            progress = ProgressCSV(folder / "progress.csv", self._stays(episodes, validation))
+        else:
+            folder.mkdir(parents=True, exist_ok=True)
+            write_json(folder / "config.json", self._describe(episodes))
+            progress = ProgressCSV(folder / "progress.csv")
+        model.set_logger(Logger(str(folder), [progress, TensorBoardOutputFormat(str(folder))]))
         with GracefulStop() as stop:
-            callbacks = CallbackList([bar, validation, Checkpoint(folder / "checkpoint.zip"), stop])
             try:
-                model.learn(episodes * self._num_glimpses, callbacks)
+                checkpoint = Checkpoint(folder, CHECKPOINT_SECONDS)
+                self._learn(episodes, [bar, validation, checkpoint, stop])
             finally:
                 model.logger.close()
-        seconds = time.monotonic() - started
+        seconds = model.seconds_trained
         self.stopped_early = stop.stopped
         model.save(folder / "model.zip", exclude=["optimizer"])
         result = self._test_scenes.evaluate(model)
@@ -186,8 +164,41 @@ class Run:
         else:
             batches = math.ceil(self.options.episodes / batch_size)
         # Anew: the measurement has used the envs, and now the model knows its team.
-        self._model = self._make_model()
+        self._model = self._resumed_model() or self._make_model()
         return round(agree(batches)) * batch_size
+
+    def _resumed_model(self) -> RAM | None:
+        """Return the model of the run to go on with, its envs as they were; None: begin anew."""
+        options = self.options
+        if not options.resume:
+            return None
+        model = load_checkpoint(options.folder, self._env, options.device)
+        if model is not None and model._n_updates:
+            rounds = options.config.batch_size // options.num_envs
+            self._env.reset()  # seeded: the first scenes, as at the start of the run
+            vector_env: Any = self._env.env.unwrapped
+            vector_env.skip_resets(model._n_updates * rounds - 1)
+        return model
+
+    def _learn(self, episodes: int, callbacks: list[BaseCallback]) -> None:
+        """Train until so many episodes are played, those before a resumption included."""
+        left = episodes - self._model._episode_num
+        self._model.learn(
+            left * self._num_glimpses, CallbackList(callbacks), reset_num_timesteps=False
+        )
+
+    def _stays(self, episodes: int, validation: Validation) -> Callable[[dict[str, str]], bool]:
+        """Return which rows of progress.csv a run that goes on keeps: what it will not redo."""
+        done, batch_size = self._model._episode_num, self.options.config.batch_size
+
+        def stays(row: dict[str, str]) -> bool:
+            row_episodes = int(row["time/episodes"])
+            if row_episodes == done and row["validation/error"]:
+                # One of the end, or of a stop by the user, is none of the course of the run.
+                return done < episodes and validation.is_due(done, batch_size)
+            return row_episodes <= done
+
+        return stays
 
     def _describe(self, episodes: int) -> dict[str, Any]:
         """Return what config.json holds: all that is needed to run it again."""
@@ -247,45 +258,3 @@ def measure_speed(model: RAM, seconds: float = 3.0) -> float:
 def follow(options: RunOptions) -> None:
     """Be one of the processes that help to train a run."""
     Run(options).follow()
-
-
-def _check_shares(options: RunOptions) -> None:
-    """Refuse a batch that cannot be shared evenly."""
-    if options.num_envs % options.processes:
-        raise ValueError(
-            f"`--num-envs` must be a multiple of `--processes`, so that each has as many, "
-            f"got {options.num_envs} and {options.processes}."
-        )
-    if options.config.batch_size % options.num_envs:
-        raise ValueError(
-            f"`--batch-size` must be a multiple of `--num-envs`, so that rounds of games fill it, "
-            f"got {options.config.batch_size} and {options.num_envs}."
-        )
-
-
-def _check_device(device: str) -> None:
-    """Refuse a device that is not there; Stable-Baselines3 would quietly take the CPU."""
-    if device == "auto":
-        return
-    try:
-        torch.zeros(1, device=device)
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
-        raise ValueError(
-            f"`--device` must be auto, cpu or a device that PyTorch can use, got {device!r} "
-            f"({reason})."
-        ) from error
-
-
-def _check_folder(folder: Path) -> None:
-    """Refuse a run folder that holds something already."""
-    if folder.is_file() or (folder.exists() and any(folder.iterdir())):
-        raise FileExistsError(
-            "`--run-dir` must be a new or empty folder, so that no run is overwritten, "
-            f"got {folder}."
-        )
-    nearest = next(path for path in (folder, *folder.absolute().parents) if path.exists())
-    if not nearest.is_dir() or not os.access(nearest, os.W_OK):
-        raise PermissionError(
-            f"`--run-dir` must be in a folder that you may write to, got {folder}."
-        )

@@ -3,6 +3,7 @@
 import io
 import pathlib
 from abc import abstractmethod
+from collections import deque
 from collections.abc import Iterable
 from typing import Any, Self
 
@@ -23,6 +24,7 @@ from agents.storage import load_archive, pack_optimizer, save_archive, unpack_op
 
 FORMAT = "ram-model"
 FORMAT_VERSION = 1
+SUCCESSES = "recent_successes"
 
 
 class SafeFiles(BaseAlgorithm):
@@ -30,6 +32,12 @@ class SafeFiles(BaseAlgorithm):
 
     config: RAMConfig
     policy: RAMPolicy
+    _seconds_before = 0.0  # of training before the process began
+
+    @property
+    @abstractmethod
+    def seconds_trained(self) -> float:
+        """How long the model has trained, in all processes that worked on it."""
 
     @abstractmethod
     def seed_env(self) -> None:
@@ -58,10 +66,13 @@ class SafeFiles(BaseAlgorithm):
             "num_timesteps": self.num_timesteps,
             "episodes": self._episode_num,
             "updates": self._n_updates,
+            "seconds": self.seconds_trained,
         }
         tensors = {f"policy.{name}": value for name, value in self.policy.state_dict().items()}
         if "optimizer" not in (exclude or ()):
             tensors |= pack_optimizer(self.policy.optimizer)
+            # For the running error in the log of a training that goes on.
+            tensors[SUCCESSES] = torch.tensor([*(self.ep_success_buffer or ())], dtype=torch.bool)
         save_archive(path, header, tensors)
 
     @classmethod
@@ -129,5 +140,10 @@ class SafeFiles(BaseAlgorithm):
         }
         self.policy.load_state_dict(weights)
         unpack_optimizer(self.policy.optimizer, tensors)
+        if SUCCESSES in tensors:
+            size = self._stats_window_size
+            self.ep_info_buffer = deque(maxlen=size)
+            self.ep_success_buffer = deque(tensors[SUCCESSES].tolist(), maxlen=size)
+        self._seconds_before = header.get("seconds", 0.0)
         self.num_timesteps = header["num_timesteps"]
         self._episode_num, self._n_updates = header["episodes"], header["updates"]

@@ -152,6 +152,16 @@ class GlimpseVectorEnv(VectorEnv[Observation, Any, np.ndarray]):
             return None
         return tuple(render_episode(self.view(row)) for row in range(self.num_envs))
 
+    def skip_resets(self, number: int) -> None:
+        """Let the random numbers of all sub-envs go on as so many resets would, without playing.
+
+        Args:
+            number: Not negative.
+        """
+        for generator in self.np_random:
+            bits: Any = generator.bit_generator
+            bits.advance(number)  # a reset draws once: see `draw_scene_seed`
+
     def view(self, row: int) -> EpisodeView:
         """Return what there is to draw of one sub-env's episode so far, the scene included."""
         return self.task.view(self._episodes, row)

@@ -19,7 +19,8 @@ from agents.distributed import (
     take_share_of_cores,
     world_size,
 )
-from agents.run import Run, RunOptions
+from agents.run import Run
+from agents.run_options import RunOptions
 from train import main
 
 BATCH = 8

@@ -147,6 +147,26 @@ def test_only_a_run_that_spent_its_budget_is_finished(
     assert reproduce.is_finished(tmp_path) == is_finished
 
 
+def test_an_interrupted_row_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its run is resumed; a short one of a yardstick begins anew."""
+    commands: list[list[str]] = []
+
+    def run(command: list[str], cwd: Path) -> subprocess.CompletedProcess[bytes]:
+        commands.append(command[1:])
+        return subprocess.CompletedProcess(command, 0)
+
+    monkeypatch.setattr(subprocess, "run", run)
+    for row in (TINY, NET):
+        folder = tmp_path / row.name
+        folder.mkdir()
+        (folder / "config.json").write_text("{}")
+        assert reproduce.train(row, folder) == 0
+    assert commands[0][:2] == ["train.py", "--resume"]
+    assert commands[1][:2] == ["-m", "agents.baselines"]
+    assert (tmp_path / "tiny" / "config.json").exists()
+    assert not (tmp_path / "net").exists()
+
+
 @pytest.mark.parametrize(
     "content",
     [

@@ -22,7 +22,8 @@ from agents import run as module
 from agents.callbacks import GracefulStop
 from agents.config import make_config
 from agents.evaluate import evaluate_run
-from agents.run import Run, RunOptions
+from agents.run import Run
+from agents.run_options import RunOptions
 
 ENV_ID = "GlimpseMNIST-v0"
 BATCH = 32

@@ -1,0 +1,299 @@
+"""A run that ended in any way goes on as if nothing had happened."""
+
+import csv
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import pytest
+import torch
+from stable_baselines3.common.callbacks import BaseCallback
+
+import train
+from agents import RAM
+from agents import run as module
+from agents.config import make_config
+from agents.resume import CHECKPOINT, PREVIOUS
+from agents.run import Run
+from agents.run_options import RunOptions, options_of_run
+
+BATCH = 16
+UPDATES = 24
+
+
+class Killed(BaseException):
+    """What no handler of the program catches."""
+
+
+class KillAt(BaseCallback):
+    """End the process, as far as a test can, in the middle of an episode of some update."""
+
+    def __init__(self, update: int) -> None:
+        super().__init__()
+        self._update = update
+
+    def _on_step(self) -> bool:
+        if self.model._n_updates == self._update and self.num_timesteps % (2 * BATCH):
+            raise Killed
+        return True
+
+
+class StopAt(KillAt):
+    """Ask for a graceful stop, as Ctrl-C does."""
+
+    def _on_step(self) -> bool:
+        if self.model._n_updates == self._update:
+            self._update = -1  # once: a second signal would end the process
+            signal.raise_signal(signal.SIGINT)
+        return True
+
+
+def make_options(folder: Path, **changes: Any) -> RunOptions:
+    """Return the options of a run that takes about a second."""
+    sizes: dict[str, Any] = {"hidden_size": 8, "feature_size": 8, "glimpse_hidden_size": 8}
+    arguments: dict[str, Any] = {
+        "env_id": "GlimpseMNIST-v0",
+        "preset": "default",
+        "config": make_config(batch_size=BATCH, precision="float32", **sizes),
+        "folder": folder,
+        "seed": 3,
+        "env_kwargs": {"dataset": "digits", "num_glimpses": 2},
+        "episodes": UPDATES * BATCH,
+        "num_envs": BATCH,
+        "device": "cpu",
+    }
+    return RunOptions(**arguments | changes)
+
+
+@pytest.fixture(autouse=True)
+def frequent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let short runs have what long ones have: checkpoints before each update, validations."""
+    monkeypatch.setattr(module, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(module, "MIN_VALIDATION_INTERVAL", 5 * BATCH)
+    monkeypatch.setattr(module, "NUM_VALIDATIONS", 5)
+
+
+def interrupt(monkeypatch: pytest.MonkeyPatch, options: RunOptions, end: BaseCallback) -> None:
+    """Start a run that a callback ends early."""
+    learn = Run._learn
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            Run, "_learn", lambda self, episodes, rest: learn(self, episodes, [*rest, end])
+        )
+        if isinstance(end, StopAt):
+            assert Run(options).train() is not None
+        else:
+            with pytest.raises(Killed):
+                Run(options).train()
+
+
+def final_weights(folder: Path, name: str = "model.zip") -> dict[str, torch.Tensor]:
+    """Return the weights of a run."""
+    return RAM.load(folder / name, device="cpu").policy.state_dict()
+
+
+def progress(folder: Path) -> list[dict[str, str]]:
+    """Return the rows of progress.csv without their time."""
+    with (folder / "progress.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    seconds = [float(row.pop("time/seconds")) for row in rows]
+    assert seconds == sorted(seconds)
+    return rows
+
+
+def assert_same_run(folder: Path, other: Path) -> None:
+    """Require the same weights, optimiser included, the same log and the same result."""
+    for name in ("model.zip", CHECKPOINT):
+        weights, others = final_weights(folder, name), final_weights(other, name)
+        for key, value in weights.items():
+            assert torch.equal(value, others[key]), key
+    moments = [
+        RAM.load(path / CHECKPOINT, device="cpu").policy.optimizer.state_dict()["state"]
+        for path in (folder, other)
+    ]
+    for index, state in moments[0].items():
+        for key, value in state.items():
+            assert torch.equal(value, moments[1][index][key])
+    assert progress(folder) == progress(other)
+    results = [json.loads((path / "evaluation.json").read_text()) for path in (folder, other)]
+    for result in results:
+        result.pop("training_seconds")
+    assert results[0] == results[1]
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a run that nothing interrupted."""
+    folder = tmp_path_factory.mktemp("whole") / "run"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "MIN_VALIDATION_INTERVAL", 5 * BATCH)
+        patch.setattr(module, "NUM_VALIDATIONS", 5)
+        Run(make_options(folder)).train()
+    return folder
+
+
+@pytest.mark.parametrize("update", [0, 1, 5, 13, UPDATES - 1])
+def test_a_killed_run_goes_on_as_if_nothing_had_happened(
+    update: int, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Weights, optimiser, log and result equal those of the run that was left alone."""
+    folder = tmp_path / "run"
+    interrupt(monkeypatch, make_options(folder), KillAt(update))
+    assert Run(options_of_run(folder)).train() is not None
+    assert_same_run(folder, whole)
+
+
+def test_a_run_is_killed_again_and_again(
+    whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Resuming is no different the second and third time."""
+    folder = tmp_path / "run"
+    interrupt(monkeypatch, make_options(folder), KillAt(4))
+    for update in (4, 11, 17):
+        interrupt(monkeypatch, options_of_run(folder), KillAt(update))
+    assert Run(options_of_run(folder)).train() is not None
+    assert_same_run(folder, whole)
+
+
+@pytest.mark.parametrize("update", [3, 9])
+def test_a_stopped_run_goes_on(
+    update: int, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After Ctrl-C, which saves and evaluates, too; at a validation of the course and between."""
+    folder = tmp_path / "run"
+    interrupt(monkeypatch, make_options(folder), StopAt(update))
+    assert json.loads((folder / "evaluation.json").read_text())["stopped_early"]
+    assert Run(options_of_run(folder)).train() is not None
+    assert_same_run(folder, whole)
+
+
+def test_a_run_killed_while_it_was_evaluated_is_finished(whole: Path, tmp_path: Path) -> None:
+    """With the budget spent, only the evaluation and the pictures are left to do."""
+    folder = tmp_path / "run"
+    shutil.copytree(whole, folder)
+    for name in ("evaluation.json", "model.zip", "gaze.png"):
+        (folder / name).unlink()
+    assert Run(options_of_run(folder)).train() is not None
+    assert_same_run(folder, whole)
+
+
+def test_rounds_of_few_envs_go_on_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If each env plays several episodes per update, its scenes go on where they were."""
+    folders = [tmp_path / "whole", tmp_path / "killed"]
+    Run(make_options(folders[0], num_envs=4)).train()
+    interrupt(monkeypatch, make_options(folders[1], num_envs=4), KillAt(7))
+    assert Run(options_of_run(folders[1])).train() is not None
+    assert_same_run(folders[1], folders[0])
+
+
+@pytest.mark.parametrize("damage", [b"", b"PK\x03\x04 torn", b"half"])
+def test_a_damaged_checkpoint_falls_back_to_the_one_before(
+    damage: bytes, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A warning says so; the result is the same, some updates are done again."""
+    folder = tmp_path / "run"
+    interrupt(monkeypatch, make_options(folder), KillAt(9))
+    content = (folder / CHECKPOINT).read_bytes()
+    (folder / CHECKPOINT).write_bytes(content[: len(content) // 2] if damage == b"half" else damage)
+    with pytest.warns(UserWarning, match=rf"{CHECKPOINT}.*damaged.*Going on from {PREVIOUS}"):
+        assert Run(options_of_run(folder)).train() is not None
+    assert_same_run(folder, whole)
+
+
+def test_without_any_whole_checkpoint_a_run_is_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two damaged ones are an error, and nothing is overwritten."""
+    folder = tmp_path / "run"
+    interrupt(monkeypatch, make_options(folder), KillAt(9))
+    for name in (CHECKPOINT, PREVIOUS):
+        (folder / name).write_bytes(b"nothing")
+    before = {path: path.read_bytes() for path in folder.iterdir()}
+    with pytest.raises(ValueError, match=PREVIOUS):
+        Run(options_of_run(folder)).train()
+    assert {path: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_skipped_resets_are_as_good_as_played_ones() -> None:
+    """The scenes that follow are the same, in every sub-env."""
+    envs = [gym.make_vec("ram_env:GlimpseMNIST-v0", num_envs=3, dataset="digits") for _ in "ab"]
+    for env in envs:
+        env.reset(seed=5)
+    for _ in range(7):
+        envs[0].reset()
+    envs[1].unwrapped.skip_resets(7)  # type: ignore[attr-defined]
+    infos = [env.reset()[1] for env in envs]
+    assert np.array_equal(infos[0]["scene_seed"], infos[1]["scene_seed"])
+
+
+def test_killed_processes_go_on_from_the_command_line(tmp_path: Path) -> None:
+    """`kill -9` on two real processes, then `--resume`: the model of a run left alone."""
+    arguments = ["--env", "centered", "--dataset", "digits", "--episodes", "4096"]
+    arguments += ["--batch-size", "16", "--num-glimpses", "2", "--processes", "2", "--seed", "1"]
+    arguments += ["--device", "cpu", "--settings", "hidden_size=8", "precision=float32"]
+    script = "import agents.run, sys, train\nagents.run.CHECKPOINT_SECONDS = 0.05\n"
+    script += "if __name__ == '__main__':\n    sys.exit(train.main(sys.argv[1:]))\n"
+    (tmp_path / "program.py").write_text(script)
+    command = [sys.executable, str(tmp_path / "program.py")]
+    root = str(Path(train.__file__).parent)
+
+    def start(*options: str) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            [*command, *options],
+            env={**os.environ, "PYTHONPATH": root},
+            start_new_session=True,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+
+    killed = start(*arguments, "--run-dir", str(tmp_path / "killed"))
+    deadline = time.monotonic() + 120
+    while not (tmp_path / "killed" / PREVIOUS).exists():
+        assert time.monotonic() < deadline and killed.poll() is None
+        time.sleep(0.02)
+    os.killpg(killed.pid, signal.SIGKILL)
+    killed.wait()
+    assert not (tmp_path / "killed" / "evaluation.json").exists()
+    assert start("--resume", str(tmp_path / "killed")).wait() == 0
+    assert start(*arguments, "--run-dir", str(tmp_path / "whole")).wait() == 0
+    assert_same_run(tmp_path / "killed", tmp_path / "whole")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--resume", "nowhere"], "nowhere/config.json is missing"),
+        (["--resume", "run", "--seed", "1"], "got `--seed` too: leave it out"),
+        (["--resume", "run", "--env", "centered"], "got `--env` too"),
+        (["--resume", "run"], "is finished, its whole budget is spent"),
+        (["--resume", "damaged"], "config.json` is damaged"),
+    ],
+)
+def test_what_cannot_be_resumed_is_refused_in_one_line(
+    options: list[str],
+    message: str,
+    whole: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Exit code 2, and the line says what to change; nothing is written."""
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(whole, "run")
+    Path("damaged").mkdir()
+    Path("damaged", "config.json").write_text('{"env_id": "Glimpse')
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    with pytest.raises(SystemExit) as caught:
+        train.main(options)
+    assert caught.value.code == 2
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert message in line
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before

@@ -139,6 +139,7 @@ class GlimpseEnv(gym.Env[Observation, Any]):
         self.observation_space = self.task.observation_space  # type: ignore[assignment]
         self.action_space = self.task.action_space
         self._episodes = Episodes(1, self.task)
+        self._scene: dict[str, Any] = {}  # the info of the episode; it stays the same
         self._window = HumanWindow() if render_mode == "human" else None
 
     def reset(
@@ -160,6 +161,8 @@ class GlimpseEnv(gym.Env[Observation, Any]):
         scene_seed = given["scene_seed"][ONLY] if "scene_seed" in given else drawn
         index = given["index"][ONLY] if "index" in given else None
         self.task.begin(self._episodes, ONLY, scene_seed, index)
+        facts = self.task.info(self._episodes, ONLY)
+        self._scene = {name: value if value.ndim else int(value) for name, value in facts.items()}
         self._show()
         return self._observation(), self._info()
 
@@ -203,8 +206,7 @@ class GlimpseEnv(gym.Env[Observation, Any]):
         return self.task.observe(self._episodes, ONLY)
 
     def _info(self) -> dict[str, Any]:
-        info = self.task.info(self._episodes, ONLY)
-        return {key: value if value.ndim else int(value) for key, value in info.items()}
+        return {**self._scene, "target_box": self._scene["target_box"].copy()}
 
 
 def checked_render_mode(render_mode: str | None) -> str | None:

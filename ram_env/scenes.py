@@ -166,8 +166,7 @@ class ScenePainter:
         if canvases is not self._canvases:
             self._set_canvases(canvases)
         canvases[rows] = 0
-        for distractor in range(plans.distractors.shape[-2]):
-            image, crop_row, crop_column, row, column = plans.distractors[..., distractor, :].T
+        for image, crop_row, crop_column, row, column in zip(*plans.distractors.T, strict=True):
             crops = self._crops[image, crop_row, crop_column]
             add_saturating(self._distractor_windows, (rows, row, column), crops)
         row, column = plans.corner.T

@@ -5,6 +5,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+from agents.files import sync_folder
 from agents.ram import RAM
 
 CHECKPOINT, PREVIOUS, FRESH = "checkpoint.zip", "checkpoint.previous.zip", ".checkpoint.new.zip"
@@ -16,6 +17,7 @@ def save_checkpoint(model: RAM, folder: Path) -> None:
     if (folder / CHECKPOINT).exists():
         os.replace(folder / CHECKPOINT, folder / PREVIOUS)
     os.replace(folder / FRESH, folder / CHECKPOINT)
+    sync_folder(folder)
 
 
 def load_checkpoint(folder: Path, env: Any, device: str) -> RAM | None:

@@ -2,6 +2,7 @@
 
 import io
 import pathlib
+import sys
 from abc import abstractmethod
 from collections import deque
 from collections.abc import Iterable
@@ -11,7 +12,8 @@ import torch
 from stable_baselines3.common.base_class import BaseAlgorithm
 from torch import Tensor
 
-from agents.config import RAMConfig
+from agents.config import RAMConfig, replace_settings
+from agents.networks import RAMNetworks
 from agents.policy import RAMPolicy
 from agents.pretrained import pretrained_path
 from agents.spaces import (
@@ -19,12 +21,47 @@ from agents.spaces import (
     glimpse_shape_of,
     make_action_space,
     make_observation_space,
+    num_classes_of,
 )
-from agents.storage import load_archive, pack_optimizer, save_archive, unpack_optimizer
+from agents.storage import (
+    TensorSpec,
+    load_archive,
+    pack_optimizer,
+    save_archive,
+    unpack_optimizer,
+)
+from ram_env.arguments import number_between, whole_number
 
 FORMAT = "ram-model"
 FORMAT_VERSION = 1
 SUCCESSES = "recent_successes"
+# What the optimisers of PyTorch that a policy may be given keep for each weight.
+MOMENTS = ("exp_avg", "exp_avg_sq", "max_exp_avg_sq", "momentum_buffer", "square_avg")
+
+
+def expected_tensors(header: dict[str, Any]) -> dict[str, TensorSpec]:
+    """Return what a model file must hold, and may hold of its optimiser, by its header.
+
+    Raises:
+        ValueError, KeyError, TypeError, RuntimeError: If the header is of no model.
+    """
+    for name in ("seed", "num_timesteps", "episodes", "updates"):
+        whole_number(name, header[name], 0)
+    number_between("seconds", header.get("seconds", 0.0), 0.0, sys.float_info.max)
+    config = replace_settings(RAMConfig(), header["config"])
+    glimpse_shape = glimpse_shape_of(make_observation_space(header["glimpse_shape"]))
+    num_classes = num_classes_of(make_action_space(header["action_space"]))
+    with torch.device("meta"):  # shapes alone: nothing is allocated
+        weights = RAMNetworks(glimpse_shape, num_classes, config).state_dict()
+    specs = {"policy.location_std": TensorSpec((), torch.float32)}
+    specs[SUCCESSES] = TensorSpec((None,), torch.bool, required=False)
+    for index, (name, weight) in enumerate(weights.items()):
+        spec = TensorSpec(tuple(weight.shape), weight.dtype)
+        specs[f"policy.networks.{name}"] = spec
+        for moment in MOMENTS:
+            specs[f"optimizer.{index}.{moment}"] = spec._replace(required=False)
+        specs[f"optimizer.{index}.step"] = TensorSpec((), torch.float32, required=False)
+    return specs
 
 
 class SafeFiles(BaseAlgorithm):
@@ -101,7 +138,7 @@ class SafeFiles(BaseAlgorithm):
         Raises:
             ValueError: If the file is not a model of this version, or does not fit the env.
         """
-        header, tensors = load_archive(path, FORMAT, FORMAT_VERSION)
+        header, tensors = load_archive(path, FORMAT, FORMAT_VERSION, expected_tensors)
         try:
             arguments: dict[str, Any] = {"seed": header["seed"], **header["config"], **kwargs}
             model = cls(env=None, device=device, _init_setup_model=False, **arguments)  # type: ignore[call-arg]

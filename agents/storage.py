@@ -2,10 +2,12 @@
 
 import io
 import json
+import math
 import os
 import pathlib
 import zipfile
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import torch
 from safetensors import SafetensorError
@@ -15,6 +17,14 @@ from torch import Tensor
 
 from agents.files import Path, write_atomically
 
+MAX_HEADER_BYTES = 2**20
+MAX_TENSOR_BYTES = 2**32
+MAX_LENGTH = 2**20  # of a dimension that may be of any length
+# What reading a file can raise that was not written by `save_archive`, or not as it is now.
+DAMAGES = (
+    zipfile.BadZipFile, KeyError, TypeError, SafetensorError, ValueError, RuntimeError, EOFError,
+    NotImplementedError, OverflowError, RecursionError,
+)  # fmt: skip
 HEADER_NAME = "header.json"
 TENSORS_NAME = "tensors.safetensors"
 
@@ -42,8 +52,19 @@ def save_archive(
         write(path)
 
 
+class TensorSpec(NamedTuple):
+    """What a tensor in an archive must be."""
+
+    shape: tuple[int | None, ...]  # None: any number
+    dtype: torch.dtype
+    required: bool = True
+
+
+Expect = Callable[[dict[str, Any]], dict[str, TensorSpec]]
+
+
 def load_archive(
-    path: Path | io.BufferedIOBase, format_name: str, version: int
+    path: Path | io.BufferedIOBase, format_name: str, version: int, expect: Expect | None = None
 ) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """Read a header and tensors, on the CPU.
 
@@ -51,29 +72,76 @@ def load_archive(
         path: File to read; `.zip` is added if it has no suffix and does not exist as it is.
         format_name: What the header must say under `format`.
         version: What it must say under `version`.
+        expect: Tells from the header which tensors there must and may be; they are looked at only
+            if sizes, names, shapes and types are these. None: any.
 
     Raises:
-        ValueError: If the file is damaged, or of another format or version.
+        ValueError: If the file is damaged, of another format or version, or holds anything but what
+            its header implies.
         FileNotFoundError: If there is none.
     """
     if isinstance(path, str | os.PathLike) and not pathlib.Path(path).exists():
         path = _with_suffix(path)
     try:
         with zipfile.ZipFile(path) as archive:
-            header = json.loads(archive.read(HEADER_NAME))
-            tensors = load_tensors(archive.read(TENSORS_NAME))
-        found = (header["format"], header["version"])
-    except (zipfile.BadZipFile, KeyError, TypeError, SafetensorError, ValueError) as error:
+            header = json.loads(_read_member(archive, HEADER_NAME, MAX_HEADER_BYTES))
+            found = (header["format"], header["version"])
+            if found == (format_name, version):
+                specs = expect(header) if expect is not None else None
+                return header, _read_tensors(archive, specs)
+    except DAMAGES as error:
         raise ValueError(
             f"`{path}` is damaged or not a {format_name} file ({error}): choose another file or "
             "save the model again."
         ) from error
-    if found != (format_name, version):
+    raise ValueError(
+        f"`{path}` must be a {format_name} file of version {version}, got {found[0]} of version"
+        f" {found[1]}: load it with the release that wrote it."
+    )
+
+
+def _read_member(archive: zipfile.ZipFile, name: str, max_bytes: int) -> bytes:
+    """Read a member of an archive, if it is as large as it may be; nothing is unpacked."""
+    info = archive.getinfo(name)
+    if info.compress_type != zipfile.ZIP_STORED:
+        raise ValueError(f"{name} is compressed")  # a few bytes could become any number
+    if info.file_size > max_bytes:
+        raise ValueError(f"{name} has {info.file_size:,} bytes, more than {max_bytes:,}")
+    return archive.read(name)
+
+
+def _read_tensors(
+    archive: zipfile.ZipFile, specs: dict[str, TensorSpec] | None
+) -> dict[str, Tensor]:
+    """Read the tensors of an archive, if they are what they must be."""
+    if specs is None:
+        return load_tensors(_read_member(archive, TENSORS_NAME, MAX_TENSOR_BYTES))
+    sizes = [
+        spec.dtype.itemsize * math.prod(MAX_LENGTH if side is None else side for side in spec.shape)
+        for spec in specs.values()
+    ]
+    max_bytes = min(sum(sizes) + MAX_HEADER_BYTES, MAX_TENSOR_BYTES)
+    tensors = load_tensors(_read_member(archive, TENSORS_NAME, max_bytes))
+    missing = [name for name, spec in specs.items() if spec.required and name not in tensors]
+    if missing:
+        raise ValueError(f"{missing[0]} is missing")
+    for name, value in tensors.items():
+        if name not in specs:
+            raise ValueError(f"{name} belongs to no such file")
+        _check_tensor(name, value, specs[name])
+    return tensors
+
+
+def _check_tensor(name: str, value: Tensor, spec: TensorSpec) -> None:
+    fits = value.dim() == len(spec.shape) and all(
+        wanted in (None, side) for wanted, side in zip(spec.shape, value.shape, strict=True)
+    )
+    if not fits or value.dtype != spec.dtype:
         raise ValueError(
-            f"`{path}` must be a {format_name} file of version {version}, got {found[0]} of version"
-            f" {found[1]}: load it with the release that wrote it."
+            f"{name} must be {spec.dtype} {spec.shape}, got {value.dtype} {tuple(value.shape)}"
         )
-    return header, tensors
+    if value.is_floating_point() and not torch.isfinite(value).all():
+        raise ValueError(f"{name} is not finite")
 
 
 def pack_optimizer(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:

@@ -18,6 +18,7 @@ import numpy as np
 from gymnasium.vector import VectorEnv
 
 from agents.pictures import EpisodeRecord
+from agents.pretrained_models import pretrained_rows
 from ram_env import SHORT_NAMES
 from ram_env.actions import ActionFormat
 from ram_env.scenes import frozen_scenes
@@ -288,6 +289,9 @@ def main(arguments: list[str] | None = None) -> None:
         print(json.dumps(dataclasses.asdict(evaluation), indent=2))
         return
     print(evaluation.describe())
+    if options.pretrained and options.split == "test":
+        committed = pretrained_rows()[options.pretrained]["error"]
+        print(f"  committed with the model: {committed:.2f} %")
     for glimpse, value in enumerate(evaluation.error_per_glimpse, start=1):
         print(f"  after glimpse {glimpse}: {value:.2f} %")
 

@@ -124,9 +124,9 @@ class RAMPolicy(BasePolicy):
         self.set_training_mode(False)
         tensors, is_batch = self.obs_to_tensor(observation)
         assert isinstance(tensors, dict)
-        # Float32 even if a callback calls this within a training in mixed precision.
         if state is None:
             self._random_gaze.manual_seed(0)  # so that an evaluation can be repeated
+        # Float32 even if a callback calls this within a training in mixed precision.
         with torch.no_grad(), torch.autocast(self.device.type, enabled=False):
             memory = self._memory(state, episode_start, len(tensors["location"]))
             thought = self(tensors, memory)
@@ -152,12 +152,12 @@ class RAMPolicy(BasePolicy):
 
     def _act(self, thought: Thought, deterministic: bool) -> np.ndarray:
         """Return the actions that follow from a thought."""
-        if deterministic and self.config.gaze == "random":
-            noise = torch.randn(thought.mean.shape, generator=self._random_gaze)
-            location = self.sample_location(thought.mean, noise.to(thought.mean.device))
-            return self.encode_actions(location, thought.logits)
         if deterministic:
-            return self.encode_actions(thought.mean, thought.logits)
+            location = thought.mean
+            if self.config.gaze == "random":
+                noise = torch.randn(location.shape, generator=self._random_gaze)
+                location = self.sample_location(location, noise.to(location.device))
+            return self.encode_actions(location, thought.logits)
         location = self.sample_location(thought.mean, torch.randn_like(thought.mean))
         logits = thought.logits
         if self.config.learn_class_from == "reward":

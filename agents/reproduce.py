@@ -16,7 +16,7 @@ from pathlib import Path
 
 from agents.paper_report import Report, ReportError
 from agents.paper_rows import ROWS, Row
-from agents.pretrained import keep_if_better
+from agents.pretrained_models import keep_if_better
 
 ROOT = Path(__file__).parent.parent
 

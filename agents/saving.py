@@ -15,7 +15,7 @@ from torch import Tensor
 from agents.config import RAMConfig, replace_settings
 from agents.networks import RAMNetworks
 from agents.policy import RAMPolicy
-from agents.pretrained import pretrained_path
+from agents.pretrained_models import pretrained_path
 from agents.spaces import (
     describe_action_space,
     glimpse_shape_of,

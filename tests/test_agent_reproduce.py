@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 import train
-from agents import RAM, pretrained, reproduce
+from agents import RAM, pretrained_models, reproduce
 from agents.baselines import make_parser as make_baselines_parser
 from agents.paper_report import KEYS, VERSION
 from agents.paper_rows import ROWS, Row
-from agents.pretrained import INDEX, keep_if_better, pretrained_path
+from agents.pretrained_models import INDEX, keep_if_better, pretrained_path
 from ram_env import SHORT_NAMES, TASKS
 
 TINY = Row("tiny", "centered", "default", 7, 1024, 1.07, dataset="digits")
@@ -59,7 +59,7 @@ def reproduced(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def use_tiny_rows(patch: pytest.MonkeyPatch, folder: Path) -> None:
     """Let the table be two rows of a moment, and ship models to the folder."""
     patch.setattr(reproduce, "ROWS", {"tiny": TINY, "net": NET})
-    patch.setattr(pretrained, "FOLDER", folder / "pretrained")
+    patch.setattr(pretrained_models, "FOLDER", folder / "pretrained")
 
 
 def arguments_for(folder: Path) -> list[str]:
@@ -99,12 +99,12 @@ def test_rows_are_what_their_runs_left(reproduced: Path) -> None:
 
 def test_the_model_of_a_task_is_shipped(reproduced: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is the row's model, without the optimiser, and loads by the name of its task."""
-    monkeypatch.setattr(pretrained, "FOLDER", reproduced / "pretrained")
+    monkeypatch.setattr(pretrained_models, "FOLDER", reproduced / "pretrained")
     assert sorted(path.name for path in (reproduced / "pretrained").iterdir()) == [
         "centered.zip",
         INDEX,
     ]
-    assert pretrained.pretrained_rows() == {"centered": read_rows(reproduced)["tiny"]}
+    assert pretrained_models.pretrained_rows() == {"centered": read_rows(reproduced)["tiny"]}
     model = RAM.from_pretrained("centered", device="cpu")
     own = RAM.load(reproduced / "runs" / "tiny" / "model.zip", device="cpu")
     for name, value in model.policy.state_dict().items():

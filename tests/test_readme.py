@@ -4,6 +4,7 @@ import json
 import os
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -43,6 +44,24 @@ def test_numbers_are_those_of_logged_runs(path: Path) -> None:
     assert cells[4] == f"{result['training_seconds'] / 60:.1f}"
     assert (result["dataset"], result["num_scenes"]) == ("mnist", 10_000)
     assert not config["commit"].endswith("-dirty")
+
+
+PAPER = json.loads((ROOT / "results" / "paper.json").read_text())["rows"]
+
+
+@pytest.mark.parametrize("result", PAPER, ids=lambda row: row["name"])
+def test_rows_of_the_papers_table_are_those_of_the_results(result: dict[str, Any]) -> None:
+    """A row that the README shows gives error, interval, episodes and minutes of paper.json."""
+    command = f"| `python -m agents.reproduce --rows {result['name']}` |"
+    for line in README.splitlines():
+        if line.startswith(command):
+            cells = [cell.strip() for cell in line.strip("|").split("|")]
+            assert cells[1] == (
+                f"**{result['error']:.2f} %** ({result['low']:.2f} to {result['high']:.2f})"
+            )
+            assert cells[3] == f"{result['episodes']:,}"
+            assert cells[4] == f"{result['minutes']:.1f}"
+    assert not result["commit"].endswith("-dirty")
 
 
 @pytest.mark.parametrize("env_id", TASKS)

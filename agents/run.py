@@ -76,8 +76,9 @@ class Run:
         self.options = dataclasses.replace(options, env_kwargs=env_kwargs)
         self._num_glimpses = task.num_glimpses
         self._model = self._make_model()
-        self._validation_scenes = FrozenScenes(options.env_id, env_kwargs, "validation")
-        self._test_scenes = FrozenScenes(options.env_id, env_kwargs, "test")
+        if self.leads:  # nobody else evaluates, and images take a while to read
+            self._validation_scenes = FrozenScenes(options.env_id, env_kwargs, "validation")
+            self._test_scenes = FrozenScenes(options.env_id, env_kwargs, "test")
         self.title = f"{options.task_name}, {describe_dataset(task.dataset.name)}"
         self.stopped_early = False
         if launched_size() is not None:

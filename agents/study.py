@@ -152,7 +152,7 @@ def draw(curves: list[Curve], title: str) -> Figure:
         axes.axvline(curve.trained_on, color="#868E96", linestyle=":", label="trained on")
         axes.set_xlabel(curve.x_label)
         axes.set_ylabel("test error / percent")
-        axes.set_ylim(bottom=0)
+        axes.set_ylim(0, 1.2 * max(point.high for point in curve.points))  # room for the legend
         axes.grid(alpha=0.3)
         axes.legend(frameon=False)
     return figure

@@ -149,14 +149,29 @@ def _read_idx_split(
 ) -> ImageDataset:
     """Read only the two files that hold the split, and check them whole."""
     pair = (TEST_IMAGES, TEST_LABELS) if split == "test" else (TRAIN_IMAGES, TRAIN_LABELS)
-    images = read_idx_images(files[pair[0]], sha256s.get(pair[0]))
-    labels = read_idx_labels(files[pair[1]], sha256s.get(pair[1]))
-    whole = ImageDataset(images, labels, num_classes, name)
+    paths, hashes = tuple(files[file] for file in pair), tuple(sha256s.get(file) for file in pair)
+    minimum = 1 if split == "test" else _VALIDATION_PART
+    whole = _read_idx_pair(paths, hashes, name, num_classes, minimum)
     if split == "test":
         return whole
-    _require_images(whole, _VALIDATION_PART)
+    images = whole.images
     num_train = len(images) - len(images) // _VALIDATION_PART
     return _select(whole, slice(num_train) if split == "train" else slice(num_train, None))
+
+
+@functools.lru_cache(maxsize=2)  # training and validation images lie in the same files
+def _read_idx_pair(
+    paths: tuple[Path, ...],
+    sha256s: tuple[str | None, ...],
+    name: str,
+    num_classes: int,
+    minimum: int,
+) -> ImageDataset:
+    """Read a file of images and one of labels; what fails is not remembered."""
+    images = read_idx_images(paths[0], sha256s[0])
+    whole = ImageDataset(images, read_idx_labels(paths[1], sha256s[1]), num_classes, name)
+    _require_images(whole, minimum)
+    return whole
 
 
 @functools.cache

@@ -59,11 +59,11 @@ class Row:
 ROWS: dict[str, Row] = {
     row.name: row
     for row in (
-        # Headline rows: about an hour each on two cores that multiply bfloat16 natively.
+        # Headline rows: 40 to 60 minutes each on two cores that multiply bfloat16 natively.
         Row("cluttered", "cluttered", "default", 8, 16 * MILLION, 4.04, distortion=0.1),
-        Row("centered", "centered", "default", 7, 20 * MILLION, 1.07, distortion=0.1),
-        Row("translated", "translated", "default", 8, 16 * MILLION, 1.20, distortion=0.1),
-        Row("cluttered100", "cluttered100", "default", 8, 14 * MILLION, 8.11, distortion=0.1),
+        Row("centered", "centered", "default", 7, 14 * MILLION, 1.07, distortion=0.1),
+        Row("translated", "translated", "default", 8, 10 * MILLION, 1.20, distortion=0.1),
+        Row("cluttered100", "cluttered100", "default", 8, 10 * MILLION, 8.11, distortion=0.1),
         # About 20 minutes each.
         Row("cluttered-6", "cluttered", "default", 6, 7 * MILLION, 4.08, distortion=0.1),
         Row("cluttered-4", "cluttered", "default", 4, 10 * MILLION, 4.96, distortion=0.1),

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from gymnasium.error import ResetNeeded
 from gymnasium.vector import AutoresetMode, SyncVectorEnv, VectorEnv
-from gymnasium.wrappers.vector import RecordEpisodeStatistics
 from helpers import (
     FORMATS,
     IDS,
@@ -466,21 +465,6 @@ def test_autoreset_mode_by_value(mode: AutoresetMode) -> None:
     assert "autoreset_mode" not in GlimpseEnv.metadata
     # The class attribute is the default, whatever its instances were made with.
     assert GlimpseVectorEnv.metadata["autoreset_mode"] is AutoresetMode.NEXT_STEP
-
-
-@by_mode
-def test_record_episode_statistics(mode: AutoresetMode) -> None:
-    """Gymnasium's statistics of returns and lengths are those of the game."""
-    envs = RecordEpisodeStatistics(make_native(3, mode, num_glimpses=4, reward="every_step"))
-    _, infos = envs.reset(seed=0)
-    actions = np.zeros((3, 12), np.float32)
-    actions[np.arange(3), 2 + infos["label"]] = 1
-    actions[2, 2:] = 0
-    actions[2, 2 + (infos["label"][2] + 1) % 10] = 1
-    for _ in range(4):
-        results = envs.step(actions)
-    assert results[4]["episode"]["r"].tolist() == [1, 1, 0]
-    assert results[4]["episode"]["l"].tolist() == [4, 4, 4]
 
 
 def test_render_returns_one_picture_per_env() -> None:

@@ -10,7 +10,7 @@ from functools import cache
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
-from ram_env.retina import location_to_pixel, window_side
+from ram_env.retina import lay_scales, location_to_pixel, window_side
 
 Color = tuple[int, int, int]
 
@@ -64,15 +64,7 @@ def foveate(glimpse: np.ndarray) -> np.ndarray:
         uint8 (w, w) with w = g * 2**(K-1), the canvas pixels under the coarsest window: exact in
         the finest window, in blocks of 2**k x 2**k pixels where only scale k reaches.
     """
-    num_scales, patch_size, _ = glimpse.shape
-    side = window_side(patch_size, num_scales - 1)
-    picture = np.empty((side, side), np.uint8)
-    for scale in reversed(range(num_scales)):
-        enlarged = np.rint(glimpse[scale] * 255).astype(np.uint8)
-        enlarged = enlarged.repeat(2**scale, axis=0).repeat(2**scale, axis=1)
-        start = side // 2 - len(enlarged) // 2
-        picture[start : start + len(enlarged), start : start + len(enlarged)] = enlarged
-    return picture
+    return lay_scales(np.rint(glimpse * 255).astype(np.uint8))
 
 
 def fit(picture: np.ndarray, side: int) -> Image.Image:

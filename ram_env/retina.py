@@ -61,6 +61,11 @@ def window_side(patch_size: int, scale: int) -> int:
     return patch_size * 2**scale
 
 
+def window_start(patch_size: int, num_scales: int, scale: int) -> int:
+    """Return how far a scale's window begins below and right of the widest, in canvas pixels."""
+    return window_side(patch_size, num_scales - 1) // 2 - window_side(patch_size, scale) // 2
+
+
 def sliding_windows(images: np.ndarray, height: int, width: int) -> np.ndarray:
     """View every window of some images without copying; writing to a window writes to its image.
 
@@ -117,7 +122,8 @@ class Canvases:
         self._windows = {}
         for scale in range(num_scales):
             side = window_side(patch_size, scale)
-            margin = before - side // 2  # lets windows[b, row, column] begin where the rule says
+            # Lets windows[b, row, column] begin where the rule says.
+            margin = window_start(patch_size, num_scales, scale)
             self._windows[scale] = sliding_windows(padded[:, margin:, margin:], side, side)
 
     def crop(self, rows: Rows, pixels: np.ndarray, scale: int) -> np.ndarray:
@@ -191,3 +197,26 @@ def sum_2x2(values: np.ndarray, dtype: type[np.unsignedinteger]) -> np.ndarray:
     """Add up blocks of 2x2: unsigned (..., 2h, 2w) -> `dtype` (..., h, w)."""
     vertical = np.add(values[..., ::2, :], values[..., 1::2, :], dtype=dtype)
     return vertical[..., ::2] + vertical[..., 1::2]
+
+
+def lay_scales(glimpses: np.ndarray) -> np.ndarray:
+    """Lay the scales of glimpses over each other as they were taken, the finest on top.
+
+    Args:
+        glimpses: Any dtype, (..., K, g, g), finest scale first.
+
+    Returns:
+        One value per pixel of the widest window, (..., w, w) with w = g * 2**(K - 1).
+    """
+    num_scales, side = glimpses.shape[-3], glimpses.shape[-1]
+    look = enlarge(glimpses[..., num_scales - 1, :, :], 2 ** (num_scales - 1))
+    for scale in reversed(range(num_scales - 1)):
+        start = window_start(side, num_scales, scale)
+        inside = slice(start, start + window_side(side, scale))
+        look[..., inside, inside] = enlarge(glimpses[..., scale, :, :], 2**scale)
+    return look
+
+
+def enlarge(values: np.ndarray, factor: int) -> np.ndarray:
+    """Make each value a block of factor x factor: (..., h, w) -> (..., h * factor, w * factor)."""
+    return values.repeat(factor, axis=-1).repeat(factor, axis=-2)

@@ -201,13 +201,10 @@ class GlimpseVectorEnv(VectorEnv[Observation, Any, np.ndarray]):
         if self.autoreset_mode != AutoresetMode.SAME_STEP:
             return self._place(rows, verdict)
         observation = self.task.observe(self._episodes, rows)
-        final_obs = np.full(self.num_envs, None, dtype=object)
-        for position, row in enumerate(rows):
-            final_obs[row] = {key: value[position] for key, value in observation.items()}
         ended_mask = np.zeros(self.num_envs, dtype=bool)
         ended_mask[rows] = True
         return {
-            "final_obs": final_obs,
+            "final_obs": split_observation(observation, rows, self.num_envs),
             "_final_obs": ended_mask,
             "final_info": self._place(rows, self.task.info(self._episodes, rows) | verdict),
             "_final_info": ended_mask.copy(),
@@ -239,6 +236,23 @@ class GlimpseVectorEnv(VectorEnv[Observation, Any, np.ndarray]):
                 f"got {len(seed)}."
             )
         return [None if value is None else whole_number("seed", value, 0) for value in seed]
+
+
+def split_observation(observation: Observation, rows: np.ndarray, num_envs: int) -> np.ndarray:
+    """Lay out the observations of some sub-envs as Gymnasium does in `final_obs`.
+
+    Args:
+        observation: Arrays (M, ...).
+        rows: The sub-env that each is of, int64 (M,).
+        num_envs: B.
+
+    Returns:
+        One dict per sub-env, None for the others: object (B,).
+    """
+    split = np.full(num_envs, None, dtype=object)
+    for position, row in enumerate(rows):
+        split[row] = {key: value[position] for key, value in observation.items()}
+    return split
 
 
 def _autoreset_mode(mode: str | AutoresetMode) -> AutoresetMode:

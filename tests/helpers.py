@@ -112,3 +112,49 @@ def assert_same_rollout(
             masks = [{"reset_mask": results[2].copy()} for _ in range(2)]
             restarted = one.reset(options=masks[0]), other.reset(options=masks[1])
             assert_identical(*restarted, f"reset after step {step}")
+
+
+def assert_same_whatever_resets(
+    one: VectorEnv[Any, Any, Any], other: VectorEnv[Any, Any, Any], seed: int, num_steps: int
+) -> None:
+    """Reset two vector envs of digits with masks, seeds and scalar options at random moments.
+
+    All that they return must be equal, and so must their generators be in the end.
+    """
+    rng = np.random.default_rng(seed)
+    num_envs, mode = one.num_envs, one.metadata["autoreset_mode"]
+    assert_identical(one.reset(seed=seed), other.reset(seed=seed))
+    ended = np.zeros(num_envs, bool)
+    for step in range(num_steps):
+        must_reset = ended & (mode == AutoresetMode.DISABLED)
+        if must_reset.any() or rng.random() < 0.3:
+            seeds, options = random_reset(rng, must_reset)
+            # Each gets its own options: SyncVectorEnv takes the mask out of them.
+            restarted = one.reset(seed=seeds, options=dict(options) or None)
+            expected = other.reset(seed=seeds, options=dict(options) or None)
+            assert_identical(restarted, expected, f"reset {step}")
+            assert one.np_random_seed == other.np_random_seed
+            ended[options.get("reset_mask", np.ones(num_envs, bool))] = False
+        else:
+            actions = random_actions(rng, one)
+            results = one.step(actions)
+            assert_identical(results, other.step(actions), f"step {step}")
+            ended = results[2].copy()
+    states = [[each.bit_generator.state for each in envs.np_random] for envs in (one, other)]  # type: ignore[attr-defined]
+    assert states[0] == states[1]
+
+
+def random_reset(rng: np.random.Generator, must_reset: np.ndarray) -> tuple[Any, dict[str, Any]]:
+    """Return seeds and options of a reset of some envs, at least of those that must be reset."""
+    num_envs = len(must_reset)
+    mixed = [None if rng.random() < 0.5 else int(rng.integers(99)) for _ in range(num_envs)]
+    seeds: Any = [None, int(rng.integers(99)), mixed, [None] * num_envs][rng.integers(4)]
+    options: dict[str, Any] = {}
+    if rng.random() < 0.7:
+        options["reset_mask"] = must_reset | (rng.random(num_envs) < 0.5)
+        options["reset_mask"][rng.integers(num_envs)] |= not options["reset_mask"].any()
+    if rng.random() < 0.5:
+        options["index"] = int(rng.integers(1297))
+    if rng.random() < 0.5:
+        options["scene_seed"] = int(rng.integers(2**63 - 1))
+    return seeds, options

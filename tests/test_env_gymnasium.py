@@ -13,7 +13,6 @@ from gymnasium.envs.registration import EnvSpec
 from gymnasium.error import ResetNeeded
 from gymnasium.utils.env_checker import check_env
 from gymnasium.vector import AutoresetMode
-from gymnasium.wrappers import RecordEpisodeStatistics
 from helpers import FORMATS, IDS, assert_identical, random_actions, rollout
 
 from ram_env import SHORT_NAMES, TASKS
@@ -219,18 +218,6 @@ def test_wrappers_do_not_change_the_game() -> None:
     assert_identical(list(rollout(wrapped, 20, seed=0)), list(rollout(bare, 20, seed=0)))
     with pytest.raises(ResetNeeded):
         gym.make("GlimpseMNIST-v0", dataset="digits").step(np.zeros(12, np.float32))
-
-
-def test_record_episode_statistics() -> None:
-    """Gymnasium's statistics are the return and the length of the episode."""
-    env = RecordEpisodeStatistics(
-        gym.make("GlimpseMNIST-v0", dataset="digits", num_glimpses=4, reward="every_step")
-    )
-    _, info = env.reset(seed=0)
-    action = np.zeros(12, np.float32)
-    action[2 + info["label"]] = 1
-    infos = [env.step(action)[4] for _ in range(4)]
-    assert (infos[-1]["episode"]["r"], infos[-1]["episode"]["l"]) == (1, 4)
 
 
 @pytest.mark.parametrize("task_id", IDS)

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from configparser import ConfigParser
 from pathlib import Path
 
 import pytest
@@ -75,9 +76,10 @@ def test_import_loads_reads_and_fetches_nothing(watched: Path) -> None:
 
 def test_all_modules_load_no_heavy_package(watched: Path) -> None:
     """No module of the package needs more than numpy, Pillow and Gymnasium to be imported."""
-    modules = sorted(path.stem for path in (ROOT / "ram_env").glob("*.py"))
-    assert "vector_env" in modules
-    imports = "".join(f"import ram_env.{name}\n" for name in modules if name != "__init__")
+    paths = sorted(path.relative_to(ROOT) for path in (ROOT / "ram_env").rglob("*.py"))
+    modules = [".".join(path.with_suffix("").parts).removesuffix(".__init__") for path in paths]
+    assert {"ram_env", "ram_env.vector_env", "ram_env.wrappers.vector"} < set(modules)
+    imports = "".join(f"import {name}\n" for name in modules)
     assert run(WATCH + imports + REPORT.format(HEAVY), watched) == ["[]", "[]"]
 
 
@@ -103,3 +105,15 @@ def test_digits_need_scikit_learn_only(watched: Path) -> None:
     program = 'import ram_env.datasets\nram_env.datasets.load_dataset("digits")'
     loaded = run("import sys\ntouched = []\n" + program + REPORT.format(heavy), watched)
     assert loaded == ["['sklearn']", "[]"]
+
+
+def test_all_packages_are_installed() -> None:
+    """Each folder of modules under `ram_env` and `agents` is a package that setup.cfg names."""
+    settings = ConfigParser()
+    settings.read(ROOT / "setup.cfg", encoding="utf-8")
+    folders = {
+        ".".join(path.parent.relative_to(ROOT).parts)
+        for package in ("ram_env", "agents")
+        for path in (ROOT / package).rglob("*.py")
+    }
+    assert set(settings["options"]["packages"].split()) == folders

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from gymnasium.error import ResetNeeded
 from gymnasium.vector import AutoresetMode, SyncVectorEnv, VectorEnv
-from gymnasium.wrappers.vector import RecordEpisodeStatistics
 from helpers import (
     FORMATS,
     IDS,
     assert_identical,
     assert_same_rollout,
+    assert_same_whatever_resets,
     random_action,
     random_actions,
     stack_actions,
@@ -105,37 +105,8 @@ def test_any_history_of_resets_and_steps_is_equal(
     seed: int, action_format: str, mode: AutoresetMode
 ) -> None:
     """Masks, seeds and scalar options at random moments leave the two equal, infos included."""
-    pair: tuple[Any, Any] = make_pair(3, mode, action_format=action_format, num_glimpses=3)
-    native, single = pair
-    rng = np.random.default_rng(seed)
-    assert_identical(native.reset(seed=seed), single.reset(seed=seed))
-    ended = np.zeros(3, bool)
-    for step in range(120):
-        must_reset = mode == AutoresetMode.DISABLED and ended.any()
-        if must_reset or rng.random() < 0.3:
-            seeds: Any = [None, int(rng.integers(99)), [4, None, 5], [None] * 3][rng.integers(4)]
-            options: dict[str, Any] = {}
-            if rng.random() < 0.7:
-                options["reset_mask"] = ended | (rng.random(3) < 0.5)
-                if not options["reset_mask"].any():
-                    options["reset_mask"][rng.integers(3)] = True
-            if rng.random() < 0.5:
-                options["index"] = int(rng.integers(1297))
-            if rng.random() < 0.5:
-                options["scene_seed"] = int(rng.integers(2**63 - 1))
-            given = options or None
-            # SyncVectorEnv takes the mask out of the options: each has its own.
-            expected = single.reset(seed=seeds, options=dict(options) if options else None)
-            assert_identical(native.reset(seed=seeds, options=given), expected, f"reset {step}")
-            assert native.np_random_seed == single.np_random_seed
-            ended[options.get("reset_mask", np.ones(3, bool))] = False
-        else:
-            actions = random_actions(rng, native)
-            results = native.step(actions)
-            assert_identical(results, single.step(actions), f"step {step}")
-            ended = results[2].copy()
-    states = [[one.bit_generator.state for one in envs.np_random] for envs in (native, single)]
-    assert states[0] == states[1]
+    pair = make_pair(3, mode, action_format=action_format, num_glimpses=3)
+    assert_same_whatever_resets(*pair, seed=seed, num_steps=120)
 
 
 @pytest.mark.parametrize("task_id", IDS)
@@ -494,21 +465,6 @@ def test_autoreset_mode_by_value(mode: AutoresetMode) -> None:
     assert "autoreset_mode" not in GlimpseEnv.metadata
     # The class attribute is the default, whatever its instances were made with.
     assert GlimpseVectorEnv.metadata["autoreset_mode"] is AutoresetMode.NEXT_STEP
-
-
-@by_mode
-def test_record_episode_statistics(mode: AutoresetMode) -> None:
-    """Gymnasium's statistics of returns and lengths are those of the game."""
-    envs = RecordEpisodeStatistics(make_native(3, mode, num_glimpses=4, reward="every_step"))
-    _, infos = envs.reset(seed=0)
-    actions = np.zeros((3, 12), np.float32)
-    actions[np.arange(3), 2 + infos["label"]] = 1
-    actions[2, 2:] = 0
-    actions[2, 2 + (infos["label"][2] + 1) % 10] = 1
-    for _ in range(4):
-        results = envs.step(actions)
-    assert results[4]["episode"]["r"].tolist() == [1, 1, 0]
-    assert results[4]["episode"]["l"].tolist() == [4, 4, 4]
 
 
 def test_render_returns_one_picture_per_env() -> None:

@@ -1,0 +1,218 @@
+"""What agents have seen in their episodes, kept and shown as a whole. No scene is looked into.
+
+Leading axes are as the caller has them, as in the retina: one of M episodes, or none for a single
+episode.
+"""
+
+import math
+from abc import ABC, abstractmethod
+from typing import Any
+
+import numpy as np
+from gymnasium import spaces
+
+from ram_env.arguments import check_memory
+from ram_env.env import Observation
+from ram_env.retina import (
+    PixelGrid,
+    Rows,
+    enlarge,
+    lay_scales,
+    padded_shape,
+    sliding_windows,
+    window_side,
+)
+from ram_env.task import GlimpseTask
+
+
+class Memory(ABC):
+    """What was seen in B episodes so far, one per row.
+
+    Args:
+        num_episodes: B.
+        task: The task that is played.
+
+    Attributes:
+        space: Of what is shown of one episode.
+
+    Raises:
+        ValueError: If so much does not fit into memory.
+    """
+
+    space: spaces.Dict
+
+    @abstractmethod
+    def __init__(self, num_episodes: int, task: GlimpseTask) -> None:
+        """Allocate the memory, empty."""
+
+    def begin(self, rows: Rows, observation: Observation) -> None:
+        """Forget episodes, and take note of the first observation of those that follow."""
+        self.forget(rows)
+        self.add(rows, observation)
+
+    @abstractmethod
+    def forget(self, rows: Rows) -> None:
+        """Forget all that was seen in some episodes."""
+
+    @abstractmethod
+    def add(self, rows: Rows, observation: Observation) -> None:
+        """Take note of the next observation of some episodes; one shown again changes nothing.
+
+        Args:
+            rows: The episodes.
+            observation: `glimpse`, float32 (..., K, g, g), and `location`, float32 (..., 2).
+        """
+
+    @abstractmethod
+    def show(self, rows: Rows) -> Observation:
+        """Return what was seen in some episodes, in fresh arrays."""
+
+
+class HistoryMemory(Memory):
+    """All glimpses and their locations, in the order of time, padded with 0 to T."""
+
+    def __init__(self, num_episodes: int, task: GlimpseTask) -> None:
+        """Allocate the memory, empty."""
+        length, side = task.num_glimpses, task.patch_size
+        glimpse_shape = (length, task.num_scales, side, side)
+        check_memory(
+            2 * 4 * num_episodes * length * (task.num_scales * side**2 + 3),  # kept and shown
+            f"the histories of {num_episodes} envs of `num_glimpses` {length}",
+            "choose smaller numbers",
+        )
+        self.space = spaces.Dict(
+            glimpse=spaces.Box(0.0, 1.0, glimpse_shape, dtype=np.float32),
+            location=spaces.Box(-1.0, 1.0, (length, 2), dtype=np.float32),
+            mask=spaces.Box(0.0, 1.0, (length,), dtype=np.float32),
+        )
+        self._glimpses = np.zeros((num_episodes, *glimpse_shape), dtype=np.float32)
+        self._locations = np.zeros((num_episodes, length, 2), dtype=np.float32)
+        self._num_seen = np.zeros(num_episodes, dtype=np.int64)
+        self._times = np.arange(length)
+
+    def forget(self, rows: Rows) -> None:
+        """Fill the rows with 0."""
+        self._glimpses[rows] = 0.0
+        self._locations[rows] = 0.0
+        self._num_seen[rows] = 0
+
+    def add(self, rows: Rows, observation: Observation) -> None:
+        """Write the glimpse behind those before it."""
+        # The step that scores shows the last glimpse again: that one is written over itself.
+        time = np.minimum(self._num_seen[rows], self._times[-1])
+        self._glimpses[rows, time] = observation["glimpse"]
+        self._locations[rows, time] = observation["location"]
+        self._num_seen[rows] = time + 1
+
+    def show(self, rows: Rows) -> Observation:
+        """Return the history.
+
+        Returns:
+            `glimpse`, float32 (..., T, K, g, g) in [0, 1], `location`, float32 (..., T, 2) in
+            [-1, 1], and `mask`, float32 (..., T): 1 where there is a glimpse, else 0.
+        """
+        return {
+            "glimpse": self._glimpses.take(rows, axis=0),
+            "location": self._locations.take(rows, axis=0),
+            "mask": (self._times < self._num_seen[rows][..., None]).astype(np.float32),
+        }
+
+
+class CanvasMemory(Memory):
+    """A canvas on which every glimpse is painted where it was taken.
+
+    Each pixel has the value of the finest scale that has seen it, the latest among equal ones. A
+    sample of scale k fills the 2**k x 2**k pixels that it is the mean of.
+    """
+
+    def __init__(self, num_episodes: int, task: GlimpseTask) -> None:
+        """Allocate the memory, empty."""
+        (height, width), side, num_scales = task.canvas_shape, task.patch_size, task.num_scales
+        # With a border in which every window finds room, as the retina has it: none is cut.
+        padded = padded_shape(task.canvas_shape, side, num_scales)
+        glimpse_shape = (num_scales, side, side)
+        bytes_shown = 4 * (2 * height * width + 2 * math.prod(glimpse_shape))
+        check_memory(
+            num_episodes * (5 * math.prod(padded) + bytes_shown),
+            f"what {num_episodes} envs of `canvas_size` {height}x{width} have seen",
+            "choose smaller numbers",
+        )
+        self.space = spaces.Dict(
+            glimpse=task.observation_space["glimpse"],
+            location=task.observation_space["location"],
+            canvas=spaces.Box(0.0, 1.0, (height, width), dtype=np.float32),
+            seen=spaces.Box(0.0, 1.0, (height, width), dtype=np.float32),
+        )
+        self._glimpses = np.zeros((num_episodes, *glimpse_shape), dtype=np.float32)
+        self._locations = np.zeros((num_episodes, 2), dtype=np.float32)
+        self._values = np.zeros((num_episodes, *padded), dtype=np.float32)
+        self._unseen = num_scales  # coarser than all scales
+        self._finest = np.full((num_episodes, *padded), self._unseen, dtype=np.int8)
+        widest = window_side(side, num_scales - 1)
+        before = widest // 2
+        on_canvas = np.s_[:, before : before + height, before : before + width]
+        self._visible_values = self._values[on_canvas]
+        self._visible_finest = self._finest[on_canvas]
+        self._value_windows = sliding_windows(self._values, widest, widest)
+        self._finest_windows = sliding_windows(self._finest, widest, widest)
+        scales = np.arange(num_scales, dtype=np.int8)[:, None, None]
+        self._scale_of_look = lay_scales(enlarge(scales, side))  # (w, w)
+        self._pixel_grid = PixelGrid(task.canvas_shape)
+
+    def forget(self, rows: Rows) -> None:
+        """Paint the canvas black, and call it unseen."""
+        self._values[rows] = 0.0
+        self._finest[rows] = self._unseen
+
+    def add(self, rows: Rows, observation: Observation) -> None:
+        """Paint the glimpse over all that is not finer."""
+        self._glimpses[rows] = observation["glimpse"]
+        self._locations[rows] = observation["location"]
+        row, column = self._pixel_grid.pixels_at(observation["location"]).T
+        window = (rows, row, column)
+        look = lay_scales(observation["glimpse"])
+        finest = self._finest_windows[window]
+        np.copyto(look, self._value_windows[window], where=finest < self._scale_of_look)
+        self._value_windows[window] = look
+        self._finest_windows[window] = np.minimum(finest, self._scale_of_look)
+
+    def show(self, rows: Rows) -> Observation:
+        """Return the canvas beside the latest observation.
+
+        Returns:
+            `glimpse`, float32 (..., K, g, g) in [0, 1], `location`, float32 (..., 2) in [-1, 1],
+            `canvas`, float32 (..., H, W) in [0, 1], 0 where nothing was seen, and `seen`, float32
+            (..., H, W): 1 where something was seen, else 0.
+        """
+        canvas = self._visible_values[rows]
+        return {
+            "glimpse": self._glimpses.take(rows, axis=0),
+            "location": self._locations.take(rows, axis=0),
+            # Several rows are a copy already, a single one is a view.
+            "canvas": canvas if isinstance(rows, np.ndarray) else canvas.copy(),
+            "seen": (self._visible_finest[rows] < self._unseen).astype(np.float32),
+        }
+
+
+def task_of(env: Any, space: spaces.Space[Any]) -> GlimpseTask:
+    """Return the task of an env, or of many, that shows what the task does.
+
+    Args:
+        env: A gymnasium env or vector env.
+        space: Of what one env shows.
+
+    Raises:
+        ValueError: If it is no env of this package, or wrappers show something else.
+    """
+    task = getattr(env.unwrapped, "task", None)
+    if not isinstance(task, GlimpseTask):
+        raise ValueError(
+            "`env` must be a GlimpseEnv or, for a vector wrapper, a GlimpseVectorEnv, got "
+            f"{env.unwrapped}: the envs of Gymnasium's vector envs are wrapped one by one."
+        )
+    if space != task.observation_space:
+        raise ValueError(
+            f"`env` must show the observation of its task, {task.observation_space}, got {env}: "
+            "put this wrapper inside those that change the observation."
+        )
+    return task

@@ -1,0 +1,99 @@
+"""Memory around a vector env: the wrappers of `ram_env.wrappers` for many games at once."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+from gymnasium.vector import AutoresetMode, VectorEnv, VectorWrapper
+from gymnasium.vector.utils import batch_space
+
+from ram_env.env import Observation
+from ram_env.vector_env import Infos, split_observation
+from ram_env.wrappers.memory import CanvasMemory, HistoryMemory, Memory, task_of
+
+__all__ = ["GlimpseHistory", "SeenCanvas"]
+
+
+class VectorMemoryWrapper(VectorWrapper[Observation, Any, Observation, Any, np.ndarray]):
+    """Show what a memory holds instead of the latest observations alone.
+
+    For the same seed it returns bit for bit, infos included, what `SyncVectorEnv` over wrapped
+    single envs returns, in every autoreset mode. Observations are fresh arrays.
+
+    Args:
+        env: A `GlimpseVectorEnv`, also one in wrappers that leave the observations as they are.
+
+    Raises:
+        TypeError: If it is no vector env.
+        ValueError: If it is another vector env, or shows other observations.
+    """
+
+    memory_type: ClassVar[type[Memory]]
+
+    def __init__(self, env: VectorEnv[Observation, Any, np.ndarray]) -> None:
+        """Wrap the env; nothing is reset."""
+        super().__init__(env)
+        task = task_of(env, env.single_observation_space)
+        self._memory = self.memory_type(env.num_envs, task)
+        self.single_observation_space = self._memory.space
+        self.observation_space = batch_space(self._memory.space, env.num_envs)
+        self._in_same_step = env.metadata["autoreset_mode"] == AutoresetMode.SAME_STEP
+        self._in_next_step = env.metadata["autoreset_mode"] == AutoresetMode.NEXT_STEP
+        self._restarting = np.zeros(env.num_envs, dtype=bool)  # in the next step
+        self._all = np.arange(env.num_envs)
+
+    def reset(
+        self,
+        *,
+        seed: int | Sequence[int | None] | None = None,
+        options: dict[str, Any] | None = None,
+    ) -> tuple[Observation, Infos]:
+        """Start an episode in all sub-envs, or in those of `options["reset_mask"]`."""
+        # Read first: some wrappers of Gymnasium take the mask out of the options.
+        mask = (options or {}).get("reset_mask")
+        observation, infos = self.env.reset(seed=seed, options=options)  # type: ignore[arg-type]
+        started = np.ones(self.num_envs, dtype=bool) if mask is None else mask
+        self._take_note(self._memory.begin, started, observation)
+        self._restarting &= ~started
+        return self._memory.show(self._all), infos
+
+    def step(self, actions: Any) -> tuple[Observation, np.ndarray, np.ndarray, np.ndarray, Infos]:
+        """Take one action in each sub-env, and remember what it showed.
+
+        Returns:
+            What the env returns, with the observations of the wrapper; also in `final_obs`.
+        """
+        observation, rewards, terminations, truncations, infos = self.env.step(actions)
+        ended = terminations | truncations
+        if self._in_same_step and ended.any():
+            # Nothing to add: the last step of an episode shows the last glimpse again.
+            rows = np.flatnonzero(ended)
+            final_obs = split_observation(self._memory.show(rows), rows, self.num_envs)
+            infos = {**infos, "final_obs": final_obs}
+        restarted = ended if self._in_same_step else self._restarting
+        self._take_note(self._memory.begin, restarted, observation)
+        self._take_note(self._memory.add, ~restarted, observation)
+        if self._in_next_step:
+            self._restarting = ended
+        return self._memory.show(self._all), rewards, terminations, truncations, infos
+
+    def _take_note(
+        self, note: Callable[[np.ndarray, Observation], None], mask: np.ndarray, batch: Observation
+    ) -> None:
+        """Begin or go on with the episodes of a mask, bool (num_envs,)."""
+        if mask.all():
+            note(self._all, batch)
+        elif mask.any():
+            note(np.flatnonzero(mask), {key: value[mask] for key, value in batch.items()})
+
+
+class GlimpseHistory(VectorMemoryWrapper):
+    """Show all glimpses of the episodes so far: see `ram_env.wrappers.GlimpseHistory`."""
+
+    memory_type = HistoryMemory
+
+
+class SeenCanvas(VectorMemoryWrapper):
+    """Show canvases of all that was seen so far: see `ram_env.wrappers.SeenCanvas`."""
+
+    memory_type = CanvasMemory

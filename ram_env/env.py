@@ -132,6 +132,7 @@ class GlimpseEnv(gym.Env[Observation, Any]):
         """Make the env; `task_arguments` are those of the table above.
 
         Raises:
+            TypeError: If an argument is unknown.
             ValueError: If an argument is out of its range or does not fit the others.
         """
         self.render_mode = checked_render_mode(render_mode)

@@ -425,12 +425,17 @@ def make_task(arguments: dict[str, Any]) -> GlimpseTask:
     """Make a task of the arguments that an env was given.
 
     Raises:
-        ValueError: If an argument is unknown, out of its range or does not fit the others.
+        TypeError: If an argument is unknown.
+        ValueError: If one is out of its range or does not fit the others.
     """
     known = list(inspect.signature(GlimpseTask).parameters)
     for name in arguments:
         if name not in known:
             near = difflib.get_close_matches(name, known, n=1)
             hint = f" Did you mean `{near[0]}`?" if near else ""
-            raise ValueError(f"`{name}` is no argument: they are {', '.join(known)}.{hint}")
+            # In Python's own words, which some libraries look for to try without the argument.
+            raise TypeError(
+                f"got an unexpected keyword argument {name!r}: the arguments are "
+                f"{', '.join(known)}.{hint}"
+            )
     return GlimpseTask(**arguments)

@@ -32,7 +32,8 @@ class GlimpseVectorEnv(VectorEnv[Observation, Any, np.ndarray]):
         task_arguments: Those of `GlimpseEnv`.
 
     Raises:
-        ValueError: If an argument is out of its range or does not fit the others.
+        TypeError: If an argument is unknown.
+        ValueError: If one is out of its range or does not fit the others.
     """
 
     metadata = {**GlimpseEnv.metadata, "autoreset_mode": AutoresetMode.NEXT_STEP}  # noqa: RUF012

@@ -527,7 +527,7 @@ def test_impossible_arguments_are_errors(arguments: dict[str, Any], message: str
 
 def test_unknown_argument_is_an_error() -> None:
     """A misspelt argument is not swallowed."""
-    with pytest.raises(ValueError, match="`num_glimpse` is no argument"):
+    with pytest.raises(TypeError, match="unexpected keyword argument 'num_glimpse'"):
         make_env(num_glimpse=3)
 
 

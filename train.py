@@ -1,4 +1,4 @@
-"""Train the Recurrent Attention Model on one of the tasks, from the command line.
+"""Train an agent, the Recurrent Attention Model or another, on one of the tasks.
 
     python train.py --env cluttered --minutes 10
 
@@ -6,11 +6,9 @@ leaves a run folder: the model, its error on the test set, and pictures of where
 """
 
 import argparse
-import difflib
-import importlib
-import json
 import os
 import sys
+import threading
 import time
 import warnings
 from pathlib import Path
@@ -18,79 +16,139 @@ from typing import TYPE_CHECKING, Any
 
 import gymnasium as gym
 
+from agents.algorithms import (
+    ALGORITHMS,
+    MEMORIES,
+    check_action_format,
+    check_memory,
+    choose_algorithm,
+)
+from agents.command_line import parse_pairs, positive_float, positive_int, resolve_env, seed
 from agents.config import PRESETS, make_config
 from ram_env import SHORT_NAMES
+from ram_env.actions import ActionFormat
+from ram_env.task import RewardRule
 
 if TYPE_CHECKING:
+    from agents.results import Evaluation
     from agents.run import Run
 
-STOPPED = 130  # the exit code of a program that Ctrl-C ended
+# Exit codes
+WRONG_OPTION = 2
+DIVERGED = 3
+CANNOT_WRITE = 4
+TEAM_LOST = 5
+STOPPED = 130  # of a program that Ctrl-C ended
 
 
 def make_parser() -> argparse.ArgumentParser:
     """Declare the options."""
     parser = argparse.ArgumentParser(description="Train an agent that learns where to look.")
+    _add_task_options(parser)
+    _add_agent_options(parser)
+    _add_run_options(parser)
+    return parser
 
-    def add(name: str, meaning: str, **settings: Any) -> None:
-        parser.add_argument(name, help=meaning, **settings)
 
+def _add_task_options(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument_group("task").add_argument
     tasks = ", ".join(SHORT_NAMES)
-    add("--env", f"{tasks}, or any registered id (default: cluttered)", default="cluttered")
+    add("--env", default="cluttered", help=f"{tasks}, or any registered id (default: cluttered)")
     add(
         "--env-kwargs",
-        "arguments of the env, such as num_distractors=8 (default: the task's)",
         nargs="+",
         default=[],
         metavar="KEY=VALUE",
+        help="arguments of the env, such as num_distractors=8 (default: the task's)",
     )
     add(
-        "--preset",
-        "settings of the agent (default: default)",
-        choices=list(PRESETS),
-        default="default",
+        "--num-glimpses",
+        type=positive_int,
+        metavar="N",
+        help="glimpses per episode (default: the task's)",
     )
-    budget = parser.add_mutually_exclusive_group()
+    add("--dataset", help="auto, mnist, digits, idx or the path of an .npz (default: auto)")
+    add("--data-dir", metavar="DIR", help="folder of the IDX files (default: found or downloaded)")
+    add(
+        "--action-format",
+        choices=list(ActionFormat),
+        help="how the agent acts (default: what suits the algorithm)",
+    )
+    add(
+        "--reward",
+        choices=list(RewardRule),
+        help="what an episode pays (default: what suits the algorithm)",
+    )
+    add(
+        "--memory",
+        choices=MEMORIES,
+        help="of what was seen, for agents without one (default: what suits the algorithm)",
+    )
+
+
+def _add_agent_options(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument_group("agent").add_argument
+    add("--algo", choices=list(ALGORITHMS), default="ram", help="what learns (default: ram)")
+    add("--preset", choices=list(PRESETS), help="settings of ram (default: default)")
+    add(
+        "--settings",
+        nargs="+",
+        default=[],
+        metavar="KEY=VALUE",
+        help="other settings of the agent: fields of agents.config.RAMConfig, such as core=lstm, "
+        "or arguments of another algorithm, such as n_epochs=10 (default: the preset's)",
+    )
+    add(
+        "--batch-size",
+        type=positive_int,
+        metavar="N",
+        help="episodes per gradient step of ram, env steps of others (default: the preset's)",
+    )
+    add(
+        "--num-envs",
+        type=positive_int,
+        metavar="N",
+        help="games at once; of ram a divisor of the batch size (default: that, or what suits the "
+        "algorithm)",
+    )
+    add("--seed", type=seed, default=0, help="of networks, scenes and exploration (default: 0)")
+
+
+def _add_run_options(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("run")
+    add = group.add_argument
+    budget = group.add_mutually_exclusive_group()
     budget.add_argument(
-        "--episodes", type=_positive_int, metavar="N", help="budget in episodes, one scene each"
+        "--episodes", type=positive_int, metavar="N", help="budget in episodes, one scene each"
     )
     budget.add_argument(
         "--minutes",
-        type=_positive_float,
+        type=positive_float,
         default=10.0,
         metavar="M",
         help="budget as the episodes that this machine trains in M minutes, measured at the start "
         "(default: 10)",
     )
-    whole = {"type": _positive_int, "metavar": "N"}
-    add("--num-glimpses", "glimpses per episode (default: the task's)", **whole)
-    add("--seed", "of networks, scenes and exploration (default: 0)", type=_seed, default=0)
-    add("--device", "auto, cpu, cuda, cuda:1, ... (default: auto)", default="auto")
-    add("--num-envs", "games at once, a divisor of the batch (default: the batch size)", **whole)
-    add("--batch-size", "episodes per gradient step (default: the preset's)", **whole)
-    add(
-        "--settings",
-        "other settings of the agent, fields of agents.config.RAMConfig, such as core=lstm "
-        "(default: the preset's)",
-        nargs="+",
-        default=[],
-        metavar="KEY=VALUE",
-    )
-    add("--dataset", "auto, mnist, digits, idx or the path of an .npz (default: auto)")
-    add("--data-dir", "folder of the IDX files (default: found or downloaded)", metavar="DIR")
-    add("--run-dir", "run folder (default: runs/NAME-TIME)", type=Path, metavar="DIR")
+    add("--run-dir", type=Path, metavar="DIR", help="run folder (default: runs/NAME-TIME)")
     add(
         "--resume",
-        "go on with the run in this folder, with its own options: give no others",
         type=Path,
         metavar="DIR",
+        help="go on with the run of ram in this folder, with its own options: give no others",
     )
+    add("--device", default="auto", help="auto, cpu, cuda, cuda:1, ... (default: auto)")
     add(
         "--processes",
-        "processes that share each batch (default: one per core up to 4; with a GPU 1)",
-        **whole,
+        type=positive_int,
+        metavar="N",
+        help="processes that share each batch of ram (default: one per core up to 4; with a GPU 1)",
     )
-    add("--threads", "CPU threads per process (default: the cores shared out)", **whole)
-    return parser
+    add(
+        "--threads",
+        type=positive_int,
+        metavar="N",
+        help="CPU threads per process (default: the cores shared out)",
+    )
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -98,32 +156,44 @@ def main(arguments: list[str] | None = None) -> int:
     parser = make_parser()
     options = parser.parse_args(arguments)
     warnings.formatwarning = lambda message, *_, **__: f"warning: {message}\n"
+    threading.excepthook = report_thread
     try:
         return run(options)
-    except OptionError as error:
-        parser.exit(2, f"{parser.prog}: error: {error}\n")
+    except RunError as error:
+        parser.exit(error.exit_code, f"{parser.prog}: error: {error}\n")
     except KeyboardInterrupt:
         parser.exit(STOPPED, f"{parser.prog}: interrupted.\n")
 
 
-class OptionError(Exception):
-    """An option that cannot be followed; its message is all that the user needs."""
+def report_thread(failure: threading.ExceptHookArgs) -> None:
+    """Report what ended a thread, but not that TensorBoard's cannot write: the run says so too."""
+    if not issubclass(failure.exc_type, OSError):
+        threading.__excepthook__(failure)
+
+
+class RunError(Exception):
+    """A run that cannot begin or go on; its message is all that the user needs."""
+
+    def __init__(self, message: object, exit_code: int) -> None:
+        """Take the message and the exit code of the program."""
+        super().__init__(str(message))
+        self.exit_code = exit_code
 
 
 def run(options: argparse.Namespace) -> int:
     """Train as the options say; return the exit code.
 
     Raises:
-        OptionError: If an option is impossible.
+        RunError: If an option is impossible, or the training cannot go on.
     """
     try:
         prepared = prepare(options)
     except (ValueError, FileExistsError, PermissionError, gym.error.Error) as error:
-        raise OptionError(str(error)) from error
+        raise RunError(error, WRONG_OPTION) from error
     folder = prepared.options.folder
     if prepared.leads:
         print(f"{prepared.title}: writing to {folder}", flush=True)
-    result = prepared.train()
+    result = train(prepared)
     if result is None:
         return 0  # the process that leads reports
     if prepared.stopped_early:
@@ -132,7 +202,35 @@ def run(options: argparse.Namespace) -> int:
     return STOPPED if prepared.stopped_early else 0
 
 
-def prepare(options: argparse.Namespace) -> "Run":
+def train(prepared: "Run[Any]") -> "Evaluation | None":
+    """Train; see `agents.run.Run.train`.
+
+    Raises:
+        RunError: If the training diverges, loses a process or cannot be written down.
+    """
+    from agents.errors import DivergenceError, TeamError
+
+    folder = prepared.options.folder
+    try:
+        return prepared.train()
+    except DivergenceError as error:
+        raise RunError(f"{error} The checkpoints in {folder} are of before.", DIVERGED) from error
+    except TeamError as error:
+        raise RunError(
+            f"{error} What was whole in {folder} still is: go on with `--resume {folder}`.",
+            TEAM_LOST,
+        ) from error
+    except FileExistsError as error:
+        raise RunError(error, WRONG_OPTION) from error
+    except OSError as error:
+        raise RunError(
+            f"cannot write to {folder} ({error}): what was whole there still is. Make room or "
+            "choose another `--run-dir`; a run of ram goes on with `--resume`.",
+            CANNOT_WRITE,
+        ) from error
+
+
+def prepare(options: argparse.Namespace) -> "Run[Any]":
     """Check the options and make everything that they ask for; nothing is written.
 
     Raises:
@@ -140,29 +238,41 @@ def prepare(options: argparse.Namespace) -> "Run":
     """
     if options.resume is not None:
         return prepare_to_resume(options)
-    env_id = resolve_env(options.env)
-    env_kwargs = collect_env_kwargs(options)
-    config = make_config(options.preset, **collect_settings(options))
-    num_envs = options.num_envs or config.batch_size
-    name = options.env.split(":")[-1]
+    env_id, env_module = resolve_env(options.env)
+    name = options.env.split(":")[-1] + ("" if options.algo == "ram" else f"-{options.algo}")
     folder = options.run_dir or Path("runs") / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}"
+    shared: dict[str, Any] = {
+        "env_id": env_id,
+        "env_module": env_module,
+        "env_kwargs": collect_env_kwargs(options),
+        "memory": options.memory or choose_algorithm(options.algo).memory,
+        "folder": folder,
+        "seed": options.seed,
+        "algo": options.algo,
+        "episodes": options.episodes,
+        "minutes": options.minutes,
+    }
+    check_memory(options.algo, shared["memory"])
+    return prepare_ram(options, shared) if options.algo == "ram" else prepare_sb3(options, shared)
+
+
+def prepare_ram(options: argparse.Namespace, shared: dict[str, Any]) -> "Run[Any]":
+    """Make a run of RAM; see `prepare`."""
+    preset = options.preset or "default"
+    config = make_config(preset, **collect_settings(options))
+    num_envs = options.num_envs or config.batch_size
 
     # These load torch: not before the options are read.
     from agents.distributed import plan_team
-    from agents.run import Run
-    from agents.run_options import RunOptions
+    from agents.ram_run import RAMRun
+    from agents.run_options import RAMRunOptions
 
     team = plan_team(options.processes, options.threads, options.device, num_envs)
-    return Run(
-        RunOptions(
-            env_id=env_id,
-            preset=options.preset,
+    return RAMRun(
+        RAMRunOptions(
+            **shared,
+            preset=preset,
             config=config,
-            folder=folder,
-            seed=options.seed,
-            env_kwargs=env_kwargs,
-            episodes=options.episodes,
-            minutes=options.minutes,
             num_envs=num_envs,
             device=team.device,
             processes=team.processes,
@@ -171,7 +281,39 @@ def prepare(options: argparse.Namespace) -> "Run":
     )
 
 
-def prepare_to_resume(options: argparse.Namespace) -> "Run":
+def prepare_sb3(options: argparse.Namespace, shared: dict[str, Any]) -> "Run[Any]":
+    """Make a run of another algorithm; see `prepare`."""
+    algorithm = choose_algorithm(options.algo)
+    settings = algorithm.settings | collect_settings(options)
+    if options.preset is not None:
+        raise ValueError(
+            f"`--preset` is for ram, got it with `--algo {options.algo}`: leave it out."
+        )
+    if options.processes not in (None, 1):
+        raise ValueError(
+            f"`--processes` is for ram; {options.algo} trains in one, got {options.processes}: "
+            "leave it out."
+        )
+
+    # These load torch: not before the options are read.
+    from agents.distributed import count_cores, launched_size
+    from agents.run_options import SB3RunOptions
+    from agents.sb3_run import SB3Run
+
+    if launched_size() is not None:
+        raise ValueError(f"`torchrun` is for ram; start `--algo {options.algo}` with python.")
+    return SB3Run(
+        SB3RunOptions(
+            **shared,
+            settings=settings,
+            num_envs=options.num_envs or algorithm.num_envs,
+            device=options.device,
+            threads=options.threads or count_cores(),
+        )
+    )
+
+
+def prepare_to_resume(options: argparse.Namespace) -> "Run[Any]":
     """Make what the run to go on with was made of.
 
     Raises:
@@ -185,34 +327,12 @@ def prepare_to_resume(options: argparse.Namespace) -> "Run":
                 "too: leave it out."
             )
     from agents.distributed import plan_team
-    from agents.run import Run
+    from agents.ram_run import RAMRun
     from agents.run_options import options_of_run
 
     run = options_of_run(options.resume)
     plan_team(run.processes, run.threads, run.device, run.num_envs)  # whether torchrun agrees
-    return Run(run)
-
-
-def resolve_env(name: str) -> str:
-    """Return the id that a short name or an id means; `module:id` imports the module.
-
-    Raises:
-        ValueError: If there is none; the message names the nearest.
-    """
-    if name in SHORT_NAMES:
-        return SHORT_NAMES[name]
-    module, _, env_id = name.rpartition(":")
-    if module:
-        try:
-            importlib.import_module(module)
-        except ImportError as error:
-            raise ValueError(f"`--env {name}`: cannot import {module!r} ({error}).") from error
-    if env_id in gym.registry:
-        return env_id
-    known = [*SHORT_NAMES, *SHORT_NAMES.values()]
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.3)
-    hint = f" Did you mean {near[0]!r}?" if near else ""
-    raise ValueError(f"`--env` must be one of {', '.join(known)}, got {name!r}.{hint}")
+    return RAMRun(run)
 
 
 def collect_env_kwargs(options: argparse.Namespace) -> dict[str, Any]:
@@ -226,12 +346,35 @@ def collect_env_kwargs(options: argparse.Namespace) -> dict[str, Any]:
         if name in arguments:
             raise ValueError(f"`--env-kwargs {name}=...` is for the training to set: leave it out.")
     data_dir = options.data_dir and os.path.abspath(options.data_dir)
-    own = {"dataset": options.dataset, "data_dir": data_dir, "num_glimpses": options.num_glimpses}
+    own = {
+        "dataset": options.dataset,
+        "data_dir": data_dir,
+        "num_glimpses": options.num_glimpses,
+        "action_format": options.action_format,
+        "reward": options.reward,
+    }
     for name, value in own.items():
         if value is not None and name in arguments:
             option = "--" + name.replace("_", "-")
             raise ValueError(f"give either `{option}` or `--env-kwargs {name}=...`, not both.")
-    return arguments | {name: value for name, value in own.items() if value is not None}
+    arguments |= {name: value for name, value in own.items() if value is not None}
+    return with_defaults(options.algo, arguments)
+
+
+def with_defaults(algo: str, env_kwargs: dict[str, Any]) -> dict[str, Any]:
+    """Return arguments of the env with what suits an algorithm where they say nothing.
+
+    Raises:
+        ValueError: If the algorithm cannot take the action format.
+    """
+    algorithm = choose_algorithm(algo)
+    arguments = dict(env_kwargs)
+    if algorithm.reward is not None:
+        arguments.setdefault("reward", algorithm.reward)
+    if algo != "ram":  # it takes the env's own
+        arguments.setdefault("action_format", algorithm.action_formats[0])
+    check_action_format(algo, arguments.get("action_format", algorithm.action_formats[0]))
+    return arguments
 
 
 def collect_settings(options: argparse.Namespace) -> dict[str, Any]:
@@ -246,46 +389,6 @@ def collect_settings(options: argparse.Namespace) -> dict[str, Any]:
     if "batch_size" in settings:
         raise ValueError("give either `--batch-size` or `--settings batch_size=...`, not both.")
     return settings | {"batch_size": options.batch_size}
-
-
-def parse_pairs(option: str, pairs: list[str]) -> dict[str, Any]:
-    """Read the KEY=VALUE pairs of an option; a value is JSON where it can be, else a string.
-
-    Raises:
-        ValueError: If a pair has no key or no equals sign.
-    """
-    arguments = {}
-    for pair in pairs:
-        key, equals, value = pair.partition("=")
-        if not equals or not key.isidentifier():
-            raise ValueError(f"`{option}` must be KEY=VALUE pairs, got {pair!r}.")
-        try:
-            arguments[key] = json.loads(value)
-        except json.JSONDecodeError:
-            arguments[key] = value
-    return arguments
-
-
-def _positive_int(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"must be a whole number of at least 1, got {text!r}")
-    return int(text)
-
-
-def _seed(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or int(text) >= 2**32:
-        raise argparse.ArgumentTypeError(f"must be a whole number in 0..2**32 - 1, got {text!r}")
-    return int(text)
-
-
-def _positive_float(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = float("nan")
-    if not 0.0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f"must be a positive number, got {text!r}")
-    return value
 
 
 if __name__ == "__main__":

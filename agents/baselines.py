@@ -21,10 +21,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 from tqdm import tqdm
 
-from agents.evaluate import Evaluation, make_evaluation
 from agents.files import write_json
 from agents.networks import forward_multiply_adds
 from agents.provenance import describe_source
+from agents.results import Evaluation, make_evaluation
 from ram_env import SHORT_NAMES
 from ram_env.scenes import frozen_scenes, mix_bits
 from ram_env.task import GlimpseTask

@@ -3,25 +3,25 @@
 import signal
 import sys
 import time
-from pathlib import Path
+from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import Any, Self
 
 from stable_baselines3.common.callbacks import BaseCallback
 from tqdm import tqdm
 
-from agents.evaluate import Evaluation, FrozenScenes
-from agents.ram import RAM
-from agents.resume import save_checkpoint
+from agents.frozen_scenes import FrozenScenes
+from agents.progress import record_rollout, record_time, running_error
+from agents.results import Evaluation
 
 
 class ProgressBar(BaseCallback):
     """Show episodes/s, running and validation error, and the time to finish."""
 
-    def __init__(self, num_episodes: int, title: str) -> None:
-        """Prepare a bar over a budget of episodes."""
+    def __init__(self, num_episodes: int, num_glimpses: int, title: str) -> None:
+        """Prepare a bar over a budget of episodes of so many glimpses."""
         super().__init__()
-        self._num_episodes = num_episodes
+        self._num_episodes, self._num_glimpses = num_episodes, num_glimpses
         self._title = title
         self._bar: Any = None
         self.validation_error: float | None = None
@@ -29,7 +29,7 @@ class ProgressBar(BaseCallback):
     def _on_training_start(self) -> None:
         self._bar = tqdm(
             total=self._num_episodes,
-            initial=self.model._episode_num,
+            initial=self.model.num_timesteps // self._num_glimpses,
             desc=self._title,
             unit=" episodes",
             unit_scale=True,
@@ -38,20 +38,24 @@ class ProgressBar(BaseCallback):
         )
 
     def _on_rollout_end(self) -> None:
-        successes = self.model.ep_success_buffer
-        shown = {}
-        if successes:
-            shown["error"] = f"{100.0 * (1.0 - sum(successes) / len(successes)):.1f}%"
+        error, shown = running_error(self.model), {}
+        if error is not None:
+            shown["error"] = f"{error:.1f}%"
         if self.validation_error is not None:
             shown["validation"] = f"{self.validation_error:.2f}%"
         self._bar.set_postfix(shown, refresh=False)
-        self._bar.update(self.model._episode_num - self._bar.n)
+        self._bar.update(self.model.num_timesteps // self._num_glimpses - self._bar.n)
 
     def _on_step(self) -> bool:
         return True
 
     def _on_training_end(self) -> None:
-        self._bar.close()
+        self.close()
+
+    def close(self) -> None:
+        """Leave the bar as it is, and begin a new line."""
+        if self._bar is not None:
+            self._bar.close()
 
 
 class Validation(BaseCallback):
@@ -59,8 +63,6 @@ class Validation(BaseCallback):
 
     It gets a row of its own in the log: `validation/error` and its 95 % interval, in percent.
     """
-
-    model: RAM
 
     def __init__(self, scenes: FrozenScenes, every: int, bar: ProgressBar) -> None:
         """Prepare to validate every so many episodes."""
@@ -70,7 +72,7 @@ class Validation(BaseCallback):
         self.latest: Evaluation | None = None
 
     def _on_training_start(self) -> None:
-        self._next = (self.model._episode_num // self._every + 1) * self._every
+        self._next = (self._episodes // self._every + 1) * self._every
 
     def is_due(self, episodes: int, batch_size: int) -> bool:
         """Return whether it takes place after so many episodes, in batches of a size."""
@@ -78,7 +80,7 @@ class Validation(BaseCallback):
 
     def _on_rollout_start(self) -> None:
         # The start of a rollout lies between two gradient steps.
-        if self.model._episode_num >= self._next:
+        if self._episodes >= self._next:
             self._next += self._every
             self._validate()
 
@@ -88,20 +90,39 @@ class Validation(BaseCallback):
     def _on_training_end(self) -> None:
         self._validate()
 
+    @property
+    def _episodes(self) -> int:
+        return self.model.num_timesteps // self._scenes.task.num_glimpses
+
     def _validate(self) -> None:
         self.latest = self._scenes.evaluate(self.model)
         self._bar.validation_error = self.latest.error
-        self.model.record_time()
+        record_time(self.model, self._episodes)
         self.logger.record("validation/error", self.latest.error)
         self.logger.record("validation/error_low", self.latest.low)
         self.logger.record("validation/error_high", self.latest.high)
         self.logger.dump(self.num_timesteps)
 
 
+class Progress(BaseCallback):
+    """Note episodes, seconds and running error for the log of an algorithm that does not itself."""
+
+    def __init__(self, num_glimpses: int) -> None:
+        """Prepare for episodes of so many glimpses."""
+        super().__init__()
+        self._num_glimpses = num_glimpses
+
+    def _on_rollout_end(self) -> None:
+        record_rollout(self.model, self.model.num_timesteps // self._num_glimpses)
+
+    def _on_step(self) -> bool:
+        return True
+
+
 class SpeedMeter(BaseCallback):
     """Measure the speed of training for some seconds, then stop it."""
 
-    WARM_UP = 3  # the first updates are slow
+    WARM_UP = 3  # rollouts: the first are slow
 
     def __init__(self, seconds: float) -> None:
         """Prepare to measure for so long."""
@@ -109,29 +130,32 @@ class SpeedMeter(BaseCallback):
         self._seconds = seconds
         self._started = 0.0
         self._first = 0
-        self.episodes_per_second = 0.0
+        self._num_rollouts = 0
+        self.steps_per_second = 0.0
 
     def _on_rollout_start(self) -> None:
-        if self.model._n_updates == self.WARM_UP:
-            self._started, self._first = time.perf_counter(), self.model._episode_num
-        elif self.model._n_updates > self.WARM_UP:
-            played = self.model._episode_num - self._first
-            self.episodes_per_second = played / (time.perf_counter() - self._started)
+        # The start of a rollout lies between two gradient steps, if there are any yet.
+        if self.model.num_timesteps < getattr(self.model, "learning_starts", 0):
+            return
+        if self._num_rollouts == self.WARM_UP:
+            self._started, self._first = time.perf_counter(), self.model.num_timesteps
+        elif self._num_rollouts > self.WARM_UP:
+            played = self.model.num_timesteps - self._first
+            self.steps_per_second = played / (time.perf_counter() - self._started)
+        self._num_rollouts += 1
 
     def _on_step(self) -> bool:
-        measuring = self.episodes_per_second > 0.0
+        measuring = self.steps_per_second > 0.0
         return not measuring or time.perf_counter() - self._started < self._seconds
 
 
 class Checkpoint(BaseCallback):
-    """Save the model with its optimiser at a time interval and at the end; keep the one before."""
+    """Save a model at a time interval and at the end of its training."""
 
-    model: RAM
-
-    def __init__(self, folder: Path, interval: float) -> None:
-        """Prepare to save into `folder` every `interval` seconds."""
+    def __init__(self, save: Callable[[], None], interval: float) -> None:
+        """Prepare to save every `interval` seconds."""
         super().__init__()
-        self._folder, self._interval = folder, interval
+        self._save_now, self._interval = save, interval
         self._saved_at = time.monotonic()
 
     def _on_rollout_start(self) -> None:
@@ -145,7 +169,7 @@ class Checkpoint(BaseCallback):
         self._save()
 
     def _save(self) -> None:
-        save_checkpoint(self.model, self._folder)
+        self._save_now()
         self._saved_at = time.monotonic()
 
 

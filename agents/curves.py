@@ -12,7 +12,15 @@ from agents.files import Path, write_atomically
 
 EPISODES = "time/episodes"
 ERROR_TICKS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100)  # percent
-LOSSES = {"classification": "#0072B2", "policy": "#D55E00", "baseline": "#009E73"}
+BLUE, RED, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
+LOSSES = {"classification": BLUE, "policy": RED, "policy_gradient": RED, "actor": RED}
+LOSSES |= {
+    "baseline": GREEN,
+    "value": GREEN,
+    "critic": GREEN,
+    "entropy": PURPLE,
+    "ent_coef": PURPLE,
+}
 
 
 def save_curves(path: Path, progress_csv: Path, title: str) -> None:
@@ -29,7 +37,8 @@ def save_curves(path: Path, progress_csv: Path, title: str) -> None:
     error_axes, loss_axes = figure.subplots(1, 2)
     _plot_errors(error_axes, columns)
     for name, color in LOSSES.items():
-        _plot(loss_axes, columns, f"train/{name}_loss", color=color, label=name)
+        label = name.replace("_", " ")
+        _plot(loss_axes, columns, f"train/{name}_loss", color=color, label=label)
     loss_axes.set_title("losses")
     for axes in (error_axes, loss_axes):
         axes.set_xlabel("episodes")

@@ -17,6 +17,8 @@ import torch
 import torch.distributed as dist
 from torch import nn
 
+from agents.errors import DivergenceError, TeamError
+
 HOST = "127.0.0.1"
 # Long enough for process 0 to evaluate while the others wait for it.
 TIMEOUT = timedelta(minutes=10)
@@ -37,7 +39,8 @@ def agree(value: float) -> float:
     if world_size() == 1:
         return value
     shared = torch.tensor([value], dtype=torch.float64, device=_message_device())
-    dist.broadcast(shared, src=0)
+    with _talking():
+        dist.broadcast(shared, src=0)
     return shared.item()
 
 
@@ -50,6 +53,9 @@ def average_gradients(parameters: Iterable[nn.Parameter], stopping: bool) -> boo
 
     Returns:
         Whether any process wants to stop: all learn it at the same update.
+
+    Raises:
+        TeamError: If another process has ended.
     """
     if world_size() == 1:
         return stopping
@@ -57,7 +63,8 @@ def average_gradients(parameters: Iterable[nn.Parameter], stopping: bool) -> boo
     wish = gradients[0].new_tensor([float(stopping)])
     # One message for all: its latency costs more than its bytes.
     flat = torch.cat([*(gradient.flatten() for gradient in gradients), wish])
-    dist.all_reduce(flat)
+    with _talking():
+        dist.all_reduce(flat)
     *averages, wishes = (flat / world_size()).split([*(g.numel() for g in gradients), 1])
     for gradient, average in zip(gradients, averages, strict=True):
         gradient.copy_(average.view_as(gradient))
@@ -76,10 +83,22 @@ def require_same(description: str) -> None:
     digest = hashlib.sha256(description.encode()).digest()
     mine = torch.tensor(list(digest), dtype=torch.float64, device=_message_device())
     highest, lowest = mine.clone(), mine.clone()
-    dist.all_reduce(highest, dist.ReduceOp.MAX)
-    dist.all_reduce(lowest, dist.ReduceOp.MIN)
+    with _talking():
+        dist.all_reduce(highest, dist.ReduceOp.MAX)
+        dist.all_reduce(lowest, dist.ReduceOp.MIN)
     if not torch.equal(highest, lowest):
         raise ValueError("all processes must be started with the same options, got different ones.")
+
+
+@contextmanager
+def _talking() -> Iterator[None]:
+    """Say what it means if there is nobody to talk to."""
+    try:
+        yield
+    except RuntimeError as error:
+        raise TeamError(
+            "another process of this training has ended, by itself or because it was killed."
+        ) from error
 
 
 def launched_size() -> int | None:
@@ -123,7 +142,7 @@ def plan_team(processes: int | None, threads: int | None, device: str, num_envs:
     Raises:
         ValueError: If `torchrun` has started another number of processes than is asked for.
     """
-    cores = os.cpu_count() or 1
+    cores = count_cores()
     on_gpu = device.startswith("cuda") or (device == "auto" and torch.cuda.is_available())
     launched = launched_size()
     if launched is None:
@@ -138,6 +157,13 @@ def plan_team(processes: int | None, threads: int | None, device: str, num_envs:
     if on_gpu and ":" not in device:
         device = f"cuda:{os.environ['LOCAL_RANK']}"
     return Team(launched, threads or max(1, cores // here), device)
+
+
+def count_cores() -> int:
+    """Return how many cores this process may use, where the system tells; `taskset` says fewer."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 @contextmanager
@@ -219,5 +245,7 @@ def _follow(
     dist.init_process_group("gloo", store=store, rank=number, world_size=size, timeout=TIMEOUT)
     try:
         follow(*arguments)
+    except (TeamError, DivergenceError):
+        pass  # process 0 has ended, or sees the same: it says so
     finally:
         leave_team()

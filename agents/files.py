@@ -3,7 +3,8 @@
 import json
 import os
 import pathlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import IO, Any
 
 Path = str | os.PathLike[str]
@@ -37,6 +38,32 @@ def sync_folder(folder: pathlib.Path) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+@contextmanager
+def lock_folder(folder: pathlib.Path) -> Iterator[None]:
+    """Keep other processes that ask for the same out of a folder, where the system can.
+
+    The system gives it back even if the process is killed; nothing is left behind.
+
+    Raises:
+        FileExistsError: If another process holds it.
+    """
+    if os.name != "posix":  # elsewhere a folder cannot be opened
+        yield
+        return
+    import fcntl
+
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError as error:
+        raise FileExistsError(
+            f"another process is writing to {folder}: wait for it, or choose another `--run-dir`."
+        ) from error
+    finally:
+        os.close(descriptor)
 
 
 def write_json(path: Path, content: Any) -> None:

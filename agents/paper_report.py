@@ -1,96 +1,42 @@
 """The table of `agents.reproduce` on the disk: paper.json, paper.md and paper.png."""
 
-import json
-import os
 import shlex
 import statistics
-import time
 from pathlib import Path
 from typing import Any
 
 from matplotlib.figure import Figure
 
-from agents.files import write_atomically, write_json
-from agents.paper_rows import Row
+from agents.paper_rows import PaperRow
+from agents.table import Table, describe_commands
 
-NAME = "paper"
-VERSION = 1
 OURS, THEIRS = "#0072B2", "#D55E00"
-KEYS = ("name", "task", "preset", "gaze", "num_glimpses", "seed", "error", "low", "high")
 
 
-class ReportError(Exception):
-    """A results file that cannot be gone on with; nothing was overwritten."""
+class PaperTable(Table):
+    """The paper's table; see `Table`."""
 
+    NAME = "paper"
+    VERSION = 1
+    KEYS = ("name", "task", "preset", "gaze", "num_glimpses", "seed", "error", "low", "high")
 
-class Report:
-    """The report in a folder; it is whole on the disk after every row.
-
-    Args:
-        folder: Where it shall be.
-        order: Names of rows, in the order of the table.
-
-    Attributes:
-        rows: The finished rows by name, as paper.json has them; errors in percent.
-
-    Raises:
-        ReportError: If there is a report that is damaged or of another version.
-    """
-
-    def __init__(self, folder: Path, order: list[str]) -> None:
-        """Go on with the report that is there."""
-        self.path = folder / f"{NAME}.json"
-        self._order = {name: number for number, name in enumerate(order)}
-        self.rows: dict[str, dict[str, Any]] = {}
-        if not self.path.exists():
-            return
-        try:
-            content = json.loads(self.path.read_text())
-            version, rows = content["version"], content["rows"]
-            self.rows = {row["name"]: row for row in rows}
-            complete = all(key in row for row in rows for key in KEYS)
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise ReportError(
-                f"`{self.path}` is damaged ({error!r}): mend it or move it away."
-            ) from error
-        if version != VERSION or not complete:
-            raise ReportError(
-                f"`{self.path}` must be of version {VERSION} with {', '.join(KEYS)} in each row, "
-                f"got version {version}: move it away."
-            )
-
-    def add(self, row: Row, run: Path) -> dict[str, Any]:
-        """Take in the finished run of a row and write the report; return the row."""
-        config = json.loads((run / "config.json").read_text())
-        result = json.loads((run / "evaluation.json").read_text())
-        kept = ("num_scenes", "num_errors", "error_per_glimpse", "validation_error", "episodes")
-        entry = {key: getattr(row, key) for key in KEYS[:6]}
-        entry |= {key: result[key] for key in ("error", "low", "high", *kept)}
-        entry |= {key: result[key] for key in ("parameters", "multiply_adds")}
-        entry |= {
+    def entry(
+        self, row: PaperRow, config: dict[str, Any], result: dict[str, Any]
+    ) -> dict[str, Any]:
+        """Return what paper.json alone holds of a row."""
+        return {key: getattr(row, key) for key in self.KEYS[1:6]} | {
             "paper": row.paper,
-            "minutes": round(result["training_seconds"] / 60.0, 1),
-            "precision": config.get("precision", "float32"),
-            "machine": config["machine"],
-            "commit": config["commit"],
-            "date": time.strftime("%Y-%m-%d"),
+            "multiply_adds": result["multiply_adds"],
             "command": shlex.join(["python", *row.command(Path("runs", row.name))]),
         }
-        self.rows[row.name] = entry
-        self._write()
-        return entry
 
-    def _write(self) -> None:
-        rows = sorted(self.rows.values(), key=lambda row: self._order.get(row["name"], 10**6))
-        folder = self.path.parent
-        os.makedirs(folder, exist_ok=True)
-        write_json(self.path, {"version": VERSION, "rows": rows})
-        text = describe_rows(rows).encode()
-        write_atomically(folder / f"{NAME}.md", lambda file: file.write(text))
-        figure = draw_rows(rows)
-        write_atomically(
-            folder / f"{NAME}.png", lambda file: figure.savefig(file, format="png", dpi=120)
-        )
+    def describe(self, rows: list[dict[str, Any]]) -> str:
+        """Return paper.md."""
+        return describe_rows(rows)
+
+    def draw(self, rows: list[dict[str, Any]]) -> Figure:
+        """Return paper.png."""
+        return draw_rows(rows)
 
 
 def describe_rows(rows: list[dict[str, Any]]) -> str:
@@ -120,12 +66,7 @@ def describe_rows(rows: list[dict[str, Any]]) -> str:
         if row["num_glimpses"]:
             errors = ", ".join(f"{error:.2f}" for error in row["error_per_glimpse"])
             lines.append(f"- `{row['name']}`: {errors}")
-    lines += ["", "## Commands and machines", ""]
-    lines += [
-        f"- `{row['name']}`: `{row['command']}`; {row['machine']}, {row['precision']}, "
-        f"{row['date']}"
-        for row in rows
-    ]
+    lines += ["", *describe_commands(rows)]
     return "\n".join(lines) + "\n"
 
 

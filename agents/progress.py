@@ -1,16 +1,19 @@
-"""`progress.csv`: the log of a run as a table with fixed columns."""
+"""`progress.csv`: the log of a run as a table with fixed columns, and what is in each row."""
 
 import csv
 import io
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.logger import KVWriter
 
 from agents.files import write_atomically
 
-COLUMNS = (
+COLUMNS = (  # of every algorithm; each adds what it says of its training
     "time/episodes",
     "time/total_timesteps",
     "time/seconds",
@@ -18,12 +21,35 @@ COLUMNS = (
     "validation/error",
     "validation/error_low",
     "validation/error_high",
-    "train/classification_loss",
-    "train/policy_loss",
-    "train/baseline_loss",
-    "train/learning_rate",
-    "train/location_std",
 )
+
+
+def seconds_trained(model: BaseAlgorithm) -> float:
+    """Return how long a model has trained; RAM knows what lies before an interruption."""
+    if hasattr(model, "seconds_trained"):
+        return float(model.seconds_trained)
+    return (time.time_ns() - model.start_time) / 1e9
+
+
+def running_error(model: BaseAlgorithm) -> float | None:
+    """Return the error of the latest episodes in percent, exploration included; None: none yet."""
+    successes = model.ep_success_buffer
+    return 100.0 * (1.0 - float(np.mean(successes))) if successes else None
+
+
+def record_time(model: BaseAlgorithm, episodes: int) -> None:
+    """Note how far training is, for the row of the log that is being written."""
+    model.logger.record("time/episodes", episodes)
+    model.logger.record("time/total_timesteps", model.num_timesteps, exclude="tensorboard")
+    model.logger.record("time/seconds", seconds_trained(model))
+
+
+def record_rollout(model: BaseAlgorithm, episodes: int) -> None:
+    """Note how far training is, and the running error."""
+    record_time(model, episodes)
+    error = running_error(model)
+    if error is not None:
+        model.logger.record("rollout/error", error)
 
 
 class ProgressCSV(KVWriter):
@@ -33,19 +59,25 @@ class ProgressCSV(KVWriter):
 
     Args:
         path: The file.
+        columns: Its columns; what else is logged is left out.
         keep: Which rows of an earlier file stay, all cells text; None: a new file.
     """
 
-    def __init__(self, path: Path, keep: Callable[[dict[str, str]], bool] | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        columns: Sequence[str],
+        keep: Callable[[dict[str, str]], bool] | None = None,
+    ) -> None:
         """Open the file behind the rows that stay, or write its header."""
         rows = [row for row in _read(path) if keep(row)] if keep is not None else []
         text = io.StringIO(newline="")
-        writer = csv.DictWriter(text, COLUMNS, extrasaction="ignore")
+        writer = csv.DictWriter(text, columns, extrasaction="ignore")
         writer.writeheader()
         writer.writerows(rows)
         write_atomically(path, lambda file: file.write(text.getvalue().encode()))
         self._file = path.open("a", newline="")
-        self._writer = csv.DictWriter(self._file, COLUMNS, extrasaction="ignore")
+        self._writer = csv.DictWriter(self._file, columns, extrasaction="ignore")
 
     def write(
         self,

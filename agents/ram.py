@@ -19,8 +19,10 @@ from torch import Tensor
 
 from agents.config import make_config
 from agents.distributed import average_gradients, rank, world_size
+from agents.errors import DivergenceError
 from agents.losses import Losses, Rollout, hybrid_loss
 from agents.policy import RAMPolicy
+from agents.progress import record_rollout
 from agents.saving import SafeFiles
 from agents.vec_env import GymnasiumVecEnv, make_vec_env
 from ram_env.scenes import mix_bits
@@ -168,7 +170,7 @@ class RAM(SafeFiles):
             progress_bar: Show one.
 
         Raises:
-            RuntimeError: If the loss is not finite.
+            DivergenceError: If the loss is not finite.
             ValueError: If there is no env, or its episodes do not end together.
         """
         if self.env is None:
@@ -293,8 +295,8 @@ class RAM(SafeFiles):
             key: torch.as_tensor(value, device=self.device) for key, value in self._last_obs.items()
         }
 
-    def _diverged(self, what: str) -> RuntimeError:
-        return RuntimeError(
+    def _diverged(self, what: str) -> DivergenceError:
+        return DivergenceError(
             f"training diverged: {what} after {self._n_updates} updates. Lower `learning_rate` or "
             "`policy_coef`."
         )
@@ -313,18 +315,10 @@ class RAM(SafeFiles):
         begun = self.start_time > 0.0
         return self._seconds_before + ((time.time_ns() - self.start_time) / 1e9 if begun else 0.0)
 
-    def record_time(self) -> None:
-        """Note how far training is, for the row of the log that is being written."""
-        self.logger.record("time/episodes", self._episode_num)
-        self.logger.record("time/total_timesteps", self.num_timesteps, exclude="tensorboard")
-        self.logger.record("time/seconds", self.seconds_trained)
-
     def _log(self, losses: Losses) -> None:
         """Write one row of the log."""
         record = self.logger.record
-        self.record_time()
-        if self.ep_success_buffer:
-            record("rollout/error", 100.0 * (1.0 - float(np.mean(self.ep_success_buffer))))
+        record_rollout(self, self._episode_num)
         for name in ("classification_loss", "policy_loss", "baseline_loss"):
             record(f"train/{name}", getattr(losses, name).item())
         record("train/location_std", self.policy.location_std.item())

@@ -8,27 +8,29 @@ from typing import Any
 
 import torch
 
+from agents.command_line import import_env_module
 from agents.config import RAMConfig, replace_settings
 from ram_env import SHORT_NAMES
 
+CONFIG = "config.json"
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, kw_only=True)
 class RunOptions:
-    """What a run is made of; all of it is written to config.json."""
+    """What a run of any algorithm is made of; all of it is written to config.json."""
 
     env_id: str
-    preset: str
-    config: RAMConfig
+    env_module: str | None = None  # that registers the id when it is imported; None: ram_env
     folder: Path
     seed: int
+    algo: str = "ram"  # one of `agents.algorithms.ALGORITHMS`
     env_kwargs: dict[str, Any] = field(default_factory=dict)
+    memory: str = "none"  # of what was seen, one of `agents.algorithms.MEMORIES`
     episodes: int | None = None  # the budget; None: what fits into `minutes`
     minutes: float = 10.0
     num_envs: int = 256
     device: str = "auto"
-    processes: int = 1
     threads: int = 1  # per process
-    resume: bool = False  # go on with the run in `folder`
 
     @property
     def task_name(self) -> str:
@@ -37,37 +39,85 @@ class RunOptions:
         return names.get(self.env_id, self.env_id)
 
 
-def options_of_run(folder: Path) -> RunOptions:
+@dataclass(frozen=True, kw_only=True)
+class RAMRunOptions(RunOptions):
+    """What a run of RAM is made of."""
+
+    preset: str
+    config: RAMConfig
+    processes: int = 1
+    resume: bool = False  # go on with the run in `folder`
+
+
+@dataclass(frozen=True, kw_only=True)
+class SB3RunOptions(RunOptions):
+    """What a run of an algorithm of Stable-Baselines3 is made of."""
+
+    settings: dict[str, Any]  # arguments of its constructor, as JSON has them
+
+
+def options_of_run(folder: Path) -> RAMRunOptions:
     """Return the options of a run that ended early, to go on with it.
 
     Args:
         folder: The run folder.
 
     Raises:
-        ValueError: If it holds no run, a damaged one, or one that is finished.
+        ValueError: If it holds no run, a damaged one, one that is finished, or one of an algorithm
+            that cannot go on.
     """
-    path = folder / "config.json"
+    config = read_run_config(folder, "--resume", "a run that ended early")
+    algo = config.get("algo", "ram")
+    if algo != "ram":
+        raise ValueError(
+            f"`--resume` is for ram alone, and {folder} is a run of {algo}: train it anew."
+        )
     try:
-        config = json.loads(path.read_text())
         settings = replace_settings(RAMConfig(), config["config"])
         kept = ("env_id", "preset", "seed", "env_kwargs", "episodes", "num_envs", "device")
         arguments = {name: config[name] for name in (*kept, "processes", "threads")}
-    except FileNotFoundError as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise ValueError(
-            f"`--resume` must be the folder of a run that ended early: {path} is missing."
+            f"`{folder / CONFIG}` is damaged ({error!r}): the run cannot go on."
         ) from error
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"`{path}` is damaged ({error!r}): the run cannot go on.") from error
     result = folder / "evaluation.json"
     if result.exists() and not json.loads(result.read_text()).get("stopped_early", False):
         raise ValueError(
             f"`--resume` must be the folder of a run that ended early: {folder} is finished, its "
             "whole budget is spent."
         )
-    return RunOptions(config=settings, folder=folder, resume=True, **arguments)
+    module = config.get("env_module")
+    return RAMRunOptions(
+        config=settings, folder=folder, resume=True, env_module=module, **arguments
+    )
 
 
-def check_shares(options: RunOptions) -> None:
+def read_run_config(folder: Path, option: str, what: str) -> dict[str, Any]:
+    """Return what config.json of a run folder says, the module of its env imported.
+
+    Args:
+        folder: The run folder.
+        option: That names it, for the error.
+        what: What it must be the folder of, for the error.
+
+    Raises:
+        ValueError: If there is none, it is damaged, or its env cannot be imported.
+    """
+    path = folder / CONFIG
+    try:
+        config = json.loads(path.read_text())
+        import_env_module(config.get("env_module"), option)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise ValueError(f"`{option}` must be the folder of {what}: {path} is missing.") from error
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError, AttributeError) as error:
+        raise ValueError(
+            f"`{path}` is damaged ({error!r}): nothing can be told from it."
+        ) from error
+    assert isinstance(config, dict)
+    return config
+
+
+def check_shares(options: RAMRunOptions) -> None:
     """Refuse a batch that cannot be shared evenly."""
     if options.num_envs % options.processes:
         raise ValueError(

@@ -1,9 +1,12 @@
 """The spaces that RAM plays in: what it reads off them, and how a model file describes them."""
 
+import math
 from typing import Any
 
 import numpy as np
 from gymnasium import spaces
+
+MAX_BOX_SIZE = 2**24  # numbers in an observation: more than any agent here sees
 
 
 def glimpse_shape_of(space: spaces.Space[Any]) -> tuple[int, ...]:
@@ -61,4 +64,54 @@ def make_observation_space(glimpse_shape: list[int]) -> spaces.Dict:
     return spaces.Dict(
         glimpse=spaces.Box(0.0, 1.0, tuple(glimpse_shape), dtype=np.float32),
         location=spaces.Box(-1.0, 1.0, (2,), dtype=np.float32),
+    )
+
+
+def describe_space(space: spaces.Space[Any]) -> dict[str, Any]:
+    """Return what JSON needs to hold of a space of any agent.
+
+    Args:
+        space: A `Box` of the same bounds everywhere, `MultiDiscrete`, `MultiBinary`, or a `Dict`
+            of these.
+
+    Raises:
+        ValueError: If it is another one.
+    """
+    if isinstance(space, spaces.Dict):
+        return {
+            "type": "dict",
+            "spaces": {key: describe_space(part) for key, part in space.items()},
+        }
+    if isinstance(space, spaces.MultiDiscrete):
+        return {"type": "multidiscrete", "nvec": space.nvec.tolist()}
+    if isinstance(space, spaces.MultiBinary):
+        return {"type": "multibinary", "n": list(space.shape)}
+    if isinstance(space, spaces.Box) and np.ptp(space.low) == np.ptp(space.high) == 0:
+        low, high = space.low.flat[0].item(), space.high.flat[0].item()
+        shape, dtype = list(space.shape), str(space.dtype)
+        return {"type": "box", "low": low, "high": high, "shape": shape, "dtype": dtype}
+    raise ValueError(f"a space must be Box, MultiDiscrete, MultiBinary or Dict, got {space}.")
+
+
+def make_space(description: dict[str, Any]) -> spaces.Space[Any]:
+    """Make the space that `describe_space` described.
+
+    Raises:
+        ValueError, KeyError, TypeError: If it describes none.
+    """
+    kind = description["type"]
+    if kind == "dict":
+        parts: Any = {key: make_space(part) for key, part in description["spaces"].items()}
+        return spaces.Dict(**parts)  # as keywords, which keep their order: a dict would be sorted
+    if kind == "multidiscrete":
+        return spaces.MultiDiscrete(description["nvec"])
+    if kind == "multibinary":
+        return spaces.MultiBinary(description["n"])
+    if kind != "box" or description["dtype"] not in ("float32", "float64", "uint8"):
+        raise ValueError(f"{description} is no space that is known")
+    shape = tuple(description["shape"])
+    if math.prod(shape) > MAX_BOX_SIZE:
+        raise ValueError(f"a box of shape {shape} is larger than {MAX_BOX_SIZE:,} numbers")
+    return spaces.Box(
+        description["low"], description["high"], shape, np.dtype(description["dtype"])
     )

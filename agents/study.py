@@ -20,11 +20,12 @@ import numpy as np
 from matplotlib.figure import Figure
 from PIL import Image
 
-from agents.evaluate import FrozenScenes, Predictor, wilson_interval
 from agents.files import write_atomically, write_json
+from agents.frozen_scenes import FrozenScenes, Predictor
 from agents.pictures import save_gaze_grid
 from agents.provenance import describe_source
 from agents.ram import RAM
+from agents.results import wilson_interval
 from ram_env import SHORT_NAMES
 from ram_env.datasets import ImageDataset
 from ram_env.idx import IDX_FILES, TEST_IMAGES, TRAIN_IMAGES

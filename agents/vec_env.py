@@ -11,7 +11,9 @@ from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import VecEnv
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices, VecEnvObs, VecEnvStepReturn
 
+from agents.algorithms import MEMORIES
 from agents.spaces import box_for_dict
+from ram_env.wrappers.vector import GlimpseHistory, SeenCanvas
 
 Info = dict[str, Any]
 
@@ -157,32 +159,42 @@ class GymnasiumVecEnv(VecEnv):
         return {key: np.array([option[key] for option in options]) for key in options[0]}
 
 
-def make_vec_env(env_id: str, num_envs: int = 256, **env_kwargs: Any) -> GymnasiumVecEnv:
+def make_vec_env(
+    env_id: str, num_envs: int = 256, memory: str = "none", **env_kwargs: Any
+) -> GymnasiumVecEnv:
     """Make the fastest Stable-Baselines3 env of a registered id.
 
     Args:
         env_id: A registered id.
         num_envs: How many games at once.
+        memory: `"none"`; or for agents without one, `"history"` or `"canvas"`: see
+            `ram_env.wrappers`.
         **env_kwargs: Arguments of the env.
 
     Raises:
         ValueError: If an argument is out of its range.
         gymnasium.error.Error: If the id is not registered.
     """
-    mode = AutoresetMode.SAME_STEP
+    env_kwargs["num_envs"], mode = num_envs, AutoresetMode.SAME_STEP
     if gym.spec(env_id).vector_entry_point is not None:
-        return GymnasiumVecEnv(
-            gym.make_vec(env_id, num_envs=num_envs, autoreset_mode=mode.value, **env_kwargs)
-        )
-    return GymnasiumVecEnv(
-        gym.make_vec(
-            env_id,
-            num_envs=num_envs,
-            vectorization_mode="sync",
-            vector_kwargs={"autoreset_mode": mode},
-            **env_kwargs,
-        )
-    )
+        env_kwargs["autoreset_mode"] = mode.value
+    else:
+        env_kwargs["vectorization_mode"] = "sync"
+        env_kwargs["vector_kwargs"] = {"autoreset_mode": mode}
+    return GymnasiumVecEnv(add_memory(gym.make_vec(env_id, **env_kwargs), memory))
+
+
+def add_memory(env: VectorEnv[Any, Any, Any], memory: str) -> VectorEnv[Any, Any, Any]:
+    """Wrap a vector env so that observations hold what was seen before.
+
+    Raises:
+        ValueError: If there is no such memory, or the env is no glimpse env.
+    """
+    if memory not in MEMORIES:
+        raise ValueError(f"`memory` must be one of {', '.join(MEMORIES)}, got {memory!r}.")
+    if memory == "history":
+        return GlimpseHistory(env)
+    return SeenCanvas(env) if memory == "canvas" else env
 
 
 def split_infos(infos: dict[str, Any], num_envs: int) -> list[Info]:

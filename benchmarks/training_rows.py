@@ -31,6 +31,12 @@ class Plan:
     repeats: int
     seconds: float
 
+    @property
+    def num_glimpses(self) -> int:
+        """Of an episode."""
+        number: int = self.env_kwargs.get("num_glimpses", TASKS[self.env_id]["num_glimpses"])
+        return number
+
     def make_model(self) -> RAM:
         """Make a model that has not learned yet; each process plays its share of the batch."""
         num_envs = self.batch_size // self.processes
@@ -73,7 +79,10 @@ def training(
 def speeds(plan: Plan) -> list[float]:
     """Train a fresh model for a moment, several times: images per second of the whole team."""
     torch.set_num_threads(1)
-    return [measure_speed(plan.make_model(), plan.seconds) for _ in range(plan.repeats)]
+    return [
+        measure_speed(plan.make_model(), plan.num_glimpses, plan.seconds)
+        for _ in range(plan.repeats)
+    ]
 
 
 def follow(plan: Plan) -> None:

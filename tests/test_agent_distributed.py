@@ -19,8 +19,8 @@ from agents.distributed import (
     take_share_of_cores,
     world_size,
 )
-from agents.run import Run
-from agents.run_options import RunOptions
+from agents.ram_run import RAMRun
+from agents.run_options import RAMRunOptions
 from train import main
 
 BATCH = 8
@@ -85,7 +85,7 @@ def test_a_process_alone_changes_nothing() -> None:
 
 def test_run_with_two_processes_leaves_one_run_folder(tmp_path: Path) -> None:
     """Process 0 alone writes; the result counts the episodes of both."""
-    options = RunOptions(
+    options = RAMRunOptions(
         env_id="GlimpseMNIST-v0",
         preset="default",
         config=make_config(batch_size=BATCH),
@@ -97,7 +97,7 @@ def test_run_with_two_processes_leaves_one_run_folder(tmp_path: Path) -> None:
         device="cpu",
         processes=2,
     )
-    result = Run(options).train()
+    result = RAMRun(options).train()
     assert result is not None  # this process leads
     assert result.num_scenes == 300
     model = RAM.load(tmp_path / "run" / "model.zip", device="cpu")
@@ -177,7 +177,7 @@ def test_torchrun_with_different_options_is_refused(tmp_path: Path) -> None:
 
 def test_uneven_shares_are_refused(tmp_path: Path) -> None:
     """Games that cannot be dealt out evenly are an error before anything is written."""
-    options = RunOptions(
+    options = RAMRunOptions(
         env_id="GlimpseMNIST-v0",
         preset="default",
         config=make_config(batch_size=BATCH),
@@ -188,5 +188,5 @@ def test_uneven_shares_are_refused(tmp_path: Path) -> None:
         processes=3,
     )
     with pytest.raises(ValueError, match=r"`--num-envs` must be a multiple of `--processes`"):
-        Run(options)
+        RAMRun(options)
     assert not (tmp_path / "run").exists()

@@ -14,15 +14,10 @@ import pytest
 from helpers import IDS
 
 from agents import RAM, make_vec_env
-from agents import evaluate as module
-from agents.evaluate import (
-    Evaluation,
-    FrozenScenes,
-    describe_dataset,
-    evaluate_run,
-    main,
-    wilson_interval,
-)
+from agents import frozen_scenes as module
+from agents.evaluate import evaluate_run, main
+from agents.frozen_scenes import FrozenScenes
+from agents.results import Evaluation, describe_dataset, wilson_interval
 
 ENV_ID = "GlimpseMNIST-v0"
 DIGITS: dict[str, Any] = {"dataset": "digits", "num_glimpses": 3}

@@ -20,7 +20,7 @@ from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv, VecMonitor, Ve
 from torch import Tensor
 
 from agents import RAM, GymnasiumVecEnv, RAMPolicy, make_vec_env
-from agents.evaluate import FrozenScenes
+from agents.frozen_scenes import FrozenScenes
 from agents.storage import pack_optimizer
 from ram_env.datasets import load_dataset
 

@@ -8,19 +8,20 @@ from typing import Any
 import pytest
 
 import train
-from agents import RAM, pretrained_models, reproduce
+from agents import RAM, pretrained_models, reproduce, table
 from agents.baselines import make_parser as make_baselines_parser
-from agents.paper_report import KEYS, VERSION
-from agents.paper_rows import ROWS, Row
+from agents.paper_report import PaperTable
+from agents.paper_rows import ROWS, PaperRow
 from agents.pretrained_models import INDEX, keep_if_better, pretrained_path
+from agents.table import train as train_row
 from ram_env import SHORT_NAMES, TASKS
 
-TINY = Row("tiny", "centered", "default", 7, 1024, 1.07, dataset="digits")
-NET = Row("net", "centered", "fully_connected", 0, 512, None, gaze="none", dataset="digits")
+TINY = PaperRow("tiny", "centered", "default", 7, 1024, 1.07, dataset="digits")
+NET = PaperRow("net", "centered", "fully_connected", 0, 512, None, gaze="none", dataset="digits")
 
 
 @pytest.mark.parametrize("row", ROWS.values(), ids=ROWS)
-def test_every_row_is_a_command_that_can_be_given(row: Row) -> None:
+def test_every_row_is_a_command_that_can_be_given(row: PaperRow) -> None:
     """The program that trains a row understands its options, and they say what the row says."""
     program, *arguments = row.command(Path("folder"))
     if row.gaze == "none":
@@ -70,7 +71,7 @@ def arguments_for(folder: Path) -> list[str]:
 def read_rows(folder: Path) -> dict[str, dict[str, Any]]:
     """Return the rows of paper.json by name."""
     content = json.loads((folder / "results" / "paper.json").read_text())
-    assert content["version"] == VERSION
+    assert content["version"] == PaperTable.VERSION
     return {row["name"]: row for row in content["rows"]}
 
 
@@ -79,7 +80,7 @@ def test_rows_are_what_their_runs_left(reproduced: Path) -> None:
     rows = read_rows(reproduced)
     assert list(rows) == ["tiny", "net"]
     for name, row in rows.items():
-        assert set(KEYS) <= set(row)
+        assert set(PaperTable.KEYS) <= set(row)
         run = reproduced / "runs" / name
         result = json.loads((run / "evaluation.json").read_text())
         for key in ("error", "low", "high", "num_errors", "validation_error", "parameters"):
@@ -129,7 +130,7 @@ def test_finished_rows_are_not_trained_again(
 
 
 @pytest.mark.parametrize(
-    ("files", "is_finished"),
+    ("files", "finished"),
     [
         ({}, False),
         ({"config.json": {}}, False),
@@ -139,12 +140,12 @@ def test_finished_rows_are_not_trained_again(
     ],
 )
 def test_only_a_run_that_spent_its_budget_is_finished(
-    files: dict[str, Any], is_finished: bool, tmp_path: Path
+    files: dict[str, Any], finished: bool, tmp_path: Path
 ) -> None:
     """What was interrupted or stopped early is no row."""
     for name, content in files.items():
         (tmp_path / name).write_text(json.dumps(content))
-    assert reproduce.is_finished(tmp_path) == is_finished
+    assert table.is_finished(tmp_path) == finished
 
 
 def test_an_interrupted_row_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -160,7 +161,7 @@ def test_an_interrupted_row_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         folder = tmp_path / row.name
         folder.mkdir()
         (folder / "config.json").write_text("{}")
-        assert reproduce.train(row, folder) == 0
+        assert train_row(row, folder) == 0
     assert commands[0][:2] == ["train.py", "--resume"]
     assert commands[1][:2] == ["-m", "agents.baselines"]
     assert (tmp_path / "tiny" / "config.json").exists()

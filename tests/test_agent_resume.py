@@ -21,9 +21,9 @@ import train
 from agents import RAM
 from agents import run as module
 from agents.config import make_config
+from agents.ram_run import RAMRun
 from agents.resume import CHECKPOINT, PREVIOUS
-from agents.run import Run
-from agents.run_options import RunOptions, options_of_run
+from agents.run_options import RAMRunOptions, options_of_run
 
 BATCH = 16
 UPDATES = 24
@@ -56,7 +56,7 @@ class StopAt(KillAt):
         return True
 
 
-def make_options(folder: Path, **changes: Any) -> RunOptions:
+def make_options(folder: Path, **changes: Any) -> RAMRunOptions:
     """Return the options of a run that takes about a second."""
     sizes: dict[str, Any] = {"hidden_size": 8, "feature_size": 8, "glimpse_hidden_size": 8}
     arguments: dict[str, Any] = {
@@ -70,7 +70,7 @@ def make_options(folder: Path, **changes: Any) -> RunOptions:
         "num_envs": BATCH,
         "device": "cpu",
     }
-    return RunOptions(**arguments | changes)
+    return RAMRunOptions(**arguments | changes)
 
 
 @pytest.fixture(autouse=True)
@@ -81,18 +81,18 @@ def frequent(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "NUM_VALIDATIONS", 5)
 
 
-def interrupt(monkeypatch: pytest.MonkeyPatch, options: RunOptions, end: BaseCallback) -> None:
+def interrupt(monkeypatch: pytest.MonkeyPatch, options: RAMRunOptions, end: BaseCallback) -> None:
     """Start a run that a callback ends early."""
-    learn = Run._learn
+    learn = RAMRun._learn
     with monkeypatch.context() as patch:
         patch.setattr(
-            Run, "_learn", lambda self, episodes, rest: learn(self, episodes, [*rest, end])
+            RAMRun, "_learn", lambda self, episodes, rest: learn(self, episodes, [*rest, end])
         )
         if isinstance(end, StopAt):
-            assert Run(options).train() is not None
+            assert RAMRun(options).train() is not None
         else:
             with pytest.raises(Killed):
-                Run(options).train()
+                RAMRun(options).train()
 
 
 def final_weights(folder: Path, name: str = "model.zip") -> dict[str, torch.Tensor]:
@@ -136,7 +136,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "MIN_VALIDATION_INTERVAL", 5 * BATCH)
         patch.setattr(module, "NUM_VALIDATIONS", 5)
-        Run(make_options(folder)).train()
+        RAMRun(make_options(folder)).train()
     return folder
 
 
@@ -147,7 +147,7 @@ def test_a_killed_run_goes_on_as_if_nothing_had_happened(
     """Weights, optimiser, log and result equal those of the run that was left alone."""
     folder = tmp_path / "run"
     interrupt(monkeypatch, make_options(folder), KillAt(update))
-    assert Run(options_of_run(folder)).train() is not None
+    assert RAMRun(options_of_run(folder)).train() is not None
     assert_same_run(folder, whole)
 
 
@@ -159,7 +159,7 @@ def test_a_run_is_killed_again_and_again(
     interrupt(monkeypatch, make_options(folder), KillAt(4))
     for update in (4, 11, 17):
         interrupt(monkeypatch, options_of_run(folder), KillAt(update))
-    assert Run(options_of_run(folder)).train() is not None
+    assert RAMRun(options_of_run(folder)).train() is not None
     assert_same_run(folder, whole)
 
 
@@ -171,7 +171,7 @@ def test_a_stopped_run_goes_on(
     folder = tmp_path / "run"
     interrupt(monkeypatch, make_options(folder), StopAt(update))
     assert json.loads((folder / "evaluation.json").read_text())["stopped_early"]
-    assert Run(options_of_run(folder)).train() is not None
+    assert RAMRun(options_of_run(folder)).train() is not None
     assert_same_run(folder, whole)
 
 
@@ -181,16 +181,16 @@ def test_a_run_killed_while_it_was_evaluated_is_finished(whole: Path, tmp_path: 
     shutil.copytree(whole, folder)
     for name in ("evaluation.json", "model.zip", "gaze.png"):
         (folder / name).unlink()
-    assert Run(options_of_run(folder)).train() is not None
+    assert RAMRun(options_of_run(folder)).train() is not None
     assert_same_run(folder, whole)
 
 
 def test_rounds_of_few_envs_go_on_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """If each env plays several episodes per update, its scenes go on where they were."""
     folders = [tmp_path / "whole", tmp_path / "killed"]
-    Run(make_options(folders[0], num_envs=4)).train()
+    RAMRun(make_options(folders[0], num_envs=4)).train()
     interrupt(monkeypatch, make_options(folders[1], num_envs=4), KillAt(7))
-    assert Run(options_of_run(folders[1])).train() is not None
+    assert RAMRun(options_of_run(folders[1])).train() is not None
     assert_same_run(folders[1], folders[0])
 
 
@@ -204,7 +204,7 @@ def test_a_damaged_checkpoint_falls_back_to_the_one_before(
     content = (folder / CHECKPOINT).read_bytes()
     (folder / CHECKPOINT).write_bytes(content[: len(content) // 2] if damage == b"half" else damage)
     with pytest.warns(UserWarning, match=rf"{CHECKPOINT}.*damaged.*Going on from {PREVIOUS}"):
-        assert Run(options_of_run(folder)).train() is not None
+        assert RAMRun(options_of_run(folder)).train() is not None
     assert_same_run(folder, whole)
 
 
@@ -218,7 +218,7 @@ def test_without_any_whole_checkpoint_a_run_is_left_alone(
         (folder / name).write_bytes(b"nothing")
     before = {path: path.read_bytes() for path in folder.iterdir()}
     with pytest.raises(ValueError, match=PREVIOUS):
-        Run(options_of_run(folder)).train()
+        RAMRun(options_of_run(folder)).train()
     assert {path: path.read_bytes() for path in folder.iterdir()} == before
 
 

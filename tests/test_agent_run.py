@@ -22,8 +22,8 @@ from agents import run as module
 from agents.callbacks import GracefulStop
 from agents.config import make_config
 from agents.evaluate import evaluate_run
-from agents.run import Run
-from agents.run_options import RunOptions
+from agents.ram_run import RAMRun
+from agents.run_options import RAMRunOptions
 
 ENV_ID = "GlimpseMNIST-v0"
 BATCH = 32
@@ -40,10 +40,10 @@ FILES = {
 EVENTS = "events.out.tfevents."
 
 
-def make_options(folder: Path, **changes: Any) -> RunOptions:
+def make_options(folder: Path, **changes: Any) -> RAMRunOptions:
     """Return the options of a run that takes a second or two."""
     sizes: dict[str, Any] = {"hidden_size": 16, "batch_size": BATCH, "precision": "float32"}
-    options = RunOptions(
+    options = RAMRunOptions(
         env_id=ENV_ID,
         preset="default",
         config=make_config("default", **sizes),
@@ -62,7 +62,7 @@ def make_options(folder: Path, **changes: Any) -> RunOptions:
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a finished run."""
     folder = tmp_path_factory.mktemp("runs") / "new" / "run"
-    Run(make_options(folder)).train()
+    RAMRun(make_options(folder)).train()
     return folder
 
 
@@ -157,7 +157,7 @@ def test_pictures_can_be_opened(finished: Path) -> None:
 
 def test_run_is_repeatable(finished: Path, tmp_path: Path) -> None:
     """A second run of the same options gives the same model and the same table, times aside."""
-    Run(make_options(tmp_path / "again")).train()
+    RAMRun(make_options(tmp_path / "again")).train()
     folders = (finished, tmp_path / "again")
     first, second = (RAM.load(folder / "checkpoint.zip", device="cpu") for folder in folders)
     for name, value in first.policy.state_dict().items():
@@ -179,7 +179,7 @@ def test_outputs_say_that_digits_are_not_mnist(
         (module, "save_gaze_animation"),
     ):
         monkeypatch.setattr(home, name, lambda *inputs: titles.append(inputs[-1]))
-    run = Run(make_options(tmp_path / "run", episodes=BATCH))
+    run = RAMRun(make_options(tmp_path / "run", episodes=BATCH))
     result = run.train()
     assert result is not None  # this process leads
     assert "NOT MNIST" in run.title
@@ -192,13 +192,13 @@ def test_existing_run_is_not_touched(finished: Path) -> None:
     """A folder that holds something is refused before anything is done."""
     before = {path: path.read_bytes() for path in finished.iterdir()}
     with pytest.raises(FileExistsError, match=r"`--run-dir` must be a new or empty folder"):
-        Run(make_options(finished))
+        RAMRun(make_options(finished))
     assert {path: path.read_bytes() for path in finished.iterdir()} == before
 
 
 def test_empty_folder_is_taken(tmp_path: Path) -> None:
     """An empty folder is as good as a new one."""
-    Run(make_options(tmp_path, episodes=BATCH)).train()
+    RAMRun(make_options(tmp_path, episodes=BATCH)).train()
     assert FILES <= {path.name for path in tmp_path.iterdir()}
 
 
@@ -217,7 +217,7 @@ def test_impossible_options_leave_nothing_behind(
 ) -> None:
     """The error comes before the run folder is made."""
     with pytest.raises(ValueError, match=message):
-        Run(make_options(tmp_path / "run", **changes))
+        RAMRun(make_options(tmp_path / "run", **changes))
     assert not (tmp_path / "run").exists()
 
 
@@ -225,7 +225,7 @@ def test_impossible_options_leave_nothing_behind(
 def test_run_with_other_action_formats(action_format: str, tmp_path: Path) -> None:
     """Every action format is trained, evaluated and drawn."""
     env_kwargs = {"dataset": "digits", "num_glimpses": 3, "action_format": action_format}
-    result = Run(make_options(tmp_path / "run", episodes=BATCH, env_kwargs=env_kwargs)).train()
+    result = RAMRun(make_options(tmp_path / "run", episodes=BATCH, env_kwargs=env_kwargs)).train()
     assert result is not None  # this process leads
     assert result == evaluate_run(tmp_path / "run", "test")
     assert FILES <= {path.name for path in (tmp_path / "run").iterdir()}
@@ -234,7 +234,7 @@ def test_run_with_other_action_formats(action_format: str, tmp_path: Path) -> No
 def test_own_images_of_another_size_are_trained_on(small_images: str, tmp_path: Path) -> None:
     """9x7 pixels, three classes: nothing assumes MNIST; the result names the file."""
     env_kwargs = {"dataset": small_images, "canvas_size": 12, "patch_size": 4, "num_glimpses": 2}
-    result = Run(make_options(tmp_path / "run", episodes=BATCH, env_kwargs=env_kwargs)).train()
+    result = RAMRun(make_options(tmp_path / "run", episodes=BATCH, env_kwargs=env_kwargs)).train()
     assert result is not None  # this process leads
     assert (result.dataset, result.num_scenes) == (small_images, 6)
     assert evaluate_run(tmp_path / "run", "test") == result
@@ -244,10 +244,10 @@ def test_minutes_choose_a_number_of_whole_batches(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The budget is measured speed times minutes, in whole batches, at least one."""
-    monkeypatch.setattr(module, "measure_speed", lambda model: 100.0)
+    monkeypatch.setattr(module, "measure_speed", lambda model, num_glimpses: 100.0)
     for minutes, episodes in ((0.05, 288), (0.0001, BATCH)):  # 300 rounded to 9 batches of 32
         folder = tmp_path / str(minutes)
-        Run(make_options(folder, episodes=None, minutes=minutes)).train()
+        RAMRun(make_options(folder, episodes=None, minutes=minutes)).train()
         assert read_json(folder / "config.json")["episodes"] == episodes
         assert read_json(folder / "evaluation.json")["episodes"] == episodes
 
@@ -258,12 +258,12 @@ def test_run_by_minutes_equals_the_run_by_episodes_that_it_chose(
     """Measuring the speed really trains for a moment, and leaves no trace in the run."""
     measure = module.measure_speed
 
-    def pretend(model: RAM) -> float:
-        assert measure(model, seconds=0.1) > 0
+    def pretend(model: RAM, num_glimpses: int) -> float:
+        assert measure(model, num_glimpses, seconds=0.1) > 0
         return 320.0
 
     monkeypatch.setattr(module, "measure_speed", pretend)
-    Run(make_options(tmp_path / "run", episodes=None, minutes=1 / 60)).train()
+    RAMRun(make_options(tmp_path / "run", episodes=None, minutes=1 / 60)).train()
     assert read_json(tmp_path / "run" / "config.json")["episodes"] == 320
     expected, found = (
         RAM.load(folder / "model.zip", device="cpu") for folder in (finished, tmp_path / "run")

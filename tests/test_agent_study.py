@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from agents import RAM, make_vec_env
-from agents.evaluate import FrozenScenes
+from agents.frozen_scenes import FrozenScenes
 from agents.study import (
     CANVASES,
     DISTRACTORS,

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import threading
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from helpers import IDS
 
 import train
+from agents.command_line import parse_pairs, resolve_env
 from agents.config import PRESETS
 from ram_env import SHORT_NAMES, datasets, mnist
 
@@ -32,6 +34,7 @@ def in_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator
     cache = tmp_path.with_name(f"{tmp_path.name}-cache")
     monkeypatch.setattr(mnist, "cache_folder", lambda: cache)
     monkeypatch.setattr(warnings, "formatwarning", warnings.formatwarning)
+    monkeypatch.setattr(threading, "excepthook", threading.excepthook)
     yield
 
 
@@ -86,6 +89,31 @@ def refuse(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
             ["`canvas_size` 1000000x1000000", "memory"],
         ),
         ([*QUICK, "--env-kwargs", "num_envs=3"], ["num_envs"]),
+        (["--algo", "dqn"], ["--algo", "'dqn'", "ppo"]),
+        (["--memory", "history"], ["`--memory`", "ram has its core network", "'history'"]),
+        (["--memory", "perfect"], ["--memory", "'perfect'", "canvas"]),
+        (
+            ["--algo", "sac", "--action-format", "multidiscrete"],
+            ["`--action-format` of sac", "box", "'multidiscrete'"],
+        ),
+        (
+            ["--algo", "sac", "--env-kwargs", "action_format=multidiscrete"],
+            ["`--action-format` of sac", "'multidiscrete'"],
+        ),
+        ([*QUICK, "--algo", "ppo", "--preset", "paper"], ["`--preset` is for ram", "ppo"]),
+        (["--algo", "ppo", "--processes", "2"], ["`--processes` is for ram", "ppo", "2"]),
+        ([*QUICK, "--algo", "a2c"], ["['batch_size'] of a2c", "n_steps"]),
+        ([*QUICK, "--algo", "ppo", "--settings", "colour=red"], ["['colour'] of ppo", "n_epochs"]),
+        ([*QUICK, "--algo", "ppo", "--settings", "gamma=high"], ["`gamma` of ppo", "'high'"]),
+        (
+            [*QUICK, "--algo", "ppo", "--settings", 'policy_kwargs={"activation_fn":"Sine"}'],
+            ["`activation_fn`", "ReLU", "'Sine'"],
+        ),
+        (["--algo", "ppo", "--reward", "most"], ["--reward", "'most'", "every_step"]),
+        (
+            [*QUICK, "--algo", "ppo", "--reward", "log_likelihood"],
+            ["log_likelihood", "multidiscrete"],
+        ),
         (["--settings", "core"], ["`--settings`", "KEY=VALUE", "'core'"]),
         (["--settings", "colour=red"], ["'colour'", "learning_rate"]),
         (["--settings", "core=crystal"], ["`core`", "'crystal'", "gru"]),
@@ -141,9 +169,8 @@ def test_missing_mnist_names_the_remedies(capsys: pytest.CaptureFixture[str]) ->
 @pytest.mark.parametrize(("name", "env_id"), list(SHORT_NAMES.items()))
 def test_short_names_are_resolved(name: str, env_id: str) -> None:
     """A short name, the id, and the id with its module mean the same."""
-    assert train.resolve_env(name) == env_id
-    assert train.resolve_env(env_id) == env_id
-    assert train.resolve_env(f"ram_env:{env_id}") == env_id
+    assert resolve_env(name) == resolve_env(env_id) == (env_id, None)
+    assert resolve_env(f"ram_env:{env_id}") == (env_id, "ram_env")
 
 
 def test_every_id_has_a_short_name() -> None:
@@ -154,7 +181,7 @@ def test_every_id_has_a_short_name() -> None:
 def test_pairs_are_json_where_they_can_be() -> None:
     """Numbers, lists, booleans and null are read as such; all else is text."""
     pairs = ["a=3", "b=0.5", "c=[60, 80]", "d=true", "e=null", "f=center", 'g="3"', "h=x=y", "i="]
-    assert train.parse_pairs("--env-kwargs", pairs) == {
+    assert parse_pairs("--env-kwargs", pairs) == {
         "a": 3,
         "b": 0.5,
         "c": [60, 80],

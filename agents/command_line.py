@@ -1,0 +1,89 @@
+"""What command lines have in common: names of envs, KEY=VALUE pairs, numbers. No torch in here."""
+
+import argparse
+import difflib
+import importlib
+import json
+from typing import Any
+
+import gymnasium as gym
+
+from ram_env import SHORT_NAMES
+
+
+def resolve_env(name: str) -> tuple[str, str | None]:
+    """Return the id that a short name or an id means, and the module that registers it, or None.
+
+    Args:
+        name: As given to `--env`; `module:id` imports the module.
+
+    Raises:
+        ValueError: If there is none; the message names the nearest.
+    """
+    if name in SHORT_NAMES:
+        return SHORT_NAMES[name], None
+    module, _, env_id = name.rpartition(":")
+    import_env_module(module or None, f"--env {name}")
+    if env_id in gym.registry:
+        return env_id, module or None
+    known = [*SHORT_NAMES, *SHORT_NAMES.values()]
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.3)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    raise ValueError(f"`--env` must be one of {', '.join(known)}, got {name!r}.{hint}")
+
+
+def import_env_module(module: str | None, option: str) -> None:
+    """Import the module that registers an env.
+
+    Raises:
+        ValueError: If it cannot be imported; the message names the option that asked for it.
+    """
+    if module is None:
+        return
+    try:
+        importlib.import_module(module)
+    except ImportError as error:
+        raise ValueError(f"`{option}`: cannot import {module!r} ({error}).") from error
+
+
+def parse_pairs(option: str, pairs: list[str]) -> dict[str, Any]:
+    """Read the KEY=VALUE pairs of an option; a value is JSON where it can be, else a string.
+
+    Raises:
+        ValueError: If a pair has no key or no equals sign.
+    """
+    arguments = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not equals or not key.isidentifier():
+            raise ValueError(f"`{option}` must be KEY=VALUE pairs, got {pair!r}.")
+        try:
+            arguments[key] = json.loads(value)
+        except json.JSONDecodeError:
+            arguments[key] = value
+    return arguments
+
+
+def positive_int(text: str) -> int:
+    """Read a number of at least 1, as a type of argparse."""
+    if not text.isascii() or not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"must be a whole number of at least 1, got {text!r}")
+    return int(text)
+
+
+def seed(text: str) -> int:
+    """Read a seed, as a type of argparse."""
+    if not text.isascii() or not text.isdigit() or int(text) >= 2**32:
+        raise argparse.ArgumentTypeError(f"must be a whole number in 0..2**32 - 1, got {text!r}")
+    return int(text)
+
+
+def positive_float(text: str) -> float:
+    """Read a positive number, as a type of argparse."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = float("nan")
+    if not 0.0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"must be a positive number, got {text!r}")
+    return value

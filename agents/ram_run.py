@@ -1,0 +1,158 @@
+"""A training run of RAM: shared by processes, and able to go on after an interruption."""
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.logger import Logger
+
+from agents import run
+from agents.callbacks import Checkpoint, Validation
+from agents.distributed import (
+    join_launched_team,
+    launched_size,
+    leave_signals_to_leader,
+    leave_team,
+    local_team,
+    rank,
+    require_same,
+)
+from agents.networks import forward_multiply_adds
+from agents.progress import ProgressCSV
+from agents.ram import RAM
+from agents.results import Evaluation
+from agents.resume import load_checkpoint, save_checkpoint
+from agents.run import Run
+from agents.run_options import RAMRunOptions, check_folder, check_shares
+
+
+class RAMRun(Run[RAMRunOptions]):
+    """A run of RAM; see `Run`.
+
+    Raises:
+        ValueError: Also if `torchrun` has started processes with different options.
+    """
+
+    _model: RAM
+
+    def __init__(self, options: RAMRunOptions) -> None:
+        """Check the options by making everything that they ask for."""
+        super().__init__(options)
+        if launched_size() is not None:
+            join_launched_team(self._model.device)  # until train() is over
+            require_same(repr(self._shared_options()))
+
+    def train(self) -> Evaluation | None:
+        """Train, evaluate and draw; see `Run`. None in a process that `torchrun` has added."""
+        if launched_size() is None:
+            with local_team(self.options.processes, follow, self.options):
+                return self._lead()
+        try:
+            if self.leads:
+                return self._lead()
+            self.follow()
+            return None
+        finally:
+            leave_team()
+
+    def follow(self) -> None:
+        """Train beside the process that leads; write nothing."""
+        leave_signals_to_leader()
+        episodes = self._budget()
+        self._model.set_logger(Logger(None, []))
+        self._learn(episodes, [])
+
+    @property
+    def leads(self) -> bool:
+        """Whether this process reports and writes; `torchrun` starts others beside it."""
+        return rank() == 0
+
+    def _check(self, options: RAMRunOptions) -> None:
+        if not options.resume:
+            check_folder(options.folder)
+        check_shares(options)
+
+    def _num_own_envs(self, options: RAMRunOptions) -> int:
+        return options.num_envs // options.processes
+
+    def _shared_options(self) -> RAMRunOptions:
+        """Return the options that must be the same in all processes, the others blanked out."""
+        kwargs = {key: value for key, value in self.options.env_kwargs.items() if key != "data_dir"}
+        return dataclasses.replace(
+            self.options, folder=Path(), device="", threads=0, env_kwargs=kwargs
+        )
+
+    def _make_model(self) -> RAM:
+        options = self.options
+        settings = options.config.to_dict()
+        return RAM("RAMPolicy", self._env, seed=options.seed, device=options.device, **settings)
+
+    def _episodes_per_batch(self) -> int:
+        return self.options.config.batch_size
+
+    def _first_model(self) -> RAM:
+        return self._resumed_model() or self._make_model()
+
+    def _resumed_model(self) -> RAM | None:
+        """Return the model of the run to go on with, its envs as they were; None: begin anew."""
+        options = self.options
+        if not options.resume:
+            return None
+        model = load_checkpoint(options.folder, self._env, options.device)
+        if model is not None and model._n_updates:
+            rounds = options.config.batch_size // options.num_envs
+            self._env.reset()  # seeded: the first scenes, as at the start of the run
+            vector_env: Any = self._env.env.unwrapped
+            vector_env.skip_resets(model._n_updates * rounds - 1)
+        return model
+
+    def _open_log(self, folder: Path, episodes: int, validation: Validation) -> ProgressCSV:
+        if not self.options.resume:
+            return super()._open_log(folder, episodes, validation)
+        stays = self._stays(episodes, validation)
+        return ProgressCSV(folder / "progress.csv", self._columns(), stays)
+
+    def _columns(self) -> tuple[str, ...]:
+        return (*super()._columns(), "train/learning_rate", "train/location_std")
+
+    def _stays(self, episodes: int, validation: Validation) -> Callable[[dict[str, str]], bool]:
+        """Return which rows of progress.csv a run that goes on keeps: what it will not redo."""
+        done, batch_size = self._model._episode_num, self.options.config.batch_size
+
+        def stays(row: dict[str, str]) -> bool:
+            row_episodes = int(row["time/episodes"])
+            if row_episodes == done and row["validation/error"]:
+                # One of the end, or of a stop by the user, is none of the course of the run.
+                return done < episodes and validation.is_due(done, batch_size)
+            return row_episodes <= done
+
+        return stays
+
+    def _checkpoint(self) -> BaseCallback:
+        folder = self.options.folder
+        return Checkpoint(lambda: save_checkpoint(self._model, folder), run.CHECKPOINT_SECONDS)
+
+    def _save(self, path: Path) -> None:
+        self._model.save(path, exclude=["optimizer"])
+
+    def _describe_model(self) -> dict[str, Any]:
+        return {
+            "preset": self.options.preset,
+            "config": self.options.config.to_dict(),
+            "precision": "bfloat16" if self._model.mixed_precision else "float32",
+            "processes": self.options.processes,
+        }
+
+    def _describe_size(self) -> dict[str, Any]:
+        networks = self._model.policy.networks
+        return {
+            "multiply_adds": self._num_glimpses * forward_multiply_adds(networks),
+            "parameters": sum(value.numel() for value in self._model.policy.parameters()),
+        }
+
+
+def follow(options: RAMRunOptions) -> None:
+    """Be one of the processes that help to train a run."""
+    RAMRun(options).follow()

@@ -1,0 +1,134 @@
+"""Policies of Stable-Baselines3 in files that cannot run code, unlike its own `save`."""
+
+import importlib
+import pathlib
+from typing import Any
+
+import torch
+from gymnasium.spaces.utils import flatdim
+from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.policies import BasePolicy
+
+from agents.algorithms import choose_algorithm
+from agents.files import Path
+from agents.spaces import describe_space, make_space
+from agents.storage import TensorSpec, load_archive, save_archive
+
+FORMAT = "sb3-policy"
+FORMAT_VERSION = 1
+MAX_LAYERS = 32
+MAX_LAYER_SIZE = 2**24  # weights
+ACTIVATIONS = {"ReLU": torch.nn.ReLU, "Tanh": torch.nn.Tanh, "ELU": torch.nn.ELU}
+
+
+def algorithm_class(algo: str) -> type[BaseAlgorithm]:
+    """Return the class of an algorithm of `agents.algorithms.ALGORITHMS`.
+
+    Raises:
+        ValueError: If there is none of that name.
+    """
+    algorithm = choose_algorithm(algo)
+    found = getattr(importlib.import_module(algorithm.home), algorithm.class_name)
+    assert issubclass(found, BaseAlgorithm)
+    return found
+
+
+def policy_arguments(settings: dict[str, Any]) -> dict[str, Any]:
+    """Return settings of an algorithm with the name of the activation turned into its class.
+
+    Args:
+        settings: As JSON has them.
+
+    Raises:
+        ValueError: If `policy_kwargs` is not a dict, or the activation is not known.
+    """
+    kwargs = settings.get("policy_kwargs", {})
+    if not isinstance(kwargs, dict):
+        raise ValueError(f"`policy_kwargs` must be a dict, got {kwargs!r}.")
+    if "activation_fn" not in kwargs:
+        return dict(settings)
+    name = kwargs["activation_fn"]
+    if name not in ACTIVATIONS:
+        raise ValueError(f"`activation_fn` must be one of {', '.join(ACTIVATIONS)}, got {name!r}.")
+    return settings | {"policy_kwargs": kwargs | {"activation_fn": ACTIVATIONS[name]}}
+
+
+def save_policy(path: Path, algo: str, settings: dict[str, Any], policy: BasePolicy) -> None:
+    """Save a policy in one zip of JSON and tensors.
+
+    Args:
+        path: File to write.
+        algo: What it was trained by, of `agents.algorithms.ALGORITHMS`.
+        settings: Of the algorithm, as JSON has them; `policy_kwargs` is what matters.
+        policy: The policy.
+    """
+    header = {
+        "format": FORMAT,
+        "version": FORMAT_VERSION,
+        "algo": algo,
+        "policy_kwargs": settings.get("policy_kwargs", {}),
+        "observation_space": describe_space(policy.observation_space),
+        "action_space": describe_space(policy.action_space),
+    }
+    save_archive(path, header, policy.state_dict())
+
+
+def load_policy(path: Path, device: torch.device | str = "cpu") -> BasePolicy:
+    """Load a policy that `save_policy` wrote; it predicts as it did, and cannot learn on.
+
+    Args:
+        path: The file.
+        device: Where its networks shall live.
+
+    Raises:
+        ValueError: If the file is damaged or holds something else.
+        FileNotFoundError: If there is none.
+    """
+    header, tensors = load_archive(path, FORMAT, FORMAT_VERSION, _expected_tensors)
+    policy = _make_policy(header)
+    policy.load_state_dict(tensors)
+    return policy.to(device)
+
+
+def load_model(path: pathlib.Path, algo: str) -> Any:
+    """Load a trained model of a run to predict with: RAM, or the policy of another algorithm.
+
+    Raises:
+        ValueError: If the file is damaged or holds something else.
+        FileNotFoundError: If there is none.
+    """
+    if algo == "ram":
+        return algorithm_class(algo).load(path, device="cpu")
+    return load_policy(path)
+
+
+def _expected_tensors(header: dict[str, Any]) -> dict[str, TensorSpec]:
+    """Return what a file must hold by its header."""
+    weights = _make_policy(header).state_dict()
+    return {name: TensorSpec(tuple(value.shape), value.dtype) for name, value in weights.items()}
+
+
+def _make_policy(header: dict[str, Any]) -> BasePolicy:
+    """Make the policy that a header describes, if it is not too large to be meant."""
+    algo = header["algo"]
+    kwargs = policy_arguments({"policy_kwargs": header["policy_kwargs"]})["policy_kwargs"]
+    spaces = [make_space(header[name]) for name in ("observation_space", "action_space")]
+    widths = [flatdim(space) for space in spaces] + _widths(header["policy_kwargs"])
+    largest, next_largest = sorted(widths)[:-3:-1]
+    if len(widths) > MAX_LAYERS or largest * next_largest > MAX_LAYER_SIZE:
+        raise ValueError(f"layers of {widths} are more or larger than any policy has")
+    aliases: dict[str, type[BasePolicy]] = algorithm_class(algo).policy_aliases
+    make = aliases[choose_algorithm(algo).policy]
+    try:
+        return make(*spaces, lambda _: 0.0, **kwargs)  # 0: the learning rate, it only predicts
+    except (AssertionError, AttributeError, IndexError) as error:
+        raise ValueError(f"{algo} has no policy of {kwargs} for {spaces}") from error
+
+
+def _widths(content: Any) -> list[int]:
+    """Return all whole numbers in JSON content: in arguments of a policy, the widths of layers."""
+    if isinstance(content, dict):
+        content = list(content.values())
+    if isinstance(content, list):
+        return [width for part in content for width in _widths(part)]
+    return [content] if isinstance(content, int) else []

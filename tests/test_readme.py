@@ -1,4 +1,4 @@
-"""The README keeps its word: its code runs, and its numbers are those of logged runs."""
+"""README and docs keep their word: their code runs, their numbers are those of logged runs."""
 
 import json
 import os
@@ -12,7 +12,12 @@ from ram_env import TASKS
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
-CODE_BLOCKS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+CODE_BLOCKS = [
+    (path.name, code)
+    for path in PAGES
+    for code in re.findall(r"```python\n(.*?)```", path.read_text(), re.DOTALL)
+]
 RESULTS = sorted((ROOT / "results" / "runs").glob("*/evaluation.json"))
 
 
@@ -20,12 +25,13 @@ RESULTS = sorted((ROOT / "results" / "runs").glob("*/evaluation.json"))
 @pytest.mark.parametrize("number", range(len(CODE_BLOCKS)))
 def test_code_blocks_run(number: int, capsys: pytest.CaptureFixture[str]) -> None:
     """Each example works as it stands."""
-    exec(compile(CODE_BLOCKS[number], f"README.md, block {number}", "exec"), {})
+    name, code = CODE_BLOCKS[number]
+    exec(compile(code, f"{name}, block {number}", "exec"), {})
 
 
 def test_there_are_examples_and_results() -> None:
     """The tests of this file have something to go over."""
-    assert len(CODE_BLOCKS) >= 3
+    assert {name for name, _ in CODE_BLOCKS} >= {"README.md", "agents.md"}
     assert len(RESULTS) >= 4
 
 

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
+from ram_env.arguments import check_memory
+
 TRAIN_IMAGES = "train-images-idx3-ubyte"
 TRAIN_LABELS = "train-labels-idx1-ubyte"
 TEST_IMAGES = "t10k-images-idx3-ubyte"
@@ -57,9 +59,10 @@ def find_idx_set(argument: str, folder: str) -> dict[str, Path]:
     """
     try:
         files = find_idx_files(Path(folder))
-    except OSError as error:
+    except (OSError, ValueError) as error:  # ValueError: a name that no file can have
+        reason = error.strerror if isinstance(error, OSError) else error
         raise ValueError(
-            f"`{argument}` must be a folder that you may read, got {folder!r} ({error.strerror}). "
+            f"`{argument}` must be a folder that you may read, got {folder!r} ({reason}). "
             "Correct it, or leave it unset."
         ) from error
     missing = [name for name in IDX_FILES if name not in files]
@@ -110,6 +113,41 @@ def parse_idx(content: bytes) -> np.ndarray:
     Raises:
         ValueError: If `content` breaks a rule of the format.
     """
+    shape = _announced_shape(content)
+    num_bytes = _num_bytes(shape)
+    if len(content) < num_bytes:
+        raise ValueError(
+            f"it is truncated: shape {shape} needs {num_bytes} bytes, found {len(content)}"
+        )
+    if len(content) > num_bytes:
+        raise ValueError(
+            f"it has trailing bytes: shape {shape} needs {num_bytes} bytes, found more"
+        )
+    return np.frombuffer(content, np.uint8, offset=_offset(len(shape))).reshape(shape)
+
+
+def _decompress_idx(content: bytes) -> bytes:
+    """Undo gzip compression up to one byte more than the header announces.
+
+    A small file can unpack to any size: the rest, which is one byte too many anyway, is left alone.
+    """
+    num_bytes = _num_bytes(_announced_shape(decompress(content, _offset(_IMAGE_NDIM))))
+    check_memory(num_bytes, "what its header announces", "leave out images")
+    return decompress(content, num_bytes + 1)
+
+
+def _offset(ndim: int) -> int:
+    """Return the size of a header in bytes: where the data begins."""
+    return 4 + 4 * ndim
+
+
+def _num_bytes(shape: tuple[int, ...]) -> int:
+    """Return the size in bytes of a file whose header announces an array of a shape."""
+    return _offset(len(shape)) + math.prod(shape)
+
+
+def _announced_shape(content: bytes) -> tuple[int, ...]:
+    """Return the shape that the header of an IDX file announces."""
     if not content:
         raise ValueError("it is empty")
     ndim = content[3] if len(content) > 3 else 0
@@ -118,22 +156,18 @@ def parse_idx(content: bytes) -> np.ndarray:
             "it must start with the bytes 00 00 08 03 (images) or 00 00 08 01 (labels), "
             f"found {content[:4].hex(' ')}"
         )
-    offset = 4 + 4 * ndim
+    offset = _offset(ndim)
     if len(content) < offset:
         raise ValueError(f"its header is truncated: {len(content)} of {offset} bytes")
     shape = struct.unpack(f">{ndim}I", content[4:offset])
     if 0 in shape:
         raise ValueError(f"its header announces no data: shape {shape}")
-    num_bytes = offset + math.prod(shape)
-    if len(content) != num_bytes:
-        fault = "is truncated" if len(content) < num_bytes else "has trailing bytes"
-        raise ValueError(f"it {fault}: shape {shape} needs {num_bytes} bytes, found {len(content)}")
-    return np.frombuffer(content, np.uint8, offset=offset).reshape(shape)
+    return shape
 
 
 def _read_idx(path: Path, ndim: int, sha256: str | None) -> np.ndarray:
     try:
-        content = decompress(path.read_bytes())
+        content = _decompress_idx(path.read_bytes())
         array = parse_idx(content)
         _check_ndim(array, ndim)
         _check_sha256(content, sha256)

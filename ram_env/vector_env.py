@@ -46,13 +46,13 @@ class GlimpseVectorEnv(VectorEnv[Observation, Any, np.ndarray]):
         **task_arguments: Any,
     ) -> None:
         """Make the games; see the class."""
-        if render_mode == "human":
+        self.render_mode = checked_render_mode(render_mode)
+        if self.render_mode == "human":
             raise ValueError(
                 "`render_mode='human'` is for a single env, `gym.make`: got it for a vector env; "
                 "choose 'rgb_array' or None."
             )
         self.num_envs = whole_number("num_envs", num_envs, 1)
-        self.render_mode = checked_render_mode(render_mode)
         self.autoreset_mode = _autoreset_mode(autoreset_mode)
         self.metadata = {**self.metadata, "autoreset_mode": self.autoreset_mode}
         self.task = make_task(task_arguments)

@@ -96,7 +96,7 @@ ARRAYS = [
 ]
 SIMPLE: list[Any] = [*NUMBERS, *WORDS, *THINGS, *ARRAYS]
 # By number: hypothesis compares, hashes and shows the elements of `sampled_from` again and again.
-simple = st.integers(0, len(SIMPLE) - 1).map(SIMPLE.__getitem__)
+simple = st.integers(0, len(SIMPLE) - 1).map(lambda number: SIMPLE[number])
 few = st.lists(st.one_of(simple, st.integers(-9, 60)), max_size=4)
 anything: st.SearchStrategy[Any] = st.one_of(
     simple,

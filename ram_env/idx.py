@@ -6,6 +6,7 @@ import io
 import math
 import os
 import struct
+import sys
 import zlib
 from pathlib import Path
 
@@ -21,6 +22,7 @@ IDX_FILES = (TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS)
 
 _UINT8_MAGIC = b"\x00\x00\x08"  # two zero bytes and the code of the type; the fourth byte is ndim
 _GZIP_MAGIC = b"\x1f\x8b"
+_PART_BYTES = 2**20
 _IMAGE_NDIM = 3
 _LABEL_NDIM = 1
 
@@ -97,9 +99,14 @@ def decompress(content: bytes, max_bytes: int | None = None) -> bytes:
     """
     if not content.startswith(_GZIP_MAGIC):
         return content
+    parts, missing = [], sys.maxsize if max_bytes is None else max_bytes
     try:
         with gzip.open(io.BytesIO(content)) as file:
-            return file.read(-1 if max_bytes is None else max_bytes)
+            # In parts: Python allocates all that is asked for, however little there is.
+            while part := file.read(min(_PART_BYTES, missing)):
+                parts.append(part)
+                missing -= len(part)
+        return b"".join(parts)
     except (OSError, EOFError, zlib.error) as error:
         raise ValueError(f"the gzip compression is damaged ({error})") from error
 

@@ -41,9 +41,20 @@ def places(content: bytes | bytearray) -> st.SearchStrategy[int]:
     )
 
 
+class Bulk(bytes):
+    """Bytes that hypothesis can show in short, as it does again and again."""
+
+    def __repr__(self) -> str:
+        return f"{len(self)} bytes"
+
+
+def damaged(content: bytes) -> st.SearchStrategy[bytes]:
+    """Bytes that one to four faults make of others."""
+    return _damaged(Bulk(content))
+
+
 @st.composite
-def damaged(draw: st.DrawFn, content: bytes) -> bytes:
-    """Draw bytes that one to four faults make of others."""
+def _damaged(draw: st.DrawFn, content: Bulk) -> bytes:
     result = bytearray(content)
     for _ in range(draw(st.integers(1, 4))):
         place, other = sorted((draw(places(result)), draw(places(result))))

@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import struct
 import tracemalloc
 import zipfile
 from pathlib import Path
@@ -126,6 +127,13 @@ def test_small_idx_file_does_not_unpack_to_a_large_one(tmp_path: Path) -> None:
     path = tmp_path / "images.gz"
     path.write_bytes(gzip.compress(IMAGES + bytes(100 * 2**20), 1))
     assert peak_memory(read_idx_images, path, message="trailing bytes") < 2**22
+
+
+def test_memory_is_not_asked_for_on_a_mere_promise(tmp_path: Path) -> None:
+    """A header of two gigabytes, which would fit into memory, without them behind it."""
+    path = tmp_path / "images.gz"
+    path.write_bytes(gzip.compress(IMAGES[:4] + struct.pack(">3I", 2**11, 2**10, 2**10)))
+    assert peak_memory(read_idx_images, path, message="is truncated") < 2**23
 
 
 @pytest.mark.parametrize("compress", [False, True])

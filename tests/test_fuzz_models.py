@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import torch
-from fuzzing import LIES, damaged, json_values, refusals
+from fuzzing import LIES, Bulk, damaged, json_values, refusals
 from hypothesis import given
 from hypothesis import strategies as st
 from model_files import FILE, HEADER, MEMBERS, TENSORS, zipped
@@ -32,7 +32,7 @@ def paths_in(value: Any) -> list[list[Any]]:
 
 
 @st.composite
-def headers(draw: st.DrawFn, content: bytes) -> bytes:
+def headers(draw: st.DrawFn, content: Bulk) -> bytes:
     """Draw JSON with some values replaced by others of any kind, or left out."""
     header = json.loads(content)
     for _ in range(draw(st.integers(1, 3))):
@@ -54,7 +54,7 @@ def tensors(draw: st.DrawFn) -> bytes:
     table, numbers = MEMBERS[TENSORS][8 : 8 + length], MEMBERS[TENSORS][8 + length :]
     if draw(st.booleans()):
         return draw(damaged(MEMBERS[TENSORS]))
-    table = draw(headers(table))
+    table = draw(headers(Bulk(table)))
     size = len(table).to_bytes(8, "little")
     return draw(st.sampled_from([size, size, size, *LIES])) + table + numbers
 
@@ -64,7 +64,7 @@ def files(draw: st.DrawFn) -> bytes:
     """Draw damaged files: as a whole, in the header, or in the tensors."""
     match draw(st.sampled_from(["file", "header", "tensors"])):
         case "header":
-            return zipped(MEMBERS | {HEADER: draw(headers(MEMBERS[HEADER]))})
+            return zipped(MEMBERS | {HEADER: draw(headers(Bulk(MEMBERS[HEADER])))})
         case "tensors":
             return zipped(MEMBERS | {TENSORS: draw(tensors())})
     return draw(damaged(FILE))

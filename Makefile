@@ -1,5 +1,7 @@
 # make train    train an agent on cluttered MNIST; ARGS="--minutes 2" adds options of train.py
 # make test     run the tests; ARGS="-k retina" adds options of pytest
+# make fuzz     try random input of every kind; FUZZ=100000 says how many examples of each
+# make soak     play ten million random steps under a referee; SOAK=... says how many
 # make check    lint, formatting and types
 # make format   let ruff repair style and formatting
 # make clean    remove .venv and what the tools leave behind; runs/ stays
@@ -15,7 +17,7 @@ BIN = .venv/bin
 INSTALL = $(BIN)/python -m pip install --constraint constraints.txt --editable
 REQUIREMENTS = setup.cfg pyproject.toml constraints.txt
 
-.PHONY: train test check format clean
+.PHONY: train test fuzz soak check format clean
 .NOTPARALLEL:
 
 train: .venv/train.stamp
@@ -23,6 +25,14 @@ train: .venv/train.stamp
 
 test: .venv/test.stamp
 	$(BIN)/python -m pytest $(ARGS)
+
+FUZZ = 10000
+fuzz: .venv/test.stamp
+	RAM_ENV_FUZZ_EXAMPLES=$(FUZZ) $(BIN)/python -m pytest tests/test_fuzz_*.py $(ARGS)
+
+SOAK = 10000000
+soak: .venv/test.stamp
+	RAM_ENV_SOAK_STEPS=$(SOAK) $(BIN)/python -m pytest tests/test_env_invariants.py $(ARGS)
 
 check: .venv/test.stamp
 	$(BIN)/ruff check .

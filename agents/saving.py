@@ -18,10 +18,11 @@ from agents.policy import RAMPolicy
 from agents.pretrained_models import pretrained_path
 from agents.spaces import (
     describe_action_space,
+    described_glimpse_shape,
+    described_num_classes,
     glimpse_shape_of,
     make_action_space,
     make_observation_space,
-    num_classes_of,
 )
 from agents.storage import (
     TensorSpec,
@@ -35,8 +36,15 @@ from ram_env.arguments import number_between, whole_number
 FORMAT = "ram-model"
 FORMAT_VERSION = 1
 SUCCESSES = "recent_successes"
-# What the optimisers of PyTorch that a policy may be given keep for each weight.
-MOMENTS = ("exp_avg", "exp_avg_sq", "max_exp_avg_sq", "momentum_buffer", "square_avg")
+# What the optimisers of PyTorch that a policy may be given keep for each weight, all or nothing.
+OPTIMIZER_STATES = (
+    {"step", "exp_avg", "exp_avg_sq"},
+    {"step", "exp_avg", "exp_avg_sq", "max_exp_avg_sq"},
+    {"step", "square_avg"},
+    {"step", "square_avg", "momentum_buffer"},
+    {"momentum_buffer"},
+)
+MOMENTS = set().union(*OPTIMIZER_STATES) - {"step"}  # which are shaped like the weight
 
 
 def expected_tensors(header: dict[str, Any]) -> dict[str, TensorSpec]:
@@ -49,8 +57,8 @@ def expected_tensors(header: dict[str, Any]) -> dict[str, TensorSpec]:
         whole_number(name, header[name], 0)
     number_between("seconds", header.get("seconds", 0.0), 0.0, sys.float_info.max)
     config = replace_settings(RAMConfig(), header["config"])
-    glimpse_shape = glimpse_shape_of(make_observation_space(header["glimpse_shape"]))
-    num_classes = num_classes_of(make_action_space(header["action_space"]))
+    glimpse_shape = described_glimpse_shape(header["glimpse_shape"])
+    num_classes = described_num_classes(header["action_space"])
     with torch.device("meta"):  # shapes alone: nothing is allocated
         weights = RAMNetworks(glimpse_shape, num_classes, config).state_dict()
     specs = {"policy.location_std": TensorSpec((), torch.float32)}
@@ -62,6 +70,26 @@ def expected_tensors(header: dict[str, Any]) -> dict[str, TensorSpec]:
             specs[f"optimizer.{index}.{moment}"] = spec._replace(required=False)
         specs[f"optimizer.{index}.step"] = TensorSpec((), torch.float32, required=False)
     return specs
+
+
+def check_optimizer(path: Any, tensors: dict[str, Tensor]) -> None:
+    """Refuse a part of an optimiser's state, with which learning could not go on.
+
+    Raises:
+        ValueError: If the weights that have a state do not all have the same whole one.
+    """
+    states: dict[str, set[str]] = {}
+    for key in tensors:
+        if key.startswith("optimizer."):
+            _, index, name = key.split(".")
+            states.setdefault(index, set()).add(name)
+    first = next(iter(states.values()), None)
+    for index, state in states.items():
+        if state != first or state not in OPTIMIZER_STATES:
+            raise ValueError(
+                f"`{path}` is damaged: optimizer.{index} holds {sorted(state)}, which is no whole "
+                "state of an optimiser. Choose another file or save the model again."
+            )
 
 
 class SafeFiles(BaseAlgorithm):
@@ -139,6 +167,7 @@ class SafeFiles(BaseAlgorithm):
             ValueError: If the file is not a model of this version, or does not fit the env.
         """
         header, tensors = load_archive(path, FORMAT, FORMAT_VERSION, expected_tensors)
+        check_optimizer(path, tensors)
         try:
             arguments: dict[str, Any] = {"seed": header["seed"], **header["config"], **kwargs}
             model = cls(env=None, device=device, _init_setup_model=False, **arguments)  # type: ignore[call-arg]

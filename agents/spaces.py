@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 from gymnasium import spaces
 
+from ram_env.arguments import shown, whole_number
+
 MAX_BOX_SIZE = 2**24  # numbers in an observation: more than any agent here sees
 
 
@@ -50,6 +52,32 @@ def describe_action_space(space: spaces.Space[Any]) -> dict[str, Any]:
         return {"type": "multidiscrete", "nvec": space.nvec.tolist()}
     assert space.shape is not None
     return {"type": "box", "size": space.shape[0]}
+
+
+def described_num_classes(description: Any) -> int:
+    """Return C of an action space that was described; no memory is taken.
+
+    Raises:
+        ValueError: If it is none that RAM plays in.
+    """
+    match description:
+        case {"type": "box", "size": size}:
+            return whole_number("action_space", size, 3) - 2
+        case {"type": "multidiscrete", "nvec": [width, height, num_classes]}:
+            sizes = [whole_number("action_space", n, 1) for n in (width, height, num_classes)]
+            return sizes[2]
+    raise ValueError(f"`action_space` must be of RAM's, got {shown(description)}")
+
+
+def described_glimpse_shape(sides: Any) -> tuple[int, ...]:
+    """Return (K, g, g) of an observation space that was described; no memory is taken.
+
+    Raises:
+        ValueError: If it is no shape of glimpses.
+    """
+    if not isinstance(sides, list) or len(sides) != 3 or sides[1] != sides[2]:
+        raise ValueError(f"`glimpse_shape` must be [K, g, g], got {shown(sides)}")
+    return tuple(whole_number("glimpse_shape", side, 1) for side in sides)
 
 
 def make_action_space(description: dict[str, Any]) -> spaces.Space[Any]:

@@ -23,7 +23,7 @@ MAX_LENGTH = 2**20  # of a dimension that may be of any length
 # What reading a file can raise that was not written by `save_archive`, or not as it is now.
 DAMAGES = (
     zipfile.BadZipFile, KeyError, TypeError, SafetensorError, ValueError, RuntimeError, EOFError,
-    NotImplementedError, OverflowError, RecursionError,
+    NotImplementedError, OverflowError, RecursionError, OSError,
 )  # fmt: skip
 HEADER_NAME = "header.json"
 TENSORS_NAME = "tensors.safetensors"
@@ -78,12 +78,21 @@ def load_archive(
     Raises:
         ValueError: If the file is damaged, of another format or version, or holds anything but what
             its header implies.
-        FileNotFoundError: If there is none.
+        OSError: If it cannot be opened; `FileNotFoundError` if there is none.
     """
-    if isinstance(path, str | os.PathLike) and not pathlib.Path(path).exists():
-        path = _with_suffix(path)
+    if not isinstance(path, str | os.PathLike):
+        return _load_open(path, str(path), format_name, version, expect)
+    path = pathlib.Path(path) if pathlib.Path(path).exists() else _with_suffix(path)
+    with open(path, "rb") as file:
+        return _load_open(file, str(path), format_name, version, expect)
+
+
+def _load_open(
+    file: Any, path: str, format_name: str, version: int, expect: Expect | None
+) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """Read an archive from a file that is open; what fails from here on is its content."""
     try:
-        with zipfile.ZipFile(path) as archive:
+        with zipfile.ZipFile(file) as archive:
             header = json.loads(_read_member(archive, HEADER_NAME, MAX_HEADER_BYTES))
             found = (header["format"], header["version"])
             if found == (format_name, version):
@@ -105,8 +114,10 @@ def _read_member(archive: zipfile.ZipFile, name: str, max_bytes: int) -> bytes:
     info = archive.getinfo(name)
     if info.compress_type != zipfile.ZIP_STORED:
         raise ValueError(f"{name} is compressed")  # a few bytes could become any number
-    if info.file_size > max_bytes:
-        raise ValueError(f"{name} has {info.file_size:,} bytes, more than {max_bytes:,}")
+    highest = min(max_bytes, archive.start_dir)  # where the members end and their list begins
+    for size in (info.file_size, info.compress_size):  # of one that is stored they are equal
+        if size > highest:
+            raise ValueError(f"{name} has {size:,} bytes, more than {highest:,}")
     return archive.read(name)
 
 

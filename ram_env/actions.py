@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from gymnasium import spaces
 
+from ram_env.arguments import as_array, shown
+
 # As arrays: numpy would convert a Python number at each use, which takes longer than clipping.
 _LOWEST, _HIGHEST = np.array(-1.0, dtype=np.float32), np.array(1.0, dtype=np.float32)
 
@@ -124,15 +126,20 @@ def select_actions(actions: Any, rows: np.ndarray) -> Any:
 
 
 def count_actions(actions: Any) -> int | None:
-    """Return how many actions a batch holds, or None if its parts do not agree."""
+    """Return how many actions a batch holds, or None if its parts do not agree.
+
+    Raises:
+        ValueError: If a part does not make an array.
+    """
     parts = actions.values() if isinstance(actions, dict) else [actions]
-    lengths = {shape[0] if (shape := np.shape(part)) else None for part in parts}
+    shapes = [as_array("actions", part).shape for part in parts]
+    lengths = {shape[0] if shape else None for shape in shapes}
     return lengths.pop() if len(lengths) == 1 else None
 
 
 def _checked_floats(name: str, values: Any, shape: tuple[int, ...]) -> np.ndarray:
     """Return float32 (..., *shape), clipped to [-1, 1]."""
-    array = np.asarray(values)
+    array = as_array(name, values)
     if array.dtype.kind not in "fiu":
         raise ValueError(f"`{name}` must be an array of numbers, got dtype {array.dtype}.")
     _check_shape(name, array, shape)
@@ -145,12 +152,13 @@ def _checked_floats(name: str, values: Any, shape: tuple[int, ...]) -> np.ndarra
 
 def _checked_integers(name: str, values: Any, bounds: np.ndarray) -> np.ndarray:
     """Return int64 (..., *bounds.shape), each in 0..bound - 1."""
-    array = np.asarray(values)
+    array = as_array(name, values)
     if array.dtype.kind not in "iu":
         raise ValueError(f"`{name}` must be whole numbers, got dtype {array.dtype}.")
     _check_shape(name, array, bounds.shape)
     if ((array < 0) | (array >= bounds)).any():
-        raise ValueError(f"`{name}` must be in 0..{(bounds - 1).tolist()}, got {array.tolist()}.")
+        highest = (bounds - 1).tolist()
+        raise ValueError(f"`{name}` must be in 0..{highest}, got {shown(array.tolist())}.")
     return array.astype(np.int64, copy=False)
 
 

@@ -1,56 +1,99 @@
 """Checks of arguments: each returns the value in its final form, or says what to change."""
 
+import math
 import os
+from collections.abc import Mapping
 from enum import StrEnum
 from operator import index as as_index
-from typing import Any, SupportsIndex, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
 Choice = TypeVar("Choice", bound=StrEnum)
 
+MAX_INT64 = 2**63 - 1
+_SHOWN = 200  # characters of a value in an error message
 
-def whole_number(name: str, value: Any, lowest: int, highest: int | None = None) -> int:
-    """Return a whole-number argument after checking its range."""
-    if isinstance(value, bool) or not isinstance(value, SupportsIndex):
-        raise ValueError(f"`{name}` must be a whole number, got {value!r}.")
-    number = as_index(value)
-    if number < lowest or (highest is not None and number > highest):
-        limits = f"at least {lowest}" if highest is None else f"in {lowest}..{highest}"
-        raise ValueError(f"`{name}` must be {limits}, got {number}.")
+
+def shown(value: Any) -> str:
+    """Return how an error message shows a value, of whatever kind and size it is."""
+    try:
+        text = repr(value)
+    except Exception:  # of numbers with thousands of digits, for one
+        text = f"an object of type {type(value).__name__}"
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+
+
+def as_array(name: str, value: Any) -> np.ndarray:
+    """Return an argument as an array, of whatever shape and type that has."""
+    try:
+        return np.asarray(value)
+    except Exception as error:  # ragged lists, tensors that need gradients, ...
+        raise ValueError(
+            f"`{name}` must be an array, got {shown(value)}, which does not make one: {error}"
+        ) from error
+
+
+def whole_number(name: str, value: Any, lowest: int, highest: float = MAX_INT64) -> int:
+    """Return a whole-number argument after checking its range; `math.inf` is a limit too."""
+    try:
+        number = None if isinstance(value, bool) else as_index(value)
+    except TypeError:
+        number = None
+    if number is None:
+        raise ValueError(f"`{name}` must be a whole number, got {shown(value)}.")
+    if not lowest <= number <= highest:
+        limits = f"in {lowest}..{highest}"
+        if highest >= MAX_INT64:
+            limits = f"at least {lowest}" if number < lowest else f"at most {highest}"
+        raise ValueError(f"`{name}` must be {limits}, got {shown(number)}.")
     return number
 
 
-def positive_number(name: str, value: Any) -> float:
-    """Return a positive, finite argument."""
-    is_number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
-    if not is_number or not 0 < value < np.inf:
-        raise ValueError(f"`{name}` must be a positive, finite number, got {value!r}.")
-    return float(value)
+def positive_number(name: str, value: Any, highest: float) -> float:
+    """Return an argument that is a number over 0 and up to `highest`."""
+    number = _as_float(value)
+    if not 0 < number <= highest:
+        raise ValueError(
+            f"`{name}` must be a positive number of at most {highest:g}, got {shown(value)}."
+        )
+    return number
 
 
 def number_between(name: str, value: Any, lowest: float, highest: float) -> float:
     """Return an argument that is a number in a range, both ends included."""
-    is_number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
-    if not is_number or not lowest <= value <= highest:
-        raise ValueError(f"`{name}` must be a number in {lowest}..{highest}, got {value!r}.")
-    return float(value)
+    number = _as_float(value)
+    if not lowest <= number <= highest:
+        raise ValueError(f"`{name}` must be a number in {lowest}..{highest}, got {shown(value)}.")
+    return number
 
 
-def one_of(name: str, value: str, choices: type[Choice]) -> Choice:
+def _as_float(value: Any) -> float:
+    """Return a number as float, and NaN for what is none or too large for one."""
+    if not isinstance(value, int | float | np.integer | np.floating) or isinstance(value, bool):
+        return math.nan
+    try:
+        return float(value)
+    except (OverflowError, TypeError):
+        return math.nan
+
+
+def one_of(name: str, value: Any, choices: type[Choice]) -> Choice:
     """Return the member of an enum that `value` is or names."""
     try:
         return choices(value)
     except ValueError:
         names = ", ".join(repr(choice.value) for choice in choices)
-        raise ValueError(f"`{name}` must be one of {names}, got {value!r}.") from None
+        raise ValueError(f"`{name}` must be one of {names}, got {shown(value)}.") from None
 
 
 def canvas_shape_of(canvas_size: Any) -> tuple[int, int]:
     """Return (height, width) of a canvas given by one side or by both."""
     sides = canvas_size if isinstance(canvas_size, list | tuple) else (canvas_size, canvas_size)
     if len(sides) != 2:
-        raise ValueError(f"`canvas_size` must be a side or (height, width), got {canvas_size!r}.")
+        raise ValueError(
+            f"`canvas_size` must be a side or (height, width), got {shown(canvas_size)}."
+        )
     height, width = (whole_number("canvas_size", side, 1) for side in sides)
     return height, width
 
@@ -76,14 +119,21 @@ def check_memory(num_bytes: int, what: str, remedy: str) -> None:
         )
 
 
+def options_of(options: Any) -> Mapping[Any, Any]:
+    """Return the options of a reset, which may be None."""
+    if options is not None and not isinstance(options, Mapping):
+        raise ValueError(f"`options` must be None or a dict, got {shown(options)}.")
+    return options or {}
+
+
 def scene_option(key: str, value: Any, highest: int, num_episodes: int) -> np.ndarray:
     """Return one reset option as int64 (B,)."""
-    array = np.asarray(value)
+    array = as_array(f"options[{key!r}]", value)
     if array.dtype.kind not in "iu" or array.shape not in [(), (num_episodes,)]:
         raise ValueError(
             f"`options[{key!r}]` must be a whole number, or in a vector env an array of one per "
-            f"env, got {value!r}."
+            f"env, got {shown(value)}."
         )
     if (array < 0).any() or (array > highest).any():
-        raise ValueError(f"`options[{key!r}]` must be in 0..{highest}, got {value!r}.")
+        raise ValueError(f"`options[{key!r}]` must be in 0..{highest}, got {shown(value)}.")
     return np.broadcast_to(array.astype(np.int64), (num_episodes,))

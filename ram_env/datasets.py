@@ -1,8 +1,10 @@
 """Labelled images for the tasks: MNIST, the digits of scikit-learn, IDX folders and .npz files."""
 
 import functools
+import math
 import os
 import warnings
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from ram_env.arguments import check_memory, shown
 from ram_env.idx import (
     IDX_FILES,
     TEST_IMAGES,
@@ -26,8 +29,13 @@ from ram_env.scenes import mix_bits
 SPLITS = ("train", "validation", "test")
 DATASETS = ("auto", "mnist", "digits", "idx")
 
+MAX_CLASSES = 2**16  # numbers beyond are names of things, not classes to tell apart
 _VALIDATION_PART = 12  # one in so many training images of IDX files: 5,000 of MNIST's 60,000
 _DIGITS_ENDS = {"train": (0, 1297), "validation": (1297, 1497), "test": (1497, 1797)}
+_NPY_HEADERS = {
+    (1, 0): np.lib.format.read_array_header_1_0,
+    (2, 0): np.lib.format.read_array_header_2_0,
+}
 _NPZ_TENTHS = {"train": (0, 8), "validation": (8, 9), "test": (9, 10)}
 
 
@@ -38,7 +46,7 @@ class ImageDataset:
     Attributes:
         images: uint8 (N, h, w), 0 is black; N, h and w at least 1.
         labels: int64 (N,), in 0..num_classes - 1. Any integer type is accepted and converted.
-        num_classes: How many classes there are, the same for each split.
+        num_classes: How many classes there are, the same for each split; in 1..`MAX_CLASSES`.
         name: What was really loaded: "mnist", "digits", "idx" or the path of an .npz file.
 
     Raises:
@@ -89,11 +97,12 @@ def load_dataset(
         ValueError: If an argument is none of the choices, or the data is missing, unreadable,
             damaged or too small for three splits.
     """
-    if split not in SPLITS:
-        raise ValueError(f"`split` must be one of {', '.join(SPLITS)}, got {split!r}.")
+    if not isinstance(split, str) or split not in SPLITS:
+        raise ValueError(f"`split` must be one of {', '.join(SPLITS)}, got {shown(split)}.")
     folder = _absolute(data_dir)
     environment_dir = _absolute(os.environ.get("RAM_ENV_DATA"))
-    match dataset:
+    # A numpy array equals a text element by element, which is no answer: only text is compared.
+    match dataset if isinstance(dataset, str) else "":
         case "auto":
             return _load_auto(split, folder, environment_dir)
         case "mnist":
@@ -102,11 +111,11 @@ def load_dataset(
             return _load_digits(split)
         case "idx":
             return _load_idx(split, folder)
-        case str() if dataset.endswith(".npz"):
-            return _load_npz(split, os.path.abspath(dataset))
+        case path if path.endswith(".npz"):
+            return _load_npz(split, os.path.abspath(path))
     raise ValueError(
         f"`dataset` must be one of {', '.join(DATASETS)}, or the path of an .npz file, "
-        f"got {dataset!r}."
+        f"got {shown(dataset)}."
     )
 
 
@@ -193,7 +202,9 @@ def _load_digits(split: str) -> ImageDataset:
 def _load_npz(split: str, path: str) -> ImageDataset:
     images, labels = _read_npz(path)
     _check_arrays(images, labels, path)  # before the classes are counted
-    whole = ImageDataset(images, labels, int(labels.max()) + 1, path)
+    # Labels that are negative or too high are refused there.
+    num_classes = min(max(1, int(labels.max()) + 1), MAX_CLASSES)
+    whole = ImageDataset(images, labels, num_classes, path)
     _require_images(whole, 10)
     # By a hash of the index, so that a file sorted by class still gives mixed splits.
     order = np.argsort(mix_bits(np.arange(len(images), dtype=np.uint64)), kind="stable")
@@ -203,14 +214,27 @@ def _load_npz(split: str, path: str) -> ImageDataset:
 
 def _read_npz(path: str) -> tuple[np.ndarray, np.ndarray]:
     try:
-        # NumPy leaves files open that it opened itself and could not read.
-        with open(path, "rb") as file, np.load(file, allow_pickle=False) as arrays:
-            return arrays["images"], arrays["labels"]
+        with zipfile.ZipFile(path) as archive:
+            return _read_npy(archive, "images"), _read_npy(archive, "labels")
     except Exception as error:  # a damaged file makes NumPy and zipfile raise nearly anything
         raise ValueError(
             f"`{path}` must be an .npz file with the arrays `images` and `labels`, made by "
             f"`np.savez`, that you may read: {error}"
         ) from error
+
+
+def _read_npy(archive: zipfile.ZipFile, name: str) -> np.ndarray:
+    """Read one array, after comparing what it says of its size with how much there is of it."""
+    info = archive.getinfo(f"{name}.npy")
+    with archive.open(info) as member:
+        version = np.lib.format.read_magic(member)
+        shape, _, dtype = _NPY_HEADERS[version](member)
+        num_bytes = member.tell() + math.prod(shape) * dtype.itemsize
+    if num_bytes != info.file_size and not dtype.hasobject:
+        raise ValueError(f"{name}.npy must have {num_bytes} bytes, got {info.file_size}")
+    check_memory(num_bytes, f"`{name}`", "save fewer images")
+    with archive.open(info) as member:
+        return np.lib.format.read_array(member, allow_pickle=False)
 
 
 def _check_arrays(images: np.ndarray, labels: np.ndarray, name: str) -> None:
@@ -245,4 +269,7 @@ def _read_only(array: np.ndarray) -> np.ndarray:
 
 
 def _absolute(path: str | os.PathLike[str] | None) -> str | None:
-    return os.path.abspath(path) if path else None
+    text = os.fspath(path) if isinstance(path, str | os.PathLike) else path
+    if text is None or isinstance(text, str):
+        return os.path.abspath(text) if text else None
+    raise ValueError(f"`data_dir` must be None or the path of a folder, got {shown(path)}.")

@@ -5,6 +5,7 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
+from ram_env.arguments import shown
 from ram_env.rendering import EpisodeView, render_episode
 from ram_env.task import Episodes, make_task
 from ram_env.window import HumanWindow
@@ -100,7 +101,7 @@ class GlimpseEnv(gym.Env[Observation, Any]):
     | `num_glimpses` | 7 | T |
     | `action_format` | `"box"` | see Action Space |
     | `location_grid` | 7 | G, for `"multidiscrete"` |
-    | `score_scale` | 10.0 | sharpness of the belief, for `"box"` |
+    | `score_scale` | 10.0 | sharpness of the belief, for `"box"`; up to 1e9 |
     | `reward` | `"final"` | see Rewards |
     | `initial_location` | `"random"` | or `"center"` |
     | `render_mode` | `None` | `"rgb_array"`, or `"human"` (needs pygame) |
@@ -217,6 +218,6 @@ def checked_render_mode(render_mode: str | None) -> str | None:
         ValueError: If it is none of the env's.
     """
     modes = GlimpseEnv.metadata["render_modes"]
-    if render_mode is not None and render_mode not in modes:
-        raise ValueError(f"`render_mode` must be None or one of {modes}, got {render_mode!r}.")
-    return render_mode
+    if render_mode is None or (isinstance(render_mode, str) and render_mode in modes):
+        return render_mode
+    raise ValueError(f"`render_mode` must be None or one of {modes}, got {shown(render_mode)}.")

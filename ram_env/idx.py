@@ -6,10 +6,13 @@ import io
 import math
 import os
 import struct
+import sys
 import zlib
 from pathlib import Path
 
 import numpy as np
+
+from ram_env.arguments import check_memory
 
 TRAIN_IMAGES = "train-images-idx3-ubyte"
 TRAIN_LABELS = "train-labels-idx1-ubyte"
@@ -19,6 +22,7 @@ IDX_FILES = (TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS)
 
 _UINT8_MAGIC = b"\x00\x00\x08"  # two zero bytes and the code of the type; the fourth byte is ndim
 _GZIP_MAGIC = b"\x1f\x8b"
+_PART_BYTES = 2**20
 _IMAGE_NDIM = 3
 _LABEL_NDIM = 1
 
@@ -57,9 +61,10 @@ def find_idx_set(argument: str, folder: str) -> dict[str, Path]:
     """
     try:
         files = find_idx_files(Path(folder))
-    except OSError as error:
+    except (OSError, ValueError) as error:  # ValueError: a name that no file can have
+        reason = error.strerror if isinstance(error, OSError) else error
         raise ValueError(
-            f"`{argument}` must be a folder that you may read, got {folder!r} ({error.strerror}). "
+            f"`{argument}` must be a folder that you may read, got {folder!r} ({reason}). "
             "Correct it, or leave it unset."
         ) from error
     missing = [name for name in IDX_FILES if name not in files]
@@ -94,9 +99,14 @@ def decompress(content: bytes, max_bytes: int | None = None) -> bytes:
     """
     if not content.startswith(_GZIP_MAGIC):
         return content
+    parts, missing = [], sys.maxsize if max_bytes is None else max_bytes
     try:
         with gzip.open(io.BytesIO(content)) as file:
-            return file.read(-1 if max_bytes is None else max_bytes)
+            # In parts: Python allocates all that is asked for, however little there is.
+            while part := file.read(min(_PART_BYTES, missing)):
+                parts.append(part)
+                missing -= len(part)
+        return b"".join(parts)
     except (OSError, EOFError, zlib.error) as error:
         raise ValueError(f"the gzip compression is damaged ({error})") from error
 
@@ -110,6 +120,41 @@ def parse_idx(content: bytes) -> np.ndarray:
     Raises:
         ValueError: If `content` breaks a rule of the format.
     """
+    shape = _announced_shape(content)
+    num_bytes = _num_bytes(shape)
+    if len(content) < num_bytes:
+        raise ValueError(
+            f"it is truncated: shape {shape} needs {num_bytes} bytes, found {len(content)}"
+        )
+    if len(content) > num_bytes:
+        raise ValueError(
+            f"it has trailing bytes: shape {shape} needs {num_bytes} bytes, found more"
+        )
+    return np.frombuffer(content, np.uint8, offset=_offset(len(shape))).reshape(shape)
+
+
+def _decompress_idx(content: bytes) -> bytes:
+    """Undo gzip compression up to one byte more than the header announces.
+
+    A small file can unpack to any size: the rest, which is one byte too many anyway, is left alone.
+    """
+    num_bytes = _num_bytes(_announced_shape(decompress(content, _offset(_IMAGE_NDIM))))
+    check_memory(num_bytes, "what its header announces", "leave out images")
+    return decompress(content, num_bytes + 1)
+
+
+def _offset(ndim: int) -> int:
+    """Return the size of a header in bytes: where the data begins."""
+    return 4 + 4 * ndim
+
+
+def _num_bytes(shape: tuple[int, ...]) -> int:
+    """Return the size in bytes of a file whose header announces an array of a shape."""
+    return _offset(len(shape)) + math.prod(shape)
+
+
+def _announced_shape(content: bytes) -> tuple[int, ...]:
+    """Return the shape that the header of an IDX file announces."""
     if not content:
         raise ValueError("it is empty")
     ndim = content[3] if len(content) > 3 else 0
@@ -118,22 +163,18 @@ def parse_idx(content: bytes) -> np.ndarray:
             "it must start with the bytes 00 00 08 03 (images) or 00 00 08 01 (labels), "
             f"found {content[:4].hex(' ')}"
         )
-    offset = 4 + 4 * ndim
+    offset = _offset(ndim)
     if len(content) < offset:
         raise ValueError(f"its header is truncated: {len(content)} of {offset} bytes")
     shape = struct.unpack(f">{ndim}I", content[4:offset])
     if 0 in shape:
         raise ValueError(f"its header announces no data: shape {shape}")
-    num_bytes = offset + math.prod(shape)
-    if len(content) != num_bytes:
-        fault = "is truncated" if len(content) < num_bytes else "has trailing bytes"
-        raise ValueError(f"it {fault}: shape {shape} needs {num_bytes} bytes, found {len(content)}")
-    return np.frombuffer(content, np.uint8, offset=offset).reshape(shape)
+    return shape
 
 
 def _read_idx(path: Path, ndim: int, sha256: str | None) -> np.ndarray:
     try:
-        content = decompress(path.read_bytes())
+        content = _decompress_idx(path.read_bytes())
         array = parse_idx(content)
         _check_ndim(array, ndim)
         _check_sha256(content, sha256)

@@ -3,6 +3,7 @@
 import functools
 import os
 import sys
+import tempfile
 from pathlib import Path
 
 from ram_env.download import download_files
@@ -60,7 +61,7 @@ def find_mnist(data_dir: str | None, environment_dir: str | None) -> dict[str, P
         raise MnistNotFoundError(
             f"MNIST was not found, and the download failed ({failure}). To get it, pass its folder "
             "as `data_dir`, or set the environment variable RAM_ENV_DATA to its folder, or connect "
-            f"to the network once, which saves it in {cache}."
+            f"to the network once, which saves it in {cache}: a folder that must be writable."
         )
     return find_idx_files(cache)
 
@@ -68,12 +69,19 @@ def find_mnist(data_dir: str | None, environment_dir: str | None) -> dict[str, P
 def cache_folder() -> Path:
     """Return where the user's copy of MNIST is kept, by the custom of the operating system."""
     if sys.platform == "win32":
-        base = os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local"
+        base = os.environ.get("LOCALAPPDATA") or _home() / "AppData" / "Local"
     elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Caches"
+        base = _home() / "Library" / "Caches"
     else:
-        base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+        base = os.environ.get("XDG_CACHE_HOME") or _home() / ".cache"
     return Path(base, "ram_env", "mnist")
+
+
+def _home() -> Path:
+    try:
+        return Path.home()
+    except RuntimeError:  # users in containers may have none
+        return Path(tempfile.gettempdir())
 
 
 @functools.cache

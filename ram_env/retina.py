@@ -25,10 +25,15 @@ def location_to_pixel(locations: np.ndarray, canvas_shape: tuple[int, int]) -> n
         (row, column), int64 (..., 2).
 
     Raises:
-        ValueError: If a location is not finite.
+        ValueError: If a location is not finite, or what should be two numbers are not.
 
     Source: Mnih et al. 2014, arXiv:1406.6247, section 3.
     """
+    if locations.dtype.kind not in "fiu" or locations.shape[-1:] != (2,):
+        raise ValueError(
+            "`locations` must be numbers of shape (..., 2), got "
+            f"{locations.dtype} {locations.shape}."
+        )
     if not np.isfinite(locations).all():
         raise ValueError(
             f"`locations` must be finite, got {locations[~np.isfinite(locations)][0]}."

@@ -14,10 +14,12 @@ from gymnasium.error import ResetNeeded
 
 from ram_env.actions import ActionFormat, Answers, make_decoder
 from ram_env.arguments import (
+    MAX_INT64,
     canvas_shape_of,
     check_memory,
     number_between,
     one_of,
+    options_of,
     positive_number,
     scene_option,
     whole_number,
@@ -34,9 +36,11 @@ from ram_env.retina import (
 )
 from ram_env.scenes import DRAWS_PER_DISTRACTOR, ScenePainter, ScenePlans
 
-MAX_SCENE_SEED = 2**63 - 1
+MAX_SCENE_SEED = MAX_INT64
 HIGHEST_DISTORTION = 0.45  # from 0.5 on a map may fold an image over
+HIGHEST_SCORE_SCALE = 1e9  # two scores that differ at all in float32 are then worlds apart
 MAX_SCALES = 13  # a window 4,096 times as wide as its patch: what the retina can add up exactly
+_BYTES_PER_NUMBER = 18  # float32 as it is, as it is returned, low and high; two flags
 
 
 class RewardRule(StrEnum):
@@ -145,7 +149,7 @@ class GlimpseTask:
         self.num_glimpses = whole_number("num_glimpses", num_glimpses, 1)
         self.action_format = one_of("action_format", action_format, ActionFormat)
         self.location_grid = whole_number("location_grid", location_grid, 1)
-        self.score_scale = positive_number("score_scale", score_scale)
+        self.score_scale = positive_number("score_scale", score_scale, HIGHEST_SCORE_SCALE)
         self.reward = one_of("reward", reward, RewardRule)
         self.initial_location = one_of("initial_location", initial_location, InitialLocation)
         if self.reward == RewardRule.LOG_LIKELIHOOD and self.action_format != ActionFormat.BOX:
@@ -154,6 +158,7 @@ class GlimpseTask:
                 f"{self.action_format.value!r}: choose that format or another reward."
             )
         self._check_scales()
+        self.num_classes = 0  # until the images tell
         self.check_memory(num_episodes=1)
         self.dataset = load_dataset(dataset, split, data_dir)
         self._check_image_sizes()
@@ -178,9 +183,11 @@ class GlimpseTask:
     def bytes_per_episode(self) -> int:
         """The memory that an episode takes: what grows with the arguments, in bytes."""
         height, width = padded_shape(self.canvas_shape, self.patch_size, self.num_scales)
-        glimpse = 4 * self.num_scales * self.patch_size**2
+        # A glimpse is held, handed out, and bounded in the space of a vector env; so are scores.
+        glimpse = _BYTES_PER_NUMBER * self.num_scales * self.patch_size**2
+        scores = _BYTES_PER_NUMBER * self.num_classes
         plan = 4 * 8 * DRAWS_PER_DISTRACTOR * self.num_distractors  # hashed in four steps
-        return height * width + glimpse + 8 * self.num_glimpses + plan
+        return height * width + glimpse + scores + 8 * self.num_glimpses + plan
 
     def check_memory(self, num_episodes: int) -> None:
         """Refuse more episodes at once than fit into memory.
@@ -338,7 +345,7 @@ class GlimpseTask:
         return logits - np.log(np.exp(logits).sum(axis=-1, keepdims=True))
 
     def scene_options(
-        self, options: Mapping[str, Any] | None, num_episodes: int
+        self, options: Mapping[Any, Any] | None, num_episodes: int
     ) -> dict[str, np.ndarray]:
         """Read the `reset` options that override parts of a scene.
 
@@ -351,17 +358,19 @@ class GlimpseTask:
             The options given, each int64 (B,).
 
         Raises:
-            ValueError: If a key is unknown, or a value not a whole number in its range.
+            ValueError: If it is no dict, a key is unknown, or a value not a whole number in its
+                range.
         """
         highest = {"index": len(self.dataset.labels) - 1, "scene_seed": MAX_SCENE_SEED}
-        unknown = set(options or ()) - set(highest)
+        given = options_of(options)
+        unknown = set(given) - set(highest)
         if unknown:
             raise ValueError(
                 f"`options` may hold {sorted(highest)}, got {sorted(map(str, unknown))}."
             )
         return {
             key: scene_option(key, value, highest[key], num_episodes)
-            for key, value in (options or {}).items()
+            for key, value in given.items()
         }
 
     def _plan(self, scene_seeds: np.ndarray, indices: np.ndarray | None) -> ScenePlans:

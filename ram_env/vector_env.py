@@ -1,6 +1,7 @@
 """`GlimpseVectorEnv`: many games of looking at once, the same as `GlimpseEnv` bit for bit."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
 from ram_env.actions import count_actions, select_actions
-from ram_env.arguments import whole_number
+from ram_env.arguments import options_of, shown, whole_number
 from ram_env.env import GlimpseEnv, Observation, checked_render_mode, draw_scene_seed
 from ram_env.rendering import EpisodeView, render_episode
 from ram_env.task import Episodes, Outcome, make_task
@@ -46,16 +47,17 @@ class GlimpseVectorEnv(VectorEnv[Observation, Any, np.ndarray]):
         **task_arguments: Any,
     ) -> None:
         """Make the games; see the class."""
-        if render_mode == "human":
+        self.render_mode = checked_render_mode(render_mode)
+        if self.render_mode == "human":
             raise ValueError(
                 "`render_mode='human'` is for a single env, `gym.make`: got it for a vector env; "
                 "choose 'rgb_array' or None."
             )
         self.num_envs = whole_number("num_envs", num_envs, 1)
-        self.render_mode = checked_render_mode(render_mode)
         self.autoreset_mode = _autoreset_mode(autoreset_mode)
         self.metadata = {**self.metadata, "autoreset_mode": self.autoreset_mode}
         self.task = make_task(task_arguments)
+        self.task.check_memory(self.num_envs)  # before the spaces, which are as large
         self.single_observation_space = self.task.observation_space
         self.single_action_space = self.task.action_space
         self.observation_space = batch_space(self.single_observation_space, self.num_envs)
@@ -93,9 +95,10 @@ class GlimpseVectorEnv(VectorEnv[Observation, Any, np.ndarray]):
             ValueError: If an option is unknown or out of its range, or seeds are too few or many.
         """
         # The mask stays in `options`: wrappers around this env read it afterwards.
-        scene = {key: value for key, value in (options or {}).items() if key != "reset_mask"}
+        given_options = options_of(options)
+        scene = {key: value for key, value in given_options.items() if key != "reset_mask"}
         given = self.task.scene_options(scene, self.num_envs)
-        rows = self._masked_rows(options)
+        rows = self._masked_rows(given_options)
         seeds = self._seeds(seed)
         if len(rows) < self.num_envs and (np.delete(self._episodes.num_taken, rows) == 0).any():
             raise ResetNeeded("`reset_mask` before the first episode: call `reset()` without it.")
@@ -120,10 +123,11 @@ class GlimpseVectorEnv(VectorEnv[Observation, Any, np.ndarray]):
             ResetNeeded: Before the first `reset`; in mode `DISABLED` also after an episode's end.
             ValueError: If an action is not one of the action space; out of [-1, 1] is clipped.
         """
-        if count_actions(actions) != self.num_envs:
+        num_actions = count_actions(actions)
+        if num_actions != self.num_envs:
             raise ValueError(
                 f"`actions` must hold one action for each of the {self.num_envs} sub-envs, "
-                f"got {count_actions(actions)}."
+                f"got {num_actions}."
             )
         restarting = np.zeros(self.num_envs, dtype=bool)
         if self.autoreset_mode == AutoresetMode.NEXT_STEP:
@@ -211,15 +215,15 @@ class GlimpseVectorEnv(VectorEnv[Observation, Any, np.ndarray]):
             "_final_info": ended_mask.copy(),
         }
 
-    def _masked_rows(self, options: dict[str, Any] | None) -> np.ndarray:
+    def _masked_rows(self, options: Mapping[str, Any]) -> np.ndarray:
         """Return the rows that a reset means."""
-        if options is None or "reset_mask" not in options:
+        if "reset_mask" not in options:
             return self._all
         mask = options["reset_mask"]
         if not isinstance(mask, np.ndarray) or mask.dtype != bool or mask.shape != (self.num_envs,):
             raise ValueError(
                 f"`options['reset_mask']` must be a bool array of shape ({self.num_envs},), "
-                f"got {mask!r}."
+                f"got {shown(mask)}."
             )
         if not mask.any():
             raise ValueError("`options['reset_mask']` must name at least one sub-env, got none.")
@@ -231,12 +235,15 @@ class GlimpseVectorEnv(VectorEnv[Observation, Any, np.ndarray]):
             return [None] * self.num_envs
         if isinstance(seed, int | np.integer):
             return [int(seed) + row for row in range(self.num_envs)]
-        if len(seed) != self.num_envs:
+        num_seeds = len(seed) if isinstance(seed, Sequence | np.ndarray) else None
+        if num_seeds != self.num_envs:
             raise ValueError(
                 f"`seed` must be one whole number or one per sub-env ({self.num_envs}), "
-                f"got {len(seed)}."
+                f"got {shown(seed) if num_seeds is None else num_seeds}."
             )
-        return [None if value is None else whole_number("seed", value, 0) for value in seed]
+        return [
+            None if value is None else whole_number("seed", value, 0, math.inf) for value in seed
+        ]
 
 
 def split_observation(observation: Observation, rows: np.ndarray, num_envs: int) -> np.ndarray:
@@ -263,5 +270,5 @@ def _autoreset_mode(mode: str | AutoresetMode) -> AutoresetMode:
     except ValueError:
         values = [member.value for member in AutoresetMode]
         raise ValueError(
-            f"`autoreset_mode` must be an AutoresetMode or one of {values}, got {mode!r}."
+            f"`autoreset_mode` must be an AutoresetMode or one of {values}, got {shown(mode)}."
         ) from None

@@ -1,12 +1,21 @@
-"""What all tests share: hypothesis draws the same examples on every run."""
+"""What all tests share: hypothesis draws the same examples on every run, unless it fuzzes."""
 
 import pytest
+from fuzzing import NUM_EXAMPLES
 from helpers import save_images
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 # The time of one example says nothing about its correctness.
 settings.register_profile("reproducible", derandomize=True, deadline=None, database=None)
-settings.load_profile("reproducible")
+settings.register_profile(
+    "fuzz",
+    max_examples=NUM_EXAMPLES or 1,
+    deadline=None,
+    database=None,
+    print_blob=True,
+    suppress_health_check=list(HealthCheck),
+)
+settings.load_profile("fuzz" if NUM_EXAMPLES else "reproducible")
 
 
 @pytest.fixture(scope="session")

@@ -222,7 +222,7 @@ def test_npz_splits_are_fixed_mixed_and_complete(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"labels": None}, "labels is not a file in the archive"),
+        ({"labels": None}, "no item named 'labels.npy' in the archive"),
         ({"labels": np.array([{}] * 20)}, "Object arrays cannot be loaded"),
         ({"labels": np.zeros(20)}, "`labels` of .* float64"),
         ({"labels": np.zeros(19, int)}, "each of the 20 images"),

@@ -1,56 +1,16 @@
-"""MNIST is found in the promised order, and a download puts nothing unverified in place."""
+"""MNIST is found in the promised order, downloaded into the cache, or missed with a clear error."""
 
 import gzip
 import hashlib
-import os
-import socket
 import sys
+import tempfile
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 
 import pytest
 from idx_files import write_idx_set
 
-from ram_env import download, mnist
-from ram_env.download import download_files
-
-CONTENT = b"verified content"
-SHA256S = {"file.gz": hashlib.sha256(CONTENT).hexdigest()}
-
-
-def make_mirror(folder: Path, content: bytes = CONTENT) -> str:
-    """Return the URL of a new folder with `content`, compressed, as its only file."""
-    folder.mkdir()
-    (folder / "file.gz").write_bytes(gzip.compress(content))
-    return f"{folder.as_uri()}/"
-
-
-class CutOffHandler(BaseHTTPRequestHandler):
-    """Announces more bytes than it sends."""
-
-    def do_GET(self) -> None:
-        """Send the first bytes of the content and hang up."""
-        self.send_response(200)
-        self.send_header("Content-Length", "1000")
-        self.end_headers()
-        self.wfile.write(gzip.compress(CONTENT)[:-5])
-
-    def log_message(self, *args: object) -> None:
-        """Keep the output of the tests clean."""
-
-
-@pytest.fixture
-def cut_off_mirror(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """The URL of a server on this machine that breaks off each download."""
-    monkeypatch.setenv("no_proxy", "*")
-    with ThreadingHTTPServer(("127.0.0.1", 0), CutOffHandler) as server:
-        thread = Thread(target=server.serve_forever, args=[0.01])
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}/"
-        server.shutdown()
-        thread.join()
+from ram_env import mnist
 
 
 @pytest.fixture
@@ -62,68 +22,6 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     mnist._complete_once.cache_clear()
     yield tmp_path / "cache" / "ram_env" / "mnist"
     mnist._complete_once.cache_clear()
-
-
-def test_download_takes_the_first_mirror_that_works(tmp_path: Path) -> None:
-    """A missing file and wrong content on two mirrors are passed over for the third."""
-    mirrors = [
-        "file:///no-such-mirror/",
-        make_mirror(tmp_path / "wrong", b"other content"),
-        make_mirror(tmp_path / "right"),
-    ]
-    download_files(SHA256S, mirrors, tmp_path / "new" / "folder")
-    assert os.listdir(tmp_path / "new" / "folder") == ["file.gz"]
-    assert gzip.decompress((tmp_path / "new/folder/file.gz").read_bytes()) == CONTENT
-
-
-def test_download_leaves_nothing_behind_when_all_mirrors_fail(
-    tmp_path: Path, cut_off_mirror: str
-) -> None:
-    """The error says why each mirror failed, and the folder stays empty."""
-    mirrors = [cut_off_mirror, make_mirror(tmp_path / "wrong", b"other content")]
-    with pytest.raises(OSError, match=r"http://127.*damaged.*; file:.*SHA-256"):
-        download_files(SHA256S, mirrors, tmp_path / "folder")
-    assert os.listdir(tmp_path / "folder") == []
-
-
-def test_download_gives_up_on_a_silent_server(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A server that accepts the connection and never answers costs one time-out."""
-    monkeypatch.setenv("no_proxy", "*")
-    monkeypatch.setattr(download, "TIMEOUT_SECONDS", 0.1)
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        mirror = f"http://127.0.0.1:{silent.getsockname()[1]}/"
-        with pytest.raises(OSError, match="timed out"):
-            download_files(SHA256S, [mirror], tmp_path / "folder")
-
-
-def test_download_refuses_oversized_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A file beyond the limit is not read on."""
-    monkeypatch.setattr(download, "MAX_BYTES", 8)
-    with pytest.raises(OSError, match="larger than 8 bytes"):
-        download_files(SHA256S, [make_mirror(tmp_path / "mirror")], tmp_path / "folder")
-
-
-def test_download_keeps_files_that_are_there(tmp_path: Path) -> None:
-    """A file in the folder is not fetched again."""
-    (tmp_path / "file.gz").write_bytes(b"kept")
-    download_files(SHA256S, ["file:///no-such-mirror/"], tmp_path)
-    assert (tmp_path / "file.gz").read_bytes() == b"kept"
-
-
-def test_download_removes_its_temporary_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """When the last step fails, neither the file nor a part of it remains."""
-
-    def fail(source: str, target: Path) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr("os.replace", fail)
-    with pytest.raises(OSError, match="No space left"):
-        download_files(SHA256S, [make_mirror(tmp_path / "mirror")], tmp_path / "folder")
-    assert os.listdir(tmp_path / "folder") == []
 
 
 def test_find_mnist_searches_the_places_in_order(tmp_path: Path, cache: Path) -> None:
@@ -205,3 +103,28 @@ def test_cache_folder_follows_the_operating_system(
     if variable:
         monkeypatch.setenv(variable, "base")
     assert mnist.cache_folder() == Path(expected)
+
+
+def test_cache_folder_of_a_user_without_a_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a container's user has no home, the folder of temporary files takes its place."""
+
+    def fail() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.setattr(Path, "home", fail)
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    assert mnist.cache_folder() == Path(tempfile.gettempdir(), ".cache", "ram_env", "mnist")
+
+
+def test_find_mnist_says_that_the_cache_cannot_be_written(
+    tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is wrong with the folder is said, beside the remedies."""
+    (tmp_path / "cache").write_text("A file where the folder should be.")
+    monkeypatch.setattr(mnist, "MIRRORS", (f"{write_idx_set(tmp_path / 'mirror').as_uri()}/",))
+    with pytest.raises(mnist.MnistNotFoundError) as caught:
+        mnist.find_mnist(None, None)
+    message = str(caught.value)
+    assert f"{cache} cannot be written (Not a directory)" in message
+    assert "`data_dir`" in message and "must be writable" in message

@@ -442,6 +442,7 @@ def test_step_after_the_end_in_mode_disabled() -> None:
         ({"autoreset_mode": None}, "`autoreset_mode`.*None"),
         ({"render_mode": "human"}, "`render_mode"),
         ({"render_mode": "ansi"}, "`render_mode`.*'ansi'"),
+        ({"render_mode": np.array(["human", "ansi"])}, "`render_mode`.*array"),
         ({"num_glimpses": 0}, "`num_glimpses`.*0"),
     ],
     ids=str,

@@ -1,0 +1,189 @@
+"""A web server on this machine that misbehaves in every way that a download must survive."""
+
+import gzip
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+CONTENT = bytes(range(256)) * 2
+COMPRESSED = gzip.compress(CONTENT, mtime=0)
+BLOCK = bytes(2**16)
+PAUSE_SECONDS = 0.02  # between the bytes of a server that sends one now and then
+
+
+class Mirror(ThreadingHTTPServer):
+    """Serves `/FAULT/ARGUMENT/...` as the method of that name says.
+
+    Attributes:
+        requests: The paths asked for so far.
+        is_closing: Ends what would never end.
+        content: What `/given/` is.
+        barrier: Where `/together/` waits until all have come who are waited for.
+    """
+
+    daemon_threads = False  # so that closing waits for them
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), MirrorHandler)
+        self.requests: list[str] = []
+        self.is_closing = threading.Event()
+        self.content = b""
+        self.barrier = threading.Barrier(1, timeout=60)
+
+    def url(self, fault: str, argument: Any = "") -> str:
+        """Return the address of a mirror with one fault."""
+        return f"http://127.0.0.1:{self.server_port}/{fault}/{argument}/"
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Keep quiet: clients hang up here."""
+
+
+class MirrorHandler(BaseHTTPRequestHandler):
+    """Answers one request."""
+
+    server: Mirror
+
+    def do_GET(self) -> None:
+        """Answer by the first part of the path; the second is its argument."""
+        self.server.requests.append(self.path)
+        _, fault, argument, *_ = self.path.split("/")
+        getattr(self, fault)(argument)
+
+    def log_message(self, *args: object) -> None:
+        """Keep the output of the tests clean."""
+
+    def send(self, content: bytes, length: int | None = None, status: int = 200) -> None:
+        """Send an answer; `length` is what the header says if it is not the truth."""
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(content) if length is None else length))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def forever(self, block: bytes, pause: float = 0.0) -> None:
+        """Send a block again and again, until the client hangs up or the test ends."""
+        while not self.server.is_closing.wait(pause):
+            self.wfile.write(block)
+            self.wfile.flush()
+
+    def whole(self, _: str) -> None:
+        """Do all right."""
+        self.send(COMPRESSED)
+
+    def together(self, _: str) -> None:
+        """Do all right, but only when as many clients ask as the barrier has parties."""
+        self.server.barrier.wait()
+        self.send(COMPRESSED)
+
+    def cut(self, position: str) -> None:
+        """Announce all and hang up before the end."""
+        self.send(COMPRESSED[: int(position)], len(COMPRESSED))
+
+    def short(self, position: str) -> None:
+        """Believe that the file ends before its end."""
+        self.send(COMPRESSED[: int(position)])
+
+    def unannounced(self, position: str) -> None:
+        """Hang up before the end of an answer of unknown length."""
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(COMPRESSED[: int(position)])
+
+    def other(self, _: str) -> None:
+        """Send another file."""
+        self.send(gzip.compress(CONTENT[1:]))
+
+    def status(self, code: str) -> None:
+        """Answer with an error and a page."""
+        self.send(b"<html>Sorry!</html>", status=int(code))
+
+    def page(self, _: str) -> None:
+        """Send a page of the kind that a hotel's network shows instead of everything."""
+        self.send(b"<html>Please pay first.</html>")
+
+    def noise(self, _: str) -> None:
+        """Speak no HTTP."""
+        self.wfile.write(b"220 mail.example.org ESMTP\r\n" * 9)
+
+    def silent(self, _: str) -> None:
+        """Accept and never answer."""
+        self.server.is_closing.wait()
+
+    def stalled(self, _: str) -> None:
+        """Begin well and fall silent."""
+        self.send(COMPRESSED[:30], len(COMPRESSED))
+        self.server.is_closing.wait()
+
+    def trickle(self, _: str) -> None:
+        """Send a byte now and then, for ever."""
+        self.send(COMPRESSED[:30], 10**9)
+        self.forever(b"\x00", PAUSE_SECONDS)
+
+    def header(self, _: str) -> None:
+        """Send headers, a byte now and then, for ever."""
+        self.send_response(200)
+        self.flush_headers()
+        self.forever(b"x", PAUSE_SECONDS)
+
+    def circle(self, argument: str) -> None:
+        """Lead from here to there and back."""
+        self.redirect(f"/circle/{'there' if argument == 'here' else 'here'}/file.gz")
+
+    def spiral(self, argument: str) -> None:
+        """Lead on and on, never to the same place."""
+        self.redirect(f"/spiral/{argument}x/file.gz")
+
+    def astray(self, _: str) -> None:
+        """Lead to a file of the user's own."""
+        self.redirect("file:///etc/hostname")
+
+    def talk(self, _: str) -> None:
+        """Lead to the right place, with a page that never ends."""
+        self.send_response(302)
+        self.send_header("Location", "/whole//file.gz")
+        self.end_headers()
+        self.forever(BLOCK)
+
+    def moved(self, _: str) -> None:
+        """Lead to the right place."""
+        self.redirect("/whole//file.gz")
+
+    def redirect(self, place: str) -> None:
+        """Send to another place."""
+        self.send_response(302)
+        self.send_header("Location", place)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def flood(self, _: str) -> None:
+        """Send bytes for ever."""
+        self.send_response(200)
+        self.end_headers()
+        self.forever(BLOCK)
+
+    def given(self, _: str) -> None:
+        """Send what the test wants."""
+        self.send(self.server.content)
+
+
+@contextmanager
+def running_mirror() -> Iterator[Mirror]:
+    """Run a server; at the end none of its threads is left."""
+    with Mirror() as mirror:
+        thread = threading.Thread(target=mirror.serve_forever, args=[0.01])
+        thread.start()
+        try:
+            yield mirror
+        finally:
+            mirror.is_closing.set()
+            mirror.shutdown()
+            thread.join()
+
+
+def closed_port() -> int:
+    """Return a port that nothing listens to."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port: int = server.getsockname()[1]
+    return port

@@ -2,6 +2,7 @@
 # make test     run the tests; ARGS="-k retina" adds options of pytest
 # make fuzz     try random input of every kind; FUZZ=100000 says how many examples of each
 # make soak     play ten million random steps under a referee; SOAK=... says how many
+# make faults  kill, fill, cut and starve it in every way, for about an hour; writes results/faults.md
 # make check    lint, formatting and types
 # make format   let ruff repair style and formatting
 # make clean    remove .venv and what the tools leave behind; runs/ stays
@@ -17,7 +18,7 @@ BIN = .venv/bin
 INSTALL = $(BIN)/python -m pip install --constraint constraints.txt --editable
 REQUIREMENTS = setup.cfg pyproject.toml constraints.txt
 
-.PHONY: train test fuzz soak check format clean
+.PHONY: train test fuzz soak faults check format clean
 .NOTPARALLEL:
 
 train: .venv/train.stamp
@@ -33,6 +34,9 @@ fuzz: .venv/test.stamp
 SOAK = 10000000
 soak: .venv/test.stamp
 	RAM_ENV_SOAK_STEPS=$(SOAK) $(BIN)/python -m pytest tests/test_env_invariants.py $(ARGS)
+
+faults: .venv/test.stamp
+	$(BIN)/python -m benchmarks.faults $(ARGS)
 
 check: .venv/test.stamp
 	$(BIN)/ruff check .

@@ -66,6 +66,12 @@ def lock_folder(folder: pathlib.Path) -> Iterator[None]:
         os.close(descriptor)
 
 
+def remove_leftovers(folder: pathlib.Path) -> None:
+    """Remove what a process that was killed has left half written; call it under `lock_folder`."""
+    for path in folder.glob(".*.tmp"):
+        path.unlink(missing_ok=True)
+
+
 def write_json(path: Path, content: Any) -> None:
     """Write what JSON can hold, readably and atomically."""
     text = json.dumps(content, indent=2) + "\n"

@@ -16,7 +16,7 @@ from stable_baselines3.common.logger import Logger, TensorBoardOutputFormat
 from agents.algorithms import ALGORITHMS
 from agents.callbacks import GracefulStop, ProgressBar, SpeedMeter, Validation
 from agents.distributed import agree
-from agents.files import lock_folder, write_json
+from agents.files import lock_folder, remove_leftovers, write_json
 from agents.frozen_scenes import FrozenScenes
 from agents.pictures import save_gaze_animation, save_gaze_grid
 from agents.progress import COLUMNS, ProgressCSV, seconds_trained
@@ -141,6 +141,7 @@ class Run(ABC, Generic[Options]):
         folder.mkdir(parents=True, exist_ok=True)
         with lock_folder(folder), GracefulStop() as stop:
             self._check(self.options)  # again, now that nobody else can write
+            remove_leftovers(folder)
             validation = self._learn_with_log(folder, episodes, stop)
             self.stopped_early = stop.stopped
             seconds = seconds_trained(self._model)

@@ -13,7 +13,7 @@ def main(total_timesteps: int = 300_000, num_envs: int = 256) -> float:
     """Train and return the test error in percent."""
     kwargs = {"action_format": "multidiscrete", "reward": "every_step"}
     env = make_vec_env("GlimpseMNIST-v0", num_envs, memory="history", **kwargs)
-    model = PPO("MultiInputPolicy", env, n_steps=28, batch_size=num_envs * 7, gamma=0.5, seed=0)
+    model = PPO("MultiInputPolicy", env, n_steps=28, batch_size=num_envs * 7, gamma=0.95, seed=0)
     model.learn(total_timesteps)
     scenes = FrozenScenes("GlimpseMNIST-v0", kwargs, "test", memory="history")
     return scenes.evaluate(model).error

@@ -1,6 +1,7 @@
 """Data, actions and comparisons that the tests of the environment share."""
 
 import itertools
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -158,3 +159,8 @@ def random_reset(rng: np.random.Generator, must_reset: np.ndarray) -> tuple[Any,
     if rng.random() < 0.5:
         options["scene_seed"] = int(rng.integers(2**63 - 1))
     return seeds, options
+
+
+def times(short: int, long: int) -> int:
+    """Return how often to try: `make faults` asks for the long form."""
+    return long if os.environ.get("RAM_ENV_LONG") else short

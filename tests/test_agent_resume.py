@@ -1,8 +1,10 @@
 """A run that ended in any way goes on as if nothing had happened."""
 
+import contextlib
 import csv
 import json
 import os
+import random
 import shutil
 import signal
 import subprocess
@@ -15,6 +17,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 import torch
+from helpers import times
 from stable_baselines3.common.callbacks import BaseCallback
 
 import train
@@ -149,6 +152,7 @@ def test_a_killed_run_goes_on_as_if_nothing_had_happened(
     interrupt(monkeypatch, make_options(folder), KillAt(update))
     assert RAMRun(options_of_run(folder)).train() is not None
     assert_same_run(folder, whole)
+    assert not list(folder.glob(".*.tmp"))
 
 
 def test_a_run_is_killed_again_and_again(
@@ -161,6 +165,7 @@ def test_a_run_is_killed_again_and_again(
         interrupt(monkeypatch, options_of_run(folder), KillAt(update))
     assert RAMRun(options_of_run(folder)).train() is not None
     assert_same_run(folder, whole)
+    assert not list(folder.glob(".*.tmp"))
 
 
 @pytest.mark.parametrize("update", [3, 9])
@@ -173,6 +178,7 @@ def test_a_stopped_run_goes_on(
     assert json.loads((folder / "evaluation.json").read_text())["stopped_early"]
     assert RAMRun(options_of_run(folder)).train() is not None
     assert_same_run(folder, whole)
+    assert not list(folder.glob(".*.tmp"))
 
 
 def test_a_run_killed_while_it_was_evaluated_is_finished(whole: Path, tmp_path: Path) -> None:
@@ -183,6 +189,7 @@ def test_a_run_killed_while_it_was_evaluated_is_finished(whole: Path, tmp_path: 
         (folder / name).unlink()
     assert RAMRun(options_of_run(folder)).train() is not None
     assert_same_run(folder, whole)
+    assert not list(folder.glob(".*.tmp"))
 
 
 def test_rounds_of_few_envs_go_on_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -206,6 +213,7 @@ def test_a_damaged_checkpoint_falls_back_to_the_one_before(
     with pytest.warns(UserWarning, match=rf"{CHECKPOINT}.*damaged.*Going on from {PREVIOUS}"):
         assert RAMRun(options_of_run(folder)).train() is not None
     assert_same_run(folder, whole)
+    assert not list(folder.glob(".*.tmp"))
 
 
 def test_without_any_whole_checkpoint_a_run_is_left_alone(
@@ -234,37 +242,67 @@ def test_skipped_resets_are_as_good_as_played_ones() -> None:
     assert np.array_equal(infos[0]["scene_seed"], infos[1]["scene_seed"])
 
 
-def test_killed_processes_go_on_from_the_command_line(tmp_path: Path) -> None:
-    """`kill -9` on two real processes, then `--resume`: the model of a run left alone."""
-    arguments = ["--env", "centered", "--dataset", "digits", "--episodes", "4096"]
-    arguments += ["--batch-size", "16", "--num-glimpses", "2", "--processes", "2", "--seed", "1"]
-    arguments += ["--device", "cpu", "--settings", "hidden_size=8", "precision=float32"]
-    script = "import agents.run, sys, train\nagents.run.CHECKPOINT_SECONDS = 0.05\n"
-    script += "if __name__ == '__main__':\n    sys.exit(train.main(sys.argv[1:]))\n"
-    (tmp_path / "program.py").write_text(script)
-    command = [sys.executable, str(tmp_path / "program.py")]
+KILLED = ["--env", "centered", "--dataset", "digits", "--episodes", "8192", "--batch-size", "16"]
+KILLED += ["--num-glimpses", "2", "--processes", "2", "--seed", "1", "--device", "cpu"]
+KILLED += ["--settings", "hidden_size=8", "precision=float32"]
+PROGRAM = """
+import agents.run, sys, train
+agents.run.CHECKPOINT_SECONDS = 0.05
+if __name__ == "__main__":
+    sys.exit(train.main(sys.argv[1:]))
+"""
+
+
+def start(folder: Path, *options: str) -> subprocess.Popen[bytes]:
+    """Start a training that saves a checkpoint every other moment."""
+    (folder / "program.py").write_text(PROGRAM)
     root = str(Path(train.__file__).parent)
+    return subprocess.Popen(
+        [sys.executable, str(folder / "program.py"), *options],
+        env={**os.environ, "PYTHONPATH": root},
+        start_new_session=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
 
-    def start(*options: str) -> subprocess.Popen[bytes]:
-        return subprocess.Popen(
-            [*command, *options],
-            env={**os.environ, "PYTHONPATH": root},
-            start_new_session=True,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
 
-    killed = start(*arguments, "--run-dir", str(tmp_path / "killed"))
-    deadline = time.monotonic() + 120
-    while not (tmp_path / "killed" / PREVIOUS).exists():
-        assert time.monotonic() < deadline and killed.poll() is None
-        time.sleep(0.02)
-    os.killpg(killed.pid, signal.SIGKILL)
-    killed.wait()
-    assert not (tmp_path / "killed" / "evaluation.json").exists()
-    assert start("--resume", str(tmp_path / "killed")).wait() == 0
-    assert start(*arguments, "--run-dir", str(tmp_path / "whole")).wait() == 0
-    assert_same_run(tmp_path / "killed", tmp_path / "whole")
+@pytest.fixture(scope="module")
+def left_alone(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, float]:
+    """The folder of a run of two processes that nobody killed, and the seconds it took."""
+    folder = tmp_path_factory.mktemp("alone")
+    started = time.monotonic()
+    assert start(folder, *KILLED, "--run-dir", str(folder / "run")).wait() == 0
+    return folder / "run", time.monotonic() - started
+
+
+@pytest.mark.fault("kill -9 at a random moment, then --resume")
+@pytest.mark.parametrize("moment", range(times(2, 50)))
+def test_killed_processes_go_on_from_the_command_line(
+    moment: int, left_alone: tuple[Path, float], tmp_path: Path
+) -> None:
+    """`kill -9` on two real processes, then `--resume`: the model of a run left alone.
+
+    Every other one is killed while it is writing a checkpoint, the rest at any moment at all.
+    """
+    whole, seconds = left_alone
+    folder = tmp_path / "killed"
+    process = start(tmp_path, *KILLED, "--run-dir", str(folder))
+    ends = time.monotonic() + random.Random(moment).uniform(0.0, seconds)
+    while process.poll() is None and time.monotonic() < (ends if moment % 2 else ends + 60.0):
+        if moment % 2 == 0 and time.monotonic() > ends and list(folder.glob(".*.tmp")):
+            break
+        time.sleep(0.0005)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    if not (folder / "evaluation.json").exists():
+        begun = (folder / "config.json").exists()
+        if not begun:
+            shutil.rmtree(folder, ignore_errors=True)
+        options = ["--resume", str(folder)] if begun else [*KILLED, "--run-dir", str(folder)]
+        assert start(tmp_path, *options).wait() == 0
+    assert_same_run(folder, whole)
+    assert not list(folder.glob(".*.tmp"))
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,9 @@ download_files({"file.gz": sys.argv[1]}, sys.argv[3:], Path(sys.argv[2]))
 """
 
 
+pytestmark = pytest.mark.fault("faults of mirrors, downloads and caches")
+
+
 @pytest.fixture
 def mirror(monkeypatch: pytest.MonkeyPatch) -> Iterator[Mirror]:
     """A server on this machine with every fault."""

@@ -65,6 +65,7 @@ def resident_bytes() -> int:
     return int(status.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") if status.exists() else 0
 
 
+@pytest.mark.fault("random games under a referee")
 def test_long_random_games_break_no_rule(capsys: pytest.CaptureFixture[str]) -> None:
     """In all tasks, formats, rewards and autoreset modes; and memory does not grow with steps."""
     num_envs = 256 if NUM_STEPS >= 1_000_000 else 32

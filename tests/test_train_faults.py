@@ -24,6 +24,7 @@ linux = pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="look
 posix = pytest.mark.skipif(os.name != "posix", reason="limits, locks and signals of POSIX")
 
 
+@pytest.mark.fault("full disk in a training")
 @posix
 def test_a_full_disk_ends_the_run_and_keeps_the_last_checkpoint(tmp_path: Path) -> None:
     """Exit code 4, one line that says what to do, and the checkpoint from before can be loaded."""
@@ -56,6 +57,7 @@ def test_a_full_disk_ends_the_run_and_keeps_the_last_checkpoint(tmp_path: Path) 
     assert not (folder / "evaluation.json").exists()
 
 
+@pytest.mark.fault("training that diverges")
 def test_divergence_ends_the_run_with_what_to_change(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -76,6 +78,7 @@ def test_divergence_ends_the_run_with_what_to_change(
     assert not (folder / "evaluation.json").exists()
 
 
+@pytest.mark.fault("two processes with one run folder")
 @posix
 def test_a_folder_is_for_one_process_at_a_time(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -92,6 +95,7 @@ def test_a_folder_is_for_one_process_at_a_time(
     assert train.main([*QUICK, *SMALL, "--episodes", "16", "--run-dir", str(folder)]) == 0
 
 
+@pytest.mark.fault("two processes with one run folder")
 @posix
 def test_of_two_runs_started_at_once_one_gets_the_folder(tmp_path: Path) -> None:
     """The other ends with exit code 2, and what is left is one whole run."""
@@ -109,6 +113,7 @@ def test_of_two_runs_started_at_once_one_gets_the_folder(tmp_path: Path) -> None
     assert not any("Traceback" in text for text in errors)
 
 
+@pytest.mark.fault("SIGINT and SIGTERM")
 @posix
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
 def test_a_signal_at_the_start_leaves_a_clear_line(number: signal.Signals, tmp_path: Path) -> None:
@@ -158,6 +163,7 @@ def child_with(parent: int, mark: str) -> int:
     raise AssertionError(f"no child of {parent} with {mark}")
 
 
+@pytest.mark.fault("kill -9 of one process of several")
 @linux
 def test_a_run_that_loses_a_process_says_so_and_can_go_on(tmp_path: Path) -> None:
     """Exit code 5 within seconds and one line; `--resume` then ends the run."""
@@ -176,6 +182,7 @@ def test_a_run_that_loses_a_process_says_so_and_can_go_on(tmp_path: Path) -> Non
     assert f"`--resume {folder}`" in last
 
 
+@pytest.mark.fault("kill -9 of one process of several")
 @linux
 def test_torchrun_ends_soon_after_a_worker_is_killed(tmp_path: Path) -> None:
     """The other worker does not wait for it; the messages name what happened."""

@@ -19,6 +19,7 @@ import gymnasium as gym
 from agents.algorithms import (
     ALGORITHMS,
     MEMORIES,
+    PURE_REWARD,
     check_action_format,
     check_memory,
     choose_algorithm,
@@ -358,10 +359,12 @@ def collect_env_kwargs(options: argparse.Namespace) -> dict[str, Any]:
             option = "--" + name.replace("_", "-")
             raise ValueError(f"give either `{option}` or `--env-kwargs {name}=...`, not both.")
     arguments |= {name: value for name, value in own.items() if value is not None}
-    return with_defaults(options.algo, arguments)
+    return with_defaults(options.algo, arguments, options.preset)
 
 
-def with_defaults(algo: str, env_kwargs: dict[str, Any]) -> dict[str, Any]:
+def with_defaults(
+    algo: str, env_kwargs: dict[str, Any], preset: str | None = None
+) -> dict[str, Any]:
     """Return arguments of the env with what suits an algorithm where they say nothing.
 
     Raises:
@@ -369,8 +372,9 @@ def with_defaults(algo: str, env_kwargs: dict[str, Any]) -> dict[str, Any]:
     """
     algorithm = choose_algorithm(algo)
     arguments = dict(env_kwargs)
-    if algorithm.reward is not None:
-        arguments.setdefault("reward", algorithm.reward)
+    reward = PURE_REWARD if preset == "pure" else algorithm.reward
+    if reward is not None:
+        arguments.setdefault("reward", reward)
     if algo != "ram":  # it takes the env's own
         arguments.setdefault("action_format", algorithm.action_formats[0])
     check_action_format(algo, arguments.get("action_format", algorithm.action_formats[0]))

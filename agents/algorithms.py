@@ -43,6 +43,9 @@ class Algorithm:
 _NETWORK = {"net_arch": [256, 256], "activation_fn": "ReLU"}
 _ACTOR_CRITIC_LOSSES = ("train/policy_gradient_loss", "train/value_loss", "train/entropy_loss")
 
+# Of preset `pure` of RAM: an answer is paid at once, and nothing else teaches it.
+PURE_REWARD = "every_step"
+
 ALGORITHMS: dict[str, Algorithm] = {
     # Its settings are those of `agents.config`; it has a memory of its own.
     "ram": Algorithm(

@@ -44,6 +44,9 @@ class RAMConfig:
     log_likelihood_floor: float = _setting(-5.0, "lowest log p(label) that is paid, in nats")
     discount: float = _setting(0.0, "of rewards after the glimpse that a location leads to")
     policy_coef: float = _setting(0.1, "weight of the policy loss")
+    entropy_coef: float = _setting(
+        0.0, "weight of the entropy of the answers, if the class is learned from reward"
+    )
     baseline_coef: float = _setting(1.0, "weight of the baseline loss")
     policy_gradient_to_core: bool = _setting(
         True, "let the location network's policy gradient reach core and glimpse networks"
@@ -81,7 +84,7 @@ class RAMConfig:
             _at_least(self, name, 1)
         _at_least(self, "batch_size", 1)
         _at_least(self, "gaze_hidden_size", 0)
-        for name in ("policy_coef", "baseline_coef", "warmup_fraction", "discount"):
+        for name in ("policy_coef", "entropy_coef", "baseline_coef", "warmup_fraction", "discount"):
             _at_least(self, name, 0.0)
         _at_most(self, "discount", 1.0)
         _at_least(self, "adam_beta2", 0.0)
@@ -171,6 +174,7 @@ PRESETS: dict[str, RAMConfig] = {
         gaze_reward="env",
         discount=1.0,
         policy_coef=1.0,
+        entropy_coef=0.01,
         location_std=0.3,
         final_location_std=0.07,
         learning_rate=3e-3,

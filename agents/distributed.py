@@ -44,6 +44,20 @@ def agree(value: float) -> float:
     return shared.item()
 
 
+def average(values: torch.Tensor) -> torch.Tensor:
+    """Return the average of a tensor over the processes, the same in each of them.
+
+    Raises:
+        TeamError: If another process has ended.
+    """
+    if world_size() == 1:
+        return values
+    total = values.clone()
+    with _talking():
+        dist.all_reduce(total)
+    return total / world_size()
+
+
 def average_gradients(parameters: Iterable[nn.Parameter], stopping: bool) -> bool:
     """Replace the gradients by their average over the processes.
 

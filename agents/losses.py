@@ -11,6 +11,8 @@ from torch.nn import functional
 
 from agents.config import RAMConfig
 
+MIN_VARIANCE = 1e-8  # of rewards: less is rounding
+
 
 class Rollout(NamedTuple):
     """B whole episodes of T glimpses, time-major. Row t belongs to glimpse t."""
@@ -19,8 +21,9 @@ class Rollout(NamedTuple):
     log_probs: Tensor  # (T, B): of the location chosen after the glimpse; the last one is not used
     baselines: Tensor  # (T, B): expected return
     rewards: Tensor  # (T, B): what the env paid for the step after the glimpse
+    choices: Tensor  # (T, B): the label answered after the glimpse, int64
     labels: Tensor  # (B,): the truth, int64; -1 where unknown
-    choices: Tensor  # (B,): the label answered at the end, int64
+    reward_moments: Tensor  # (2, T): mean and mean square of the rewards, of all processes
 
 
 class Losses(NamedTuple):
@@ -52,10 +55,9 @@ def discounted_returns(rewards: Tensor, discount: float) -> Tensor:
 def hybrid_loss(rollout: Rollout, config: RAMConfig) -> Losses:
     """Compute the loss of a batch of episodes; means over episodes, sums over the decisions."""
     if config.learn_class_from == "reward":
-        classification_loss, last_return = _label_policy_loss(rollout)
+        classification_loss = _answer_loss(rollout, config.entropy_coef)
     else:
         classification_loss = _cross_entropy(rollout, config.classify_every_step)
-        last_return = None
     rewards = (
         _log_likelihoods(rollout, config)
         if config.gaze_reward == "log_likelihood"
@@ -67,8 +69,6 @@ def hybrid_loss(rollout: Rollout, config: RAMConfig) -> Losses:
     advantages = returns - baselines.detach()
     policy_loss = -(log_probs * advantages).mean(1).sum()
     baseline_loss = functional.mse_loss(baselines, returns, reduction="sum") / returns.shape[1]
-    if last_return is not None:
-        baseline_loss = baseline_loss + functional.mse_loss(rollout.baselines[-1], last_return)
     # A random gaze follows no policy: there is nothing to learn from it.
     policy_coef = config.policy_coef if config.gaze == "learned" else 0.0
     total = classification_loss + policy_coef * policy_loss + config.baseline_coef * baseline_loss
@@ -87,12 +87,20 @@ def _cross_entropy(rollout: Rollout, every_step: bool) -> Tensor:
     return last + mean
 
 
-def _label_policy_loss(rollout: Rollout) -> tuple[Tensor, Tensor]:
-    """Return REINFORCE's loss for the answered label, and the reward that it earned, (B,)."""
-    log_prob = -functional.cross_entropy(rollout.logits[-1], rollout.choices, reduction="none")
-    reward = rollout.rewards[-1]
-    advantage = reward - rollout.baselines[-1].detach()
-    return -(log_prob * advantage).mean(), reward
+def _answer_loss(rollout: Rollout, entropy_coef: float) -> Tensor:
+    """Return REINFORCE's loss for the answered labels, less a share of their entropy.
+
+    An answer earns what its own step pays, beyond what that step pays on average, in standard
+    deviations. A step that pays all episodes alike teaches nothing.
+    """
+    log_beliefs = rollout.logits.log_softmax(2)  # (T, B, C)
+    log_probs = log_beliefs.gather(2, rollout.choices.unsqueeze(2)).squeeze(2)  # (T, B)
+    mean, mean_square = rollout.reward_moments.unsqueeze(2)  # (T, 1) each
+    variance = mean_square - mean.square()
+    pays = variance > MIN_VARIANCE
+    advantages = (rollout.rewards - mean) / variance.clamp(min=MIN_VARIANCE).sqrt() * pays
+    entropy = -(log_beliefs.exp() * log_beliefs).sum(2) * pays  # (T, B)
+    return -(log_probs * advantages + entropy_coef * entropy).mean(1).sum()
 
 
 def _log_likelihoods(rollout: Rollout, config: RAMConfig) -> Tensor:

@@ -18,7 +18,7 @@ from stable_baselines3.common.vec_env import VecEnv
 from torch import Tensor
 
 from agents.config import make_config
-from agents.distributed import average_gradients, rank, world_size
+from agents.distributed import average, average_gradients, rank, world_size
 from agents.errors import DivergenceError
 from agents.losses import Losses, Rollout, hybrid_loss
 from agents.policy import RAMPolicy
@@ -245,18 +245,26 @@ class RAM(SafeFiles):
                 raise self._diverged("an action is not finite")
             self._last_obs, rewards, dones, infos = self.env.step(actions)  # type: ignore[assignment]
             log_prob = self.policy.log_prob(location, thought.mean)
-            steps.append((thought.logits, log_prob, thought.baseline, torch.as_tensor(rewards)))
+            paid, choices = torch.as_tensor(rewards).to(self.device), answer.argmax(1)
+            steps.append((thought.logits, log_prob, thought.baseline, paid, choices))
             self.num_timesteps += self.n_envs * world_size()
             callback.update_locals(locals())
             self._stopping |= not callback.on_step()
         self._check_ended_together(dones)
         self._episode_num += self.n_envs * world_size()
         self._update_info_buffer(infos, dones)
-        logits, log_probs, baselines, paid = (
+        logits, log_probs, baselines, paid, choices = (
             torch.stack(part) for part in zip(*steps, strict=True)
         )
-        choices = answer.argmax(1)
-        return Rollout(logits, log_probs, baselines, paid.to(self.device), labels, choices)
+        return Rollout(
+            logits, log_probs, baselines, paid, choices, labels, self._reward_moments(paid)
+        )
+
+    def _reward_moments(self, rewards: Tensor) -> Tensor:
+        """Return mean and mean square of rewards (T, B) over all processes, (2, T)."""
+        moments = torch.stack([rewards.mean(1), rewards.square().mean(1)])
+        # Labels need none of it, and a message costs time.
+        return average(moments) if self.config.learn_class_from == "reward" else moments
 
     def _noise(self) -> torch.Generator:
         """Return the exploration noise of this update: a function of seed and update alone."""

@@ -27,10 +27,16 @@ def make_rollout(**parts: Any) -> Rollout:
         log_probs=torch.tensor([[-1.0, -2.0], [-3.0, 0.5], [7.0, 7.0]], dtype=torch.float64),
         baselines=torch.tensor([[0.5, 0.25], [0.75, 0.5], [0.5, 0.25]], dtype=torch.float64),
         rewards=torch.tensor([[0.0, 0.0], [0.0, 0.0], [1.0, 0.0]], dtype=torch.float64),
+        choices=torch.tensor([[0, 1], [1, 1], [0, 0]]),
         labels=torch.tensor(LABELS),
-        choices=torch.tensor([0, 0]),
+        reward_moments=torch.tensor([[0.0, 0.0, 0.5], [0.0, 0.0, 0.5]], dtype=torch.float64),
     )
     return rollout._replace(**parts)
+
+
+def moments(rewards: torch.Tensor) -> torch.Tensor:
+    """Return mean and mean square of rewards (T, B), (2, T)."""
+    return torch.stack([rewards.mean(1), rewards.square().mean(1)])
 
 
 def values(losses: Losses) -> list[float]:
@@ -119,15 +125,31 @@ def test_last_log_prob_is_not_used() -> None:
 
 
 def test_pure_loss_by_hand() -> None:
-    """The answered label is an action: -log p(choice) * (reward - baseline), baseline included.
+    """The answered label is an action: -log p(choice) * (reward - mean) / std, less entropy.
 
-    Choices are 0 and 0, with beliefs 0.9 and 0.4; advantages 1 - 0.5 and 0 - 0.25.
+    The last step alone pays. Choices are 0 and 0 there, with beliefs 0.9 and 0.4; rewards 1 and 0
+    are one standard deviation above and below their mean.
     """
     losses = hybrid_loss(make_rollout(), PRESETS["pure"])
-    label_loss = -(math.log(0.9) * 0.5 + math.log(0.4) * -0.25) / 2
-    baseline_loss = 0.3125 + (0.25 + 0.0625) / 2
-    total = label_loss + 0.5 + baseline_loss
-    assert values(losses) == pytest.approx([total, label_loss, 0.5, baseline_loss], rel=1e-12)
+    entropy = -sum(p * math.log(p) for p in (0.9, 0.1, 0.4, 0.6)) / 2
+    label_loss = -(math.log(0.9) - math.log(0.4)) / 2 - 0.01 * entropy
+    total = label_loss + 0.5 + 0.3125
+    assert values(losses) == pytest.approx([total, label_loss, 0.5, 0.3125], rel=1e-12)
+
+
+def test_every_answer_that_is_paid_for_is_learned_from() -> None:
+    """Rewards at each step credit the answer of that step alone, whatever comes later."""
+    rewards = torch.tensor([[0.5, 0.0], [0.0, 0.5], [0.0, 0.0]], dtype=torch.float64)
+    logits = make_rollout().logits.clone().requires_grad_()
+    rollout = make_rollout(logits=logits, rewards=rewards, reward_moments=moments(rewards))
+    config = make_config("pure", entropy_coef=0.0)
+    loss = hybrid_loss(rollout, config).classification_loss
+    # Beliefs in the choices: 0.5 and 0.25 after the first glimpse, 0.2 and 0.5 after the second.
+    expected = -(math.log(0.5) - math.log(0.25) - math.log(0.2) + math.log(0.5)) / 2
+    assert loss.item() == pytest.approx(expected, rel=1e-12)
+    loss.backward()
+    assert logits.grad is not None
+    assert [bool(part.any()) for part in logits.grad] == [True, True, False]
 
 
 def test_pure_loss_reads_no_label() -> None:
@@ -145,7 +167,11 @@ def test_pure_loss_reads_no_label() -> None:
 
 def test_one_glimpse_leaves_only_the_classification() -> None:
     """With T=1 there is no gaze to learn: the other losses are 0 and finite."""
-    rollout = Rollout(*(part[:1] for part in make_rollout()[:4]), *make_rollout()[4:])  # type: ignore[call-arg]
+    whole = make_rollout()
+    moment = whole.reward_moments[:, :1]
+    rollout = whole._replace(reward_moments=moment, **{name: getattr(whole, name)[:1] for name in (
+        "logits", "log_probs", "baselines", "rewards", "choices",
+    )})  # fmt: skip
     losses = hybrid_loss(rollout, PRESETS["paper"])
     first = -(math.log(0.5) + math.log(0.25)) / 2
     assert values(losses) == pytest.approx([first, first, 0.0, 0.0], rel=1e-12)
@@ -185,7 +211,8 @@ def play(policy: RAMPolicy) -> Rollout:
         steps.append((thought.logits, log_prob, thought.baseline, torch.rand(B)))
     logits, log_probs, baselines, rewards = (torch.stack(part) for part in zip(*steps, strict=True))
     labels = torch.tensor([0, 1, 2, 3])
-    return Rollout(logits, log_probs, baselines, rewards, labels, labels.flip(0))
+    choices = labels.flip(0).expand(T, -1)
+    return Rollout(logits, log_probs, baselines, rewards, choices, labels, moments(rewards))
 
 
 def reached_networks(config: RAMConfig, part: str) -> set[str]:

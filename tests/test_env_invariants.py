@@ -73,8 +73,9 @@ def test_long_random_games_break_no_rule(capsys: pytest.CaptureFixture[str]) -> 
     memory = []
     for _ in range(NUM_ROUNDS):
         for task_id, mode, action_format, reward in GAMES:
-            arguments = {"action_format": action_format, "reward": reward, "dataset": "digits"}
-            envs = gym.make_vec(task_id, num_envs, autoreset_mode=mode, **arguments)
+            arguments: dict[str, Any] = {"action_format": action_format, "reward": reward}
+            arguments |= {"dataset": "digits", "autoreset_mode": mode}
+            envs = gym.make_vec(task_id, num_envs, **arguments)
             assert isinstance(envs, GlimpseVectorEnv)
             play(envs, steps_each, rng)
         memory.append(resident_bytes())

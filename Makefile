@@ -1,11 +1,12 @@
 # make train    train an agent on cluttered MNIST; ARGS="--minutes 2" adds options of train.py
 # make test     run the tests; ARGS="-k retina" adds options of pytest
+# make test-oldest  run them with the oldest versions that setup.cfg allows, in .venv-oldest
 # make fuzz     try random input of every kind; FUZZ=100000 says how many examples of each
 # make soak     play ten million random steps under a referee; SOAK=... says how many
 # make faults  kill, fill, cut and starve it in every way, for about an hour; writes results/faults.md
 # make check    lint, formatting and types
 # make format   let ruff repair style and formatting
-# make clean    remove .venv and what the tools leave behind; runs/ stays
+# make clean    remove both .venv and what the tools leave behind; runs/ stays
 #
 # Each target makes .venv and installs what it needs first; PYTHON=... chooses the Python for it.
 
@@ -18,7 +19,7 @@ BIN = .venv/bin
 INSTALL = $(BIN)/python -m pip install --constraint constraints.txt --editable
 REQUIREMENTS = setup.cfg pyproject.toml constraints.txt
 
-.PHONY: train test fuzz soak faults check format clean
+.PHONY: train test test-oldest fuzz soak faults check format clean
 .NOTPARALLEL:
 
 train: .venv/train.stamp
@@ -26,6 +27,9 @@ train: .venv/train.stamp
 
 test: .venv/test.stamp
 	$(BIN)/python -m pytest $(ARGS)
+
+test-oldest: .venv-oldest/test.stamp
+	.venv-oldest/bin/python -m pytest $(ARGS)
 
 FUZZ = 10000
 fuzz: .venv/test.stamp
@@ -48,13 +52,13 @@ format: .venv/test.stamp
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf .venv build *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv-oldest build *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find ram_env agents tests -name __pycache__ -prune -exec rm -rf {} +
 
-.venv/created.stamp:
+.venv/created.stamp .venv-oldest/created.stamp:
 	@$(PYTHON) -c '$(NEW_ENOUGH)' 2>/dev/null || { echo "Python 3.11 or newer is needed, and" \
 		"'$(PYTHON)' is not: call make with PYTHON=/path/to/python." >&2; exit 1; }
-	$(PYTHON) -m venv .venv
+	$(PYTHON) -m venv $(@D)
 	@touch $@
 
 .venv/train.stamp: .venv/created.stamp $(REQUIREMENTS)
@@ -65,3 +69,8 @@ clean:
 .venv/test.stamp: .venv/created.stamp $(REQUIREMENTS)
 	$(INSTALL) ".[test,check,human]"
 	@touch .venv/train.stamp $@
+
+.venv-oldest/test.stamp: .venv-oldest/created.stamp $(REQUIREMENTS) tests/oldest.py
+	.venv-oldest/bin/python tests/oldest.py > .venv-oldest/constraints.txt
+	.venv-oldest/bin/python -m pip install --constraint .venv-oldest/constraints.txt --editable ".[test]"
+	@touch $@

@@ -43,8 +43,9 @@ class ActorCritic(nn.Module):
 def main(num_updates: int = 1_500, num_envs: int = 256, discount: float = 0.9) -> float:
     """Train; return the error of the last fifty updates in percent, exploration included."""
     torch.manual_seed(0)
-    kwargs = {"action_format": "multidiscrete", "reward": "every_step"}
-    env = gym.make_vec("GlimpseMNIST-v0", num_envs, **kwargs)
+    env = gym.make_vec(
+        "GlimpseMNIST-v0", num_envs, action_format="multidiscrete", reward="every_step"
+    )
     glimpse_size = int(np.prod(env.single_observation_space["glimpse"].shape))  # type: ignore[index]
     agent = ActorCritic(glimpse_size, env.single_action_space.nvec.tolist())  # type: ignore[attr-defined]
     optimizer = torch.optim.Adam(agent.parameters(), lr=2e-3)

@@ -82,7 +82,7 @@ def one_of(name: str, value: Any, choices: type[Choice]) -> Choice:
     """Return the member of an enum that `value` is or names."""
     try:
         return choices(value)
-    except ValueError:
+    except (ValueError, TypeError):  # TypeError: of arrays that compare with nothing
         names = ", ".join(repr(choice.value) for choice in choices)
         raise ValueError(f"`{name}` must be one of {names}, got {shown(value)}.") from None
 

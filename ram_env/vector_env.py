@@ -267,7 +267,7 @@ def _autoreset_mode(mode: str | AutoresetMode) -> AutoresetMode:
     """Return the member of Gymnasium's enum that `mode` is or whose value it is."""
     try:
         return AutoresetMode(mode)
-    except ValueError:
+    except (ValueError, TypeError):  # TypeError: of arrays that compare with nothing
         values = [member.value for member in AutoresetMode]
         raise ValueError(
             f"`autoreset_mode` must be an AutoresetMode or one of {values}, got {shown(mode)}."

@@ -1,6 +1,7 @@
 """Data, actions and comparisons that the tests of the environment share."""
 
 import itertools
+import math
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,8 +10,10 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 from gymnasium.vector import AutoresetMode, VectorEnv
+from reference import ReferenceGame
 
 from ram_env import TASKS
+from ram_env.env import GlimpseEnv
 
 FORMATS = ("box", "multidiscrete", "dict")
 IDS = tuple(TASKS)
@@ -164,3 +167,41 @@ def random_reset(rng: np.random.Generator, must_reset: np.ndarray) -> tuple[Any,
 def times(short: int, long: int) -> int:
     """Return how often to try: `make faults` asks for the long form."""
     return long if os.environ.get("RAM_ENV_LONG") else short
+
+
+def make_reference(env: GlimpseEnv, arguments: dict[str, Any]) -> ReferenceGame:
+    """Make the reference of a task from the env's images and the arguments given to it."""
+    side = arguments["canvas_size"]
+    return ReferenceGame(
+        env.task.dataset.images,
+        env.task.dataset.labels,
+        **{
+            name: value
+            for name, value in arguments.items()
+            if name not in ("canvas_size", "dataset")
+        },
+        canvas_shape=(side, side) if isinstance(side, int) else side,
+    )
+
+
+def assert_equal_to_reference(
+    env: GlimpseEnv, reference: ReferenceGame, num_episodes: int = 2, seed: int = 11
+) -> None:
+    """Play random actions by both and compare all that is returned."""
+    rng = np.random.default_rng(0)
+    for episode in range(num_episodes):
+        observation, info = env.reset(seed=seed if episode == 0 else None)
+        reference.reset(info["scene_seed"])
+        assert_identical((observation, info), (reference.observation, reference.info))
+        assert env.view().canvas.tolist() == reference.scene.canvas
+        for step in range(1, reference.num_glimpses + 1):
+            action = random_action(rng, env.action_space)
+            observation, reward, terminated, truncated, info = env.step(action)
+            expected_reward, expected_end = reference.step(action)
+            assert_identical((observation, info), (reference.observation, reference.info))
+            assert expected_end == (step == reference.num_glimpses)
+            assert (terminated, truncated) == (expected_end, False)
+            # The logarithm of a number near 1 keeps its absolute precision, not its relative one,
+            # and sums are in another order here; the other rewards have one rounding at most.
+            tolerance = 1e-14 if reference.reward == "log_likelihood" else 0
+            assert math.isclose(reward, expected_reward, rel_tol=tolerance, abs_tol=tolerance)

@@ -8,8 +8,17 @@ import numpy as np
 import pytest
 from gymnasium.error import ResetNeeded
 from gymnasium.utils import seeding
-from helpers import FORMATS, IDS, assert_identical, random_action, rollout, save_images
-from reference import ReferenceGame, belief, make_scene
+from helpers import (
+    FORMATS,
+    IDS,
+    assert_equal_to_reference,
+    assert_identical,
+    make_reference,
+    random_action,
+    rollout,
+    save_images,
+)
+from reference import belief, make_scene
 
 from ram_env import TASKS
 from ram_env.datasets import load_dataset
@@ -23,44 +32,6 @@ REWARDS = ("final", "every_step", "log_likelihood")
 def make_env(task_id: str = "GlimpseMNIST-v0", **changes: Any) -> GlimpseEnv:
     """Make the env of a registered task on the digits of scikit-learn."""
     return GlimpseEnv(**{"dataset": "digits", **TASKS[task_id], **changes})
-
-
-def make_reference(env: GlimpseEnv, arguments: dict[str, Any]) -> ReferenceGame:
-    """Make the reference of a task from the env's images and the arguments given to it."""
-    side = arguments["canvas_size"]
-    return ReferenceGame(
-        env.task.dataset.images,
-        env.task.dataset.labels,
-        **{
-            name: value
-            for name, value in arguments.items()
-            if name not in ("canvas_size", "dataset")
-        },
-        canvas_shape=(side, side) if isinstance(side, int) else side,
-    )
-
-
-def assert_equal_to_reference(
-    env: GlimpseEnv, reference: ReferenceGame, num_episodes: int = 2
-) -> None:
-    """Play random actions by both and compare all that is returned."""
-    rng = np.random.default_rng(0)
-    for episode in range(num_episodes):
-        observation, info = env.reset(seed=11 if episode == 0 else None)
-        reference.reset(info["scene_seed"])
-        assert_identical((observation, info), (reference.observation, reference.info))
-        assert env.view().canvas.tolist() == reference.scene.canvas
-        for step in range(1, reference.num_glimpses + 1):
-            action = random_action(rng, env.action_space)
-            observation, reward, terminated, truncated, info = env.step(action)
-            expected_reward, expected_end = reference.step(action)
-            assert_identical((observation, info), (reference.observation, reference.info))
-            assert expected_end == (step == reference.num_glimpses)
-            assert (terminated, truncated) == (expected_end, False)
-            # The logarithm of a number near 1 keeps its absolute precision, not its relative one,
-            # and sums are in another order here; the other rewards have one rounding at most.
-            tolerance = 1e-14 if reference.reward == "log_likelihood" else 0
-            assert math.isclose(reward, expected_reward, rel_tol=tolerance, abs_tol=tolerance)
 
 
 @pytest.mark.parametrize("action_format", FORMATS)

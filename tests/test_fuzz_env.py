@@ -10,7 +10,14 @@ import numpy as np
 import pytest
 from fuzzing import any_array, anything, refusals
 from gymnasium.vector import AutoresetMode
-from helpers import FORMATS, assert_identical, random_action, random_actions
+from helpers import (
+    FORMATS,
+    assert_equal_to_reference,
+    assert_identical,
+    make_reference,
+    random_action,
+    random_actions,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -111,6 +118,38 @@ def test_number_of_thousands_of_digits(small_images: str, name: str) -> None:
     arguments = {"dataset": small_images, **ARGUMENTS, name: 10**5000}
     with pytest.raises(ValueError, match=rf"`{name}` must be .*of type int"):
         GlimpseVectorEnv(**arguments)
+
+
+@st.composite
+def tasks(draw: st.DrawFn) -> dict[str, Any]:
+    """Draw arguments that fit each other and images of 9x7 pixels."""
+    canvas_size = draw(st.tuples(st.integers(9, 24), st.integers(7, 24)))
+    action_format = draw(st.sampled_from(FORMATS))
+    rewards = ["final", "every_step"] + ["log_likelihood"] * (action_format == "box")
+    patch_size = draw(st.integers(1, 9))
+    widest = [scales for scales in (1, 2, 3) if patch_size * 2 ** (scales - 1) < 4 * 9]
+    return {
+        "canvas_size": canvas_size,
+        "num_distractors": draw(st.integers(0, 4)),
+        "distractor_size": draw(st.integers(1, 7)),
+        "patch_size": patch_size,
+        "num_scales": draw(st.sampled_from(widest)),
+        "num_glimpses": draw(st.integers(1, 4)),
+        "action_format": action_format,
+        "location_grid": draw(st.integers(1, 50)),
+        "score_scale": draw(st.floats(0.01, 100.0)),
+        "reward": draw(st.sampled_from(rewards)),
+        "initial_location": draw(st.sampled_from(["random", "center"])),
+    }
+
+
+@given(arguments=tasks(), seed=st.integers(0, 2**32))
+def test_any_task_equals_the_reference(
+    small_images: str, arguments: dict[str, Any], seed: int
+) -> None:
+    """Scenes, glimpses, rewards and ends are, value by value, those of the slow reference."""
+    env = GlimpseEnv(dataset=small_images, **arguments)
+    assert_equal_to_reference(env, make_reference(env, arguments), 1, seed)
 
 
 # Resets and actions, each against a twin that is not disturbed.

@@ -33,8 +33,33 @@ def algorithm_class(algo: str) -> type[BaseAlgorithm]:
     return found
 
 
+def constructor_arguments(settings: dict[str, Any]) -> dict[str, Any]:
+    """Return settings of an algorithm as its constructor takes them.
+
+    Args:
+        settings: As JSON has them. A `learning_rate` such as `"lin_0.001"` falls from that to 0
+            over the budget; `activation_fn` in `policy_kwargs` is a name.
+
+    Raises:
+        ValueError: If `policy_kwargs` is not a dict, or the learning rate or activation is none.
+    """
+    arguments = policy_arguments(settings)
+    rate = settings.get("learning_rate")
+    if isinstance(rate, str):
+        try:
+            start = float(rate.removeprefix("lin_"))
+        except ValueError:
+            start = float("nan")
+        if not rate.startswith("lin_") or not 0.0 < start < float("inf"):
+            raise ValueError(
+                f"`learning_rate` must be a positive number, or lin_NUMBER, got {rate!r}."
+            )
+        arguments["learning_rate"] = lambda remaining: start * remaining
+    return arguments
+
+
 def policy_arguments(settings: dict[str, Any]) -> dict[str, Any]:
-    """Return settings of an algorithm with the name of the activation turned into its class.
+    """Return settings with the name of the activation turned into its class.
 
     Args:
         settings: As JSON has them.

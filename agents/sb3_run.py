@@ -13,7 +13,7 @@ from agents.callbacks import Checkpoint, Progress
 from agents.errors import DivergenceError
 from agents.run import Run
 from agents.run_options import SB3RunOptions, check_folder
-from agents.sb3_files import algorithm_class, policy_arguments, save_policy
+from agents.sb3_files import algorithm_class, constructor_arguments, save_policy
 
 STATS_WINDOW = 2560  # episodes that the running error is averaged over
 OURS = {"self", "policy", "env", "seed", "device", "verbose", "tensorboard_log"}
@@ -34,12 +34,12 @@ class SB3Run(Run[SB3RunOptions]):
             )
         for name, value in options.settings.items():
             is_number = isinstance(known[name].default, int | float)
-            if is_number and not isinstance(value, int | float):
+            if is_number and name != "learning_rate" and not isinstance(value, int | float):
                 raise ValueError(f"`{name}` of {options.algo} must be a number, got {value!r}.")
 
     def _make_model(self) -> BaseAlgorithm:
         options = self.options
-        settings = policy_arguments(options.settings)
+        settings = constructor_arguments(options.settings)
         try:
             return algorithm_class(options.algo)(
                 ALGORITHMS[options.algo].policy,

@@ -19,7 +19,7 @@ from agents.algorithms import ALGORITHMS, MEMORIES, Algorithm
 from agents.errors import DivergenceError
 from agents.evaluate import evaluate_run
 from agents.run_options import SB3RunOptions, options_of_run
-from agents.sb3_files import algorithm_class, load_policy, policy_arguments, save_policy
+from agents.sb3_files import algorithm_class, constructor_arguments, load_policy, save_policy
 from agents.sb3_run import SB3Run
 from train import with_defaults
 
@@ -75,7 +75,7 @@ def make_options(name: str, folder: Path, **changes: Any) -> SB3RunOptions:
 def make_model(name: str, env_id: str, memory: str, **env_kwargs: Any) -> BaseAlgorithm:
     """Make a small model of an algorithm."""
     env = make_vec_env(env_id, NUM_ENVS, memory=memory, dataset="digits", **env_kwargs)
-    settings = policy_arguments(small_settings(name))
+    settings = constructor_arguments(small_settings(name))
     return algorithm_class(name)(OTHERS[name].policy, env, seed=0, device="cpu", **settings)
 
 
@@ -187,6 +187,16 @@ def test_every_setting_and_name_of_the_table_exists() -> None:
         assert issubclass(algorithm_class(name), BaseAlgorithm)
         assert algorithm.memory in MEMORIES
         assert algorithm.policy in algorithm_class(name).policy_aliases
+
+
+def test_a_learning_rate_may_fall_over_the_budget() -> None:
+    """`lin_X` begins at X and ends at 0, in the words of rl-baselines3-zoo; a number stays one."""
+    rate = constructor_arguments({"learning_rate": "lin_0.002"})["learning_rate"]
+    assert [rate(remaining) for remaining in (1.0, 0.5, 0.0)] == [0.002, 0.001, 0.0]
+    assert constructor_arguments({"learning_rate": 0.5}) == {"learning_rate": 0.5}
+    for wrong in ("lin_", "lin_-1", "lin_nan", "0.001", "fast"):
+        with pytest.raises(ValueError, match="`learning_rate` must be a positive number, or lin_"):
+            constructor_arguments({"learning_rate": wrong})
 
 
 def test_a_budget_is_whole_rollouts(tmp_path: Path) -> None:

@@ -121,7 +121,13 @@ def test_a_signal_at_the_start_leaves_a_clear_line(number: signal.Signals, tmp_p
     folder = tmp_path / "run"
     command = [sys.executable, "train.py", *QUICK, "--minutes", "10", "--run-dir", str(folder)]
     with subprocess.Popen(
-        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        command,
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # A shell's background jobs ignore SIGINT, and so would what they start.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     ) as process:
         assert process.stdout is not None
         process.stdout.readline()  # "...: writing to ...": the speed is being measured now

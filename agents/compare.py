@@ -121,7 +121,8 @@ class AgentTable(Table):
     def draw(self, rows: list[dict[str, Any]]) -> Figure:
         """Return agents.png: the errors of a task side by side, best first."""
         tasks = list(dict.fromkeys(row["task"] for row in rows))
-        figure = Figure(figsize=(6 * len(tasks), 4.4), layout="constrained")
+        figure = Figure(figsize=(7 * len(tasks), 4.4), layout="constrained")
+        figure.suptitle("five minutes each; blue learns from labels, orange from the reward alone")
         for axes, task in zip(figure.subplots(1, len(tasks), squeeze=False)[0], tasks, strict=True):
             shown = sorted((row for row in rows if row["task"] == task), key=_error)
             errors = [row["error"] for row in shown]
@@ -131,7 +132,7 @@ class AgentTable(Table):
             axes.invert_yaxis()
             axes.set_xlim(0, 110)
             axes.set_xlabel("test error / percent")
-            axes.set_title(f"{task}: blue reads labels, orange the reward alone")
+            axes.set_title(task)
             axes.spines[["top", "right"]].set_visible(False)
         return figure
 

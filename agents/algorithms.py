@@ -66,7 +66,7 @@ ALGORITHMS: dict[str, Algorithm] = {
             "n_steps": 56,  # whole episodes of 7 and of 8 glimpses
             "batch_size": 2048,
             "n_epochs": 4,
-            "learning_rate": "lin_0.001",  # falls to 0 over the budget
+            "learning_rate": 1e-3,
             "gamma": 0.95,
             "gae_lambda": 0.95,
             "ent_coef": 0.01,
@@ -85,7 +85,7 @@ ALGORITHMS: dict[str, Algorithm] = {
             "n_steps": 56,
             "batch_size": 896,
             "n_epochs": 4,
-            "learning_rate": "lin_0.001",  # falls to 0 over the budget
+            "learning_rate": 1e-3,
             "gamma": 0.95,
             "gae_lambda": 0.95,
             "ent_coef": 0.01,
@@ -102,7 +102,7 @@ ALGORITHMS: dict[str, Algorithm] = {
         reward="every_step",
         settings={
             "n_steps": 8,
-            "learning_rate": "lin_0.001",  # falls to 0 over the budget
+            "learning_rate": 1e-3,
             "gamma": 0.95,
             "gae_lambda": 0.95,
             "ent_coef": 0.01,

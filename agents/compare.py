@@ -7,7 +7,7 @@ are not trained again.
 
 import shlex
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,7 @@ class AgentRow:
         reads_labels: Whether it learns from the true class, beyond the reward.
         seed: Of networks, scenes and exploration.
         dataset: Of the env.
+        budget: Options of `train.py` that say how long.
     """
 
     task: str
@@ -43,7 +44,7 @@ class AgentRow:
     reads_labels: bool = False
     seed: int = 0
     dataset: str = "mnist"
-    budget: tuple[str, ...] = field(default=("--minutes", str(MINUTES)))
+    budget: tuple[str, ...] = ("--minutes", str(MINUTES))
 
     @property
     def name(self) -> str:

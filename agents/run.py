@@ -245,6 +245,7 @@ class Run(ABC, Generic[Options]):
 def measure_speed(model: BaseAlgorithm, num_glimpses: int, seconds: float = 3.0) -> float:
     """Train a model that is thrown away for a moment: episodes per second."""
     meter = SpeedMeter(seconds)
+    model.set_logger(Logger(None, []))  # its own would leave an empty folder behind
     # A schedule far longer than the moment, so that it does not end first.
     model.learn(10**9, meter, log_interval=10**9)
     return agree(meter.steps_per_second) / num_glimpses

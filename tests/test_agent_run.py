@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -255,8 +256,10 @@ def test_minutes_choose_a_number_of_whole_batches(
 def test_run_by_minutes_equals_the_run_by_episodes_that_it_chose(
     finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Measuring the speed really trains for a moment, and leaves no trace in the run."""
-    measure = module.measure_speed
+    """Measuring the speed really trains for a moment, and leaves no trace in the run or beside."""
+    measure, beside = module.measure_speed, tmp_path / "beside"
+    beside.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(beside))
 
     def pretend(model: RAM, num_glimpses: int) -> float:
         assert measure(model, num_glimpses, seconds=0.1) > 0
@@ -265,6 +268,7 @@ def test_run_by_minutes_equals_the_run_by_episodes_that_it_chose(
     monkeypatch.setattr(module, "measure_speed", pretend)
     RAMRun(make_options(tmp_path / "run", episodes=None, minutes=1 / 60)).train()
     assert read_json(tmp_path / "run" / "config.json")["episodes"] == 320
+    assert list(beside.iterdir()) == []
     expected, found = (
         RAM.load(folder / "model.zip", device="cpu") for folder in (finished, tmp_path / "run")
     )

@@ -80,11 +80,10 @@ ALGORITHMS: dict[str, Algorithm] = {
         "MultiInputLstmPolicy",
         (MULTIDISCRETE, BOX, DICT),
         reward="every_step",
-        num_envs=64,
         settings={
             "n_steps": 56,
-            "batch_size": 896,
-            "n_epochs": 4,
+            "batch_size": 1792,
+            "n_epochs": 2,
             "learning_rate": 1e-3,
             "gamma": 0.95,
             "gae_lambda": 0.95,
@@ -100,8 +99,11 @@ ALGORITHMS: dict[str, Algorithm] = {
         (MULTIDISCRETE, BOX, DICT),
         memory="history",
         reward="every_step",
+        num_envs=64,
         settings={
             "n_steps": 8,
+            "use_rms_prop": False,
+            "normalize_advantage": True,
             "learning_rate": 1e-3,
             "gamma": 0.95,
             "gae_lambda": 0.95,
@@ -121,12 +123,13 @@ ALGORITHMS: dict[str, Algorithm] = {
         settings={
             "buffer_size": 200_000,
             "learning_starts": 5_000,
-            "batch_size": 512,
+            "batch_size": 256,
             "gradient_steps": 4,
+            "ent_coef": 0.01,
             "gamma": 0.95,
             "policy_kwargs": _NETWORK,
         },
-        losses=("train/actor_loss", "train/critic_loss", "train/ent_coef_loss"),
+        losses=("train/actor_loss", "train/critic_loss", "train/ent_coef"),
     ),
     "random": Algorithm(
         "agents.random_agent", "RandomAgent", "RandomPolicy", (MULTIDISCRETE, BOX, DICT)

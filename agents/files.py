@@ -66,9 +66,14 @@ def lock_folder(folder: pathlib.Path) -> Iterator[None]:
         os.close(descriptor)
 
 
+def leftovers(folder: pathlib.Path) -> list[pathlib.Path]:
+    """Return what a process that was killed has left half written."""
+    return list(folder.glob(".*.tmp"))
+
+
 def remove_leftovers(folder: pathlib.Path) -> None:
-    """Remove what a process that was killed has left half written; call it under `lock_folder`."""
-    for path in folder.glob(".*.tmp"):
+    """Remove the leftovers; call it under `lock_folder`, another process may be writing."""
+    for path in leftovers(folder):
         path.unlink(missing_ok=True)
 
 

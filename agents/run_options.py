@@ -10,6 +10,7 @@ import torch
 
 from agents.command_line import import_env_module
 from agents.config import RAMConfig, replace_settings
+from agents.files import leftovers
 from ram_env import SHORT_NAMES
 
 CONFIG = "config.json"
@@ -146,8 +147,9 @@ def check_device(device: str) -> None:
 
 
 def check_folder(folder: Path) -> None:
-    """Refuse a run folder that holds something already."""
-    if folder.is_file() or (folder.exists() and any(folder.iterdir())):
+    """Refuse a run folder that holds something already, beyond what a kill left half written."""
+    held = set(folder.iterdir()) - set(leftovers(folder)) if folder.is_dir() else folder.exists()
+    if held:
         raise FileExistsError(
             "`--run-dir` must be a new or empty folder, so that no run is overwritten, "
             f"got {folder}."

@@ -282,6 +282,8 @@ def test_killed_processes_go_on_from_the_command_line(
 ) -> None:
     """`kill -9` on two real processes, then `--resume`: the model of a run left alone.
 
+    One that was killed before it said what it would do is simply started again.
+
     Every other one is killed while it is writing a checkpoint, the rest at any moment at all.
     """
     whole, seconds = left_alone
@@ -297,8 +299,6 @@ def test_killed_processes_go_on_from_the_command_line(
     process.wait()
     if not (folder / "evaluation.json").exists():
         begun = (folder / "config.json").exists()
-        if not begun:
-            shutil.rmtree(folder, ignore_errors=True)
         options = ["--resume", str(folder)] if begun else [*KILLED, "--run-dir", str(folder)]
         assert start(tmp_path, *options).wait() == 0
     assert_same_run(folder, whole)

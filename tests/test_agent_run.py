@@ -198,9 +198,11 @@ def test_existing_run_is_not_touched(finished: Path) -> None:
 
 
 def test_empty_folder_is_taken(tmp_path: Path) -> None:
-    """An empty folder is as good as a new one."""
+    """An empty folder is as good as a new one, and so is one with what a kill left half written."""
+    (tmp_path / ".config.json.1234.tmp").write_bytes(b"{")
     RAMRun(make_options(tmp_path, episodes=BATCH)).train()
     assert FILES <= {path.name for path in tmp_path.iterdir()}
+    assert not list(tmp_path.glob(".*.tmp"))
 
 
 @pytest.mark.parametrize(

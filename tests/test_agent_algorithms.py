@@ -21,7 +21,7 @@ from agents.evaluate import evaluate_run
 from agents.run_options import SB3RunOptions, options_of_run
 from agents.sb3_files import algorithm_class, constructor_arguments, load_policy, save_policy
 from agents.sb3_run import SB3Run
-from train import with_defaults
+from agents.train_arguments import with_defaults
 
 OTHERS = {name: algorithm for name, algorithm in ALGORITHMS.items() if name != "ram"}
 FILES = {"config.json", "progress.csv", "checkpoint.zip", "model.zip", "evaluation.json"}

@@ -6,10 +6,15 @@ from typing import Any
 
 import pytest
 
-import train
 from agents import compare
 from agents.compare import ROWS, AgentRow, AgentTable
 from agents.config import make_config
+from agents.train_arguments import (
+    collect_env_kwargs,
+    collect_settings,
+    make_parser,
+    with_defaults,
+)
 
 TINY = (
     AgentRow(
@@ -36,13 +41,13 @@ TINY = (
 def test_every_row_is_a_command_that_can_be_given(row: AgentRow) -> None:
     """train.py understands it, five minutes each, and only cross-entropy counts as labels read."""
     program, *arguments = row.command(Path("folder"))
-    options = train.make_parser().parse_args(arguments)
+    options = make_parser().parse_args(arguments)
     assert program == "train.py"
     assert (options.env, options.algo, options.seed) == (row.task, row.algo, row.seed)
     assert (options.minutes, options.dataset, options.run_dir) == (5.0, "mnist", Path("folder"))
-    train.with_defaults(options.algo, train.collect_env_kwargs(options))
+    with_defaults(options.algo, collect_env_kwargs(options))
     if row.algo == "ram":
-        config = make_config(options.preset or "default", **train.collect_settings(options))
+        config = make_config(options.preset or "default", **collect_settings(options))
         assert row.reads_labels == (config.learn_class_from == "labels")
     else:
         assert not row.reads_labels

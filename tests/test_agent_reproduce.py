@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-import train
 from agents import RAM, pretrained_models, reproduce, table
 from agents.baselines import make_parser as make_baselines_parser
 from agents.paper_report import PaperTable
 from agents.paper_rows import ROWS, PaperRow
 from agents.pretrained_models import INDEX, keep_if_better, pretrained_path
 from agents.table import train as train_row
+from agents.train_arguments import collect_settings, make_parser
 from ram_env import SHORT_NAMES, TASKS
 
 TINY = PaperRow("tiny", "centered", "default", 7, 1024, 1.07, dataset="digits")
@@ -30,10 +30,10 @@ def test_every_row_is_a_command_that_can_be_given(row: PaperRow) -> None:
         assert options.network == row.preset
     else:
         assert program == "train.py"
-        options = train.make_parser().parse_args(arguments)
+        options = make_parser().parse_args(arguments)
         assert options.preset == row.preset
         assert options.num_glimpses == row.num_glimpses
-        gaze = train.collect_settings(options).get("gaze", "learned")
+        gaze = collect_settings(options).get("gaze", "learned")
         assert gaze == row.gaze
     assert (options.env, options.episodes, options.seed) == (row.task, row.episodes, row.seed)
     assert (options.dataset, options.run_dir) == ("mnist", Path("folder"))

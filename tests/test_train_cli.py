@@ -16,6 +16,7 @@ from helpers import IDS
 import train
 from agents.command_line import parse_pairs, resolve_env
 from agents.config import PRESETS
+from agents.train_arguments import make_parser
 from ram_env import SHORT_NAMES, datasets, mnist
 
 ROOT = Path(__file__).parent.parent
@@ -196,7 +197,7 @@ def test_pairs_are_json_where_they_can_be() -> None:
 
 def test_help_tells_unit_and_default_of_every_option() -> None:
     """No option is without help, and the help text can be formatted."""
-    parser = train.make_parser()
+    parser = make_parser()
     assert all(action.help for action in parser._actions)
     text = parser.format_help()
     for option in (

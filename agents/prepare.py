@@ -1,0 +1,120 @@
+"""From the options of `train.py` to a run that is ready to begin.
+
+What loads torch is imported within the functions: not before the options are read.
+"""
+
+import argparse
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from agents.algorithms import check_memory, choose_algorithm
+from agents.command_line import resolve_env
+from agents.config import make_config
+from agents.train_arguments import collect_env_kwargs, collect_settings, make_parser
+
+if TYPE_CHECKING:
+    from agents.run import Run
+
+
+def prepare(options: argparse.Namespace) -> "Run[Any]":
+    """Check the options and make everything that they ask for; nothing is written.
+
+    Raises:
+        ValueError, FileExistsError, PermissionError, gymnasium.error.Error: If one is impossible.
+    """
+    if options.resume is not None:
+        return prepare_to_resume(options)
+    env_id, env_module = resolve_env(options.env)
+    name = options.env.split(":")[-1] + ("" if options.algo == "ram" else f"-{options.algo}")
+    folder = options.run_dir or Path("runs") / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}"
+    shared: dict[str, Any] = {
+        "env_id": env_id,
+        "env_module": env_module,
+        "env_kwargs": collect_env_kwargs(options),
+        "memory": options.memory or choose_algorithm(options.algo).memory,
+        "folder": folder,
+        "seed": options.seed,
+        "algo": options.algo,
+        "episodes": options.episodes,
+        "minutes": options.minutes,
+    }
+    check_memory(options.algo, shared["memory"])
+    return prepare_ram(options, shared) if options.algo == "ram" else prepare_sb3(options, shared)
+
+
+def prepare_ram(options: argparse.Namespace, shared: dict[str, Any]) -> "Run[Any]":
+    """Make a run of RAM; see `prepare`."""
+    preset = options.preset or "default"
+    config = make_config(preset, **collect_settings(options))
+    num_envs = options.num_envs or config.batch_size
+
+    from agents.distributed import plan_team
+    from agents.ram_run import RAMRun
+    from agents.run_options import RAMRunOptions
+
+    team = plan_team(options.processes, options.threads, options.device, num_envs)
+    return RAMRun(
+        RAMRunOptions(
+            **shared,
+            preset=preset,
+            config=config,
+            num_envs=num_envs,
+            device=team.device,
+            processes=team.processes,
+            threads=team.threads,
+        )
+    )
+
+
+def prepare_sb3(options: argparse.Namespace, shared: dict[str, Any]) -> "Run[Any]":
+    """Make a run of another algorithm; see `prepare`."""
+    algorithm = choose_algorithm(options.algo)
+    settings = algorithm.settings | collect_settings(options)
+    if options.preset is not None:
+        raise ValueError(
+            f"`--preset` is for ram, got it with `--algo {options.algo}`: leave it out."
+        )
+    if options.processes not in (None, 1):
+        raise ValueError(
+            f"`--processes` is for ram; {options.algo} trains in one, got {options.processes}: "
+            "leave it out."
+        )
+
+    from agents.distributed import count_cores, launched_size
+    from agents.run_options import SB3RunOptions
+    from agents.sb3_run import SB3Run
+
+    if launched_size() is not None:
+        raise ValueError(f"`torchrun` is for ram; start `--algo {options.algo}` with python.")
+    return SB3Run(
+        SB3RunOptions(
+            **shared,
+            settings=settings,
+            num_envs=options.num_envs or algorithm.num_envs,
+            device=options.device,
+            threads=options.threads or count_cores(),
+        )
+    )
+
+
+def prepare_to_resume(options: argparse.Namespace) -> "Run[Any]":
+    """Make what the run to go on with was made of.
+
+    Raises:
+        ValueError: If there is no such run, or another option was given.
+    """
+    for name, value in vars(make_parser().parse_args([])).items():
+        if name != "resume" and getattr(options, name) != value:
+            option = "--" + name.replace("_", "-")
+            raise ValueError(
+                f"`--resume` takes all options from the run in {options.resume}, got `{option}` "
+                "too: leave it out."
+            )
+    from agents.distributed import plan_team
+    from agents.ram_run import RAMRun
+    from agents.run_options import options_of_run
+
+    run = options_of_run(options.resume)
+    plan_team(run.processes, run.threads, run.device, run.num_envs)  # whether torchrun agrees
+    return RAMRun(run)

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,17 @@ settings.load_profile("fuzz" if NUM_EXAMPLES else "reproducible")
 def small_images(tmp_path_factory: pytest.TempPathFactory) -> str:
     """An .npz file of 60 images of 9x7 pixels in 3 classes: neither square nor ten."""
     return save_images(tmp_path_factory.mktemp("small") / "images.npz", 60, (9, 7), 3)
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """One thread for torch: small matrices gain nothing from more."""
+    import torch  # not for the tests of the environment
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 # What `python -m benchmarks.faults` counts: every test with the marker `fault` is one fault.

@@ -1,12 +1,11 @@
-"""The native vector env is, bit for bit, many single envs: episodes, resets, masks and infos."""
+"""The native vector env is, bit for bit, many single envs: episodes, what is returned, modes."""
 
 from typing import Any
 
 import gymnasium as gym
 import numpy as np
 import pytest
-from gymnasium.error import ResetNeeded
-from gymnasium.vector import AutoresetMode, SyncVectorEnv, VectorEnv
+from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from helpers import (
     FORMATS,
     IDS,
@@ -18,37 +17,11 @@ from helpers import (
     stack_actions,
 )
 from reference import ReferenceGame
+from vector_games import by_mode, make_native, make_pair
 
 from ram_env import TASKS
 from ram_env.env import GlimpseEnv
 from ram_env.vector_env import GlimpseVectorEnv
-
-MODES = list(AutoresetMode)
-by_mode = pytest.mark.parametrize("mode", MODES, ids=lambda mode: mode.value)
-Envs = VectorEnv[Any, Any, Any]
-
-
-def make_native(
-    num_envs: int,
-    mode: AutoresetMode = AutoresetMode.NEXT_STEP,
-    task_id: str = "GlimpseClutteredMNIST-v0",
-    **changes: Any,
-) -> GlimpseVectorEnv:
-    """Make the native vector env of a task."""
-    arguments = {"dataset": "digits", **TASKS[task_id], **changes}
-    return GlimpseVectorEnv(num_envs, mode, **arguments)
-
-
-def make_pair(
-    num_envs: int,
-    mode: AutoresetMode = AutoresetMode.NEXT_STEP,
-    task_id: str = "GlimpseClutteredMNIST-v0",
-    **changes: Any,
-) -> tuple[GlimpseVectorEnv, Envs]:
-    """Make the native vector env of a task, and Gymnasium's over single envs."""
-    arguments = {"dataset": "digits", **TASKS[task_id], **changes}
-    single = SyncVectorEnv([lambda: GlimpseEnv(**arguments)] * num_envs, autoreset_mode=mode)
-    return make_native(num_envs, mode, task_id, **changes), single
 
 
 @by_mode
@@ -229,230 +202,6 @@ def test_actions_of_restarting_envs_are_not_read() -> None:
         actions = random_actions(rng, native)
         actions[native._episodes.scored] = np.nan
         assert_identical(native.step(actions), single.step(actions))
-
-
-# Seeds.
-
-
-def test_seed_of_a_vector_env_seeds_one_after_another() -> None:
-    """Sub-env i of seed s is the single env of seed s + i, also if s is a number of numpy."""
-    arguments = {"dataset": "digits", **TASKS["GlimpseClutteredMNIST-v0"]}
-    for seed in (0, 41, np.int64(41)):
-        envs = GlimpseVectorEnv(3, **arguments)
-        observation, infos = envs.reset(seed=seed)  # type: ignore[arg-type]
-        assert envs.np_random_seed == (seed, seed + 1, seed + 2)
-        for row in range(3):
-            env = GlimpseEnv(**arguments)
-            single, info = env.reset(seed=int(seed) + row)
-            assert_identical({key: value[row] for key, value in observation.items()}, single)
-            assert infos["scene_seed"][row] == info["scene_seed"]
-        seeds = [int(seed), int(seed) + 1, int(seed) + 2]
-        assert_identical(envs.reset(seed=seeds), (observation, infos))
-        assert_identical(envs.reset(seed=tuple(seeds)), (observation, infos))
-
-
-def test_seed_none_goes_on_with_the_random_numbers() -> None:
-    """A sub-env whose seed is None keeps its generator and its recorded seed."""
-    envs, twins = make_native(3), make_native(3)
-    assert_identical(envs.reset(seed=10), twins.reset(seed=10))
-    _, infos = envs.reset(seed=[None, 4, None])
-    assert envs.np_random_seed == (10, 4, 12)
-    _, expected = twins.reset()
-    assert infos["scene_seed"][[0, 2]].tolist() == expected["scene_seed"][[0, 2]].tolist()
-    assert infos["scene_seed"][1] == make_native(1).reset(seed=4)[1]["scene_seed"][0]
-
-
-def test_unseeded_vector_env() -> None:
-    """Without a seed each sub-env has one of its own from the system, and it is recorded."""
-    envs = make_native(4)
-    _, infos = envs.reset()
-    assert len(set(infos["scene_seed"].tolist())) == 4
-    assert len(set(envs.np_random_seed)) == 4
-    _, again = make_native(4).reset(seed=list(envs.np_random_seed))
-    assert_identical(again, infos)
-    assert make_native(4).reset()[1]["scene_seed"].tolist() != infos["scene_seed"].tolist()
-
-
-def test_random_numbers_before_the_first_reset() -> None:
-    """The generators can be asked for before the first reset, as those of Gymnasium's envs can."""
-    envs = make_native(2)
-    seeds = envs.np_random_seed
-    assert len(seeds) == len(envs.np_random) == 2
-    assert all(isinstance(one, np.random.Generator) for one in envs.np_random)
-    _, infos = envs.reset()
-    assert envs.np_random_seed == seeds
-    assert_identical(make_native(2).reset(seed=list(seeds))[1], infos)
-
-
-# Options.
-
-
-@pytest.mark.parametrize("keys", [("index",), ("scene_seed",), ("index", "scene_seed")], ids=str)
-def test_array_options_equal_single_envs(keys: tuple[str, ...]) -> None:
-    """Array options reset sub-env i as a single env is reset with their element i."""
-    arrays = {
-        "index": np.array([5, 0, 1296], np.int32),
-        "scene_seed": np.array([2**63 - 1, 0, 7]),
-    }
-    options = {key: arrays[key] for key in keys}
-    native, single = make_pair(3)
-    assert isinstance(single, SyncVectorEnv)
-    rng = np.random.default_rng(0)
-    for _ in range(2):
-        observation, infos = native.reset(seed=3, options=options)
-        for row, env in enumerate(single.envs):
-            elements = {key: value[row] for key, value in options.items()}
-            expected, info = env.reset(seed=3 + row, options=elements)
-            assert_identical({key: value[row] for key, value in observation.items()}, expected)
-            for key, value in info.items():
-                assert np.array_equal(infos[key][row], value)
-                assert infos[f"_{key}"][row]
-        for _ in range(8):
-            actions = random_actions(rng, native)
-            observation = native.step(actions)[0]
-            for row, env in enumerate(single.envs):
-                expected = env.step(actions[row])[0]
-                assert_identical({key: value[row] for key, value in observation.items()}, expected)
-    lists = {key: value.tolist() for key, value in options.items()}
-    assert_identical(native.reset(seed=3, options=lists), native.reset(seed=3, options=options))
-
-
-@by_mode
-def test_array_options_with_a_mask(mode: AutoresetMode) -> None:
-    """With a mask, element i still belongs to sub-env i; the others go on undisturbed."""
-    envs, twins = make_native(3, mode), make_native(3, mode)
-    rng = np.random.default_rng(0)
-    for pair in (envs, twins):
-        pair.reset(seed=0)
-    actions = random_actions(rng, envs)
-    envs.step(actions)
-    undisturbed, *_ = twins.step(actions)
-    mask = np.array([True, False, True])
-    scenes = {"index": np.array([1, 2, 3]), "scene_seed": np.array([10, 20, 30])}
-    options = {"reset_mask": mask, **scenes}
-    observation, infos = envs.reset(options=options)
-    assert infos["index"].tolist() == [1, 0, 3]
-    assert infos["scene_seed"].tolist() == [10, 0, 30]
-    assert infos["_index"].tolist() == mask.tolist()
-    whole, _ = twins.reset(options=scenes)
-    for key, value in observation.items():
-        assert np.array_equal(value[[0, 2]], whole[key][[0, 2]])
-        assert np.array_equal(value[1], undisturbed[key][1])
-    # What was passed is as it was, so that wrappers can read it afterwards.
-    assert set(options) == {"reset_mask", "index", "scene_seed"}
-    assert mask.tolist() == [True, False, True]
-
-
-def test_options_hold_for_one_reset() -> None:
-    """The automatic resets after a reset with options draw their scenes as if there were none."""
-    envs, twins = make_native(2, num_glimpses=1), make_native(2, num_glimpses=1)
-    envs.reset(seed=0, options={"index": 5, "scene_seed": np.array([8, 9])})
-    twins.reset(seed=0)
-    actions = np.zeros((2, 12), np.float32)
-    for _ in range(2):
-        results, expected = envs.step(actions), twins.step(actions)
-    assert_identical(results, expected)
-
-
-# Errors.
-
-MASK = np.array([True, False, True])
-
-
-@pytest.mark.parametrize(
-    ("seed", "options", "message"),
-    [
-        ([1, 2], None, "`seed`.*3.*2"),
-        ([1, 2, 3, 4], None, "`seed`.*3.*4"),
-        ([], None, "`seed`.*3.*0"),
-        (None, {"reset_mask": [True, False, True]}, "reset_mask"),
-        (None, {"reset_mask": MASK.astype(int)}, "reset_mask"),
-        (None, {"reset_mask": MASK[:2]}, "reset_mask"),
-        (None, {"reset_mask": MASK[None]}, "reset_mask"),
-        (None, {"reset_mask": np.zeros(3, bool)}, "reset_mask.*at least one"),
-        (None, {"reset_mask": None}, "reset_mask"),
-        (None, {"mask": MASK}, "'mask'"),
-        (None, {"reset_mask": MASK, "indices": 3}, "'indices'"),
-        (None, {"index": np.array([1, 2])}, "index"),
-        (None, {"index": np.array([[1, 2, 3]])}, "index"),
-        (None, {"index": np.array([1, 2, 1297])}, r"index.*0\.\.1296"),
-        (None, {"index": np.array([1, -2, 3])}, r"index.*0\.\.1296"),
-        (None, {"index": np.array([1.0, 2, 3])}, "index"),
-        (None, {"scene_seed": np.array([1, 2**63, 3], np.uint64)}, "scene_seed"),
-        (None, {"reset_mask": MASK, "index": np.array([1, 2])}, "index"),
-        ([1, None, 2.5], None, "[Ss]eed"),
-        ([1, None, -2], None, "[Ss]eed"),
-        (-1, None, "[Ss]eed"),
-    ],
-)
-def test_wrong_resets_are_errors_and_change_nothing(
-    seed: Any, options: dict[str, Any] | None, message: str
-) -> None:
-    """A reset with wrong seeds, mask or options raises an error, and no sub-env has changed."""
-    envs, twins = make_native(3), make_native(3)
-    assert_identical(envs.reset(seed=0), twins.reset(seed=0))
-    actions = np.zeros((3, 12), np.float32)
-    # Gymnasium's own error for a seed that is negative or no whole number is no ValueError.
-    with pytest.raises((ValueError, gym.error.Error), match=message):
-        envs.reset(seed=seed, options=options)
-    assert_identical(envs.step(actions), twins.step(actions))
-    assert_identical(envs.reset(), twins.reset())
-    assert envs.np_random_seed == twins.np_random_seed
-
-
-@by_mode
-def test_step_before_reset(mode: AutoresetMode) -> None:
-    """The first call must be a whole reset; step and a partial reset raise ResetNeeded."""
-    envs = make_native(3, mode)
-    with pytest.raises(ResetNeeded, match="before the first episode"):
-        envs.step(np.zeros((3, 12), np.float32))
-    with pytest.raises(ResetNeeded, match="before the first episode"):
-        envs.reset(options={"reset_mask": MASK})
-    with pytest.raises(ResetNeeded, match=r"before the first episode"):
-        envs.view(0)
-    envs.reset(options={"reset_mask": np.ones(3, bool)})
-    envs.step(np.zeros((3, 12), np.float32))
-
-
-def test_step_after_the_end_in_mode_disabled() -> None:
-    """Without autoreset a step with a finished sub-env raises ResetNeeded and moves none."""
-    envs, twins = (make_native(2, AutoresetMode.DISABLED, num_glimpses=2) for _ in range(2))
-    actions = np.zeros((2, 12), np.float32)
-    second = np.array([False, True])
-    for pair in (envs, twins):
-        pair.reset(seed=0)
-        pair.step(actions)
-        pair.reset(options={"reset_mask": second})
-        pair.step(actions)
-    with pytest.raises(ResetNeeded, match="after the last glimpse"):
-        envs.step(actions)
-    for pair in (envs, twins):
-        pair.reset(options={"reset_mask": ~second})
-    assert_identical(envs.step(actions), twins.step(actions))
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ({"num_envs": 0}, "`num_envs`.*0"),
-        ({"num_envs": -2}, "`num_envs`.*-2"),
-        ({"num_envs": 2.0}, "`num_envs`.*2.0"),
-        ({"num_envs": "2"}, "`num_envs`.*'2'"),
-        ({"autoreset_mode": "never"}, "`autoreset_mode`.*NextStep.*'never'"),
-        ({"autoreset_mode": None}, "`autoreset_mode`.*None"),
-        ({"autoreset_mode": np.zeros(1, "i4,f4")}, "`autoreset_mode`.*array"),
-        ({"reward": np.zeros(1, "i4,f4")}, "`reward`.*array"),
-        ({"render_mode": "human"}, "`render_mode"),
-        ({"render_mode": "ansi"}, "`render_mode`.*'ansi'"),
-        ({"render_mode": np.array(["human", "ansi"])}, "`render_mode`.*array"),
-        ({"num_glimpses": 0}, "`num_glimpses`.*0"),
-    ],
-    ids=str,
-)
-def test_impossible_arguments_are_errors(arguments: dict[str, Any], message: str) -> None:
-    """An impossible argument raises ValueError that names argument, rule and value."""
-    with pytest.raises(ValueError, match=message):
-        GlimpseVectorEnv(dataset="digits", **arguments)
 
 
 # Gymnasium around it.

@@ -68,21 +68,21 @@ class Validation(BaseCallback):
         """Prepare to validate every so many episodes."""
         super().__init__()
         self._scenes, self._every, self._bar = scenes, every, bar
-        self._next = every
+        self._last_episodes = 0  # at the last look whether it is time
         self.latest: Evaluation | None = None
 
-    def _on_training_start(self) -> None:
-        self._next = (self._episodes // self._every + 1) * self._every
+    def is_due(self, episodes: int, num_new: int) -> bool:
+        """Return whether it takes place after so many episodes, the last `num_new` at once."""
+        return episodes // self._every > (episodes - num_new) // self._every
 
-    def is_due(self, episodes: int, batch_size: int) -> bool:
-        """Return whether it takes place after so many episodes, in batches of a size."""
-        return episodes // self._every > (episodes - batch_size) // self._every
+    def _on_training_start(self) -> None:
+        self._last_episodes = self._episodes
 
     def _on_rollout_start(self) -> None:
         # The start of a rollout lies between two gradient steps.
-        if self._episodes >= self._next:
-            self._next += self._every
+        if self.is_due(self._episodes, self._episodes - self._last_episodes):
             self._validate()
+        self._last_episodes = self._episodes
 
     def _on_step(self) -> bool:
         return True

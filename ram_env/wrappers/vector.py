@@ -14,7 +14,7 @@ from ram_env.wrappers.memory import CanvasMemory, HistoryMemory, Memory, task_of
 __all__ = ["GlimpseHistory", "SeenCanvas"]
 
 
-class VectorMemoryWrapper(VectorWrapper[Observation, Any, Observation, Any, np.ndarray]):
+class VectorMemoryWrapper(VectorWrapper):  # generic only from Gymnasium 1.4 on
     """Show what a memory holds instead of the latest observations alone.
 
     For the same seed it returns bit for bit, infos included, what `SyncVectorEnv` over wrapped

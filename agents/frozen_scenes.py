@@ -42,7 +42,7 @@ class Playback(NamedTuple):
     labels: np.ndarray  # int64 (B,): the truth
 
 
-class LastObservation(VectorObservationWrapper[Any, Any, Any]):
+class LastObservation(VectorObservationWrapper):  # generic only from Gymnasium 1.4 on
     """Keep the observation that a memory is about to turn into another one."""
 
     observation: Any = None

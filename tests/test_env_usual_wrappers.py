@@ -173,6 +173,9 @@ def test_record_video(task_id: str, memory: Any, tmp_path: Path, videos: dict[st
         assert_identical(videos[name], (pictures[start : start + 4], 4))
 
 
+@pytest.mark.skipif(
+    not hasattr(vector_wrappers, "RecordVideo"), reason="older releases of Gymnasium have none"
+)
 @by_mode(AutoresetMode.NEXT_STEP, AutoresetMode.DISABLED)
 def test_record_video_of_many(mode: AutoresetMode, tmp_path: Path, videos: dict[str, Any]) -> None:
     """A video of a vector env shows the pictures of its games beside each other."""

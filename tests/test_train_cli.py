@@ -62,7 +62,7 @@ def refuse(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
         (["--env", "GlimpseMNIST"], ["Did you mean 'GlimpseMNIST-v0'?"]),
         (["--env", "GlimpseMNIST-v7"], ["Did you mean 'GlimpseMNIST-v0'?"]),
         (["--env", "no_such_module:Thing-v0"], ["`--env", "no_such_module"]),
-        (["--env", "CartPole-v1"], ["CartPole-v1"]),
+        (["--env", "Acrobot-v1"], ["Acrobot-v1"]),
         (["--env", ""], ["`--env`"]),
         (["--preset", "best"], ["--preset", "'best'", "paper"]),
         (["--episodes", "0"], ["--episodes", "'0'"]),

@@ -147,8 +147,9 @@ class Run(ABC, Generic[Options]):
             seconds = seconds_trained(self._model)
             self._save(folder / "model.zip")
             result = self._test_scenes.evaluate(self._model)
-            self._write_evaluation(result, validation, seconds)
             self._draw(result)
+            # The last file: a run without it, killed over its pictures too, can go on.
+            self._write_evaluation(result, validation, seconds)
         self._env.close()
         return result
 

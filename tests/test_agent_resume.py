@@ -192,6 +192,28 @@ def test_a_run_killed_while_it_was_evaluated_is_finished(whole: Path, tmp_path: 
     assert not list(folder.glob(".*.tmp"))
 
 
+@pytest.mark.parametrize("picture", ["save_gaze_grid", "save_gaze_animation"])
+def test_a_run_killed_over_its_pictures_is_finished(
+    picture: str, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has no result yet, so that it goes on, and draws what is missing."""
+    folder = tmp_path / "run"
+
+    def die(path: Path, *_: Any) -> None:
+        path.with_name(f".{path.name}.1.tmp").touch()
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module, picture, die)
+        with pytest.raises(Killed):
+            RAMRun(make_options(folder)).train()
+    assert not (folder / "evaluation.json").exists()
+    assert RAMRun(options_of_run(folder)).train() is not None
+    assert_same_run(folder, whole)
+    assert {"curves.png", "gaze.png", "gaze.gif"} <= {path.name for path in folder.iterdir()}
+    assert not list(folder.glob(".*.tmp"))
+
+
 def test_rounds_of_few_envs_go_on_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """If each env plays several episodes per update, its scenes go on where they were."""
     folders = [tmp_path / "whole", tmp_path / "killed"]
@@ -296,7 +318,8 @@ def test_killed_processes_go_on_from_the_command_line(
         time.sleep(0.0005)
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
-    if process.wait() != 0:  # killed before it was done
+    process.wait()
+    if not (folder / "evaluation.json").exists():  # it is the last file
         begun = (folder / "config.json").exists()
         options = ["--resume", str(folder)] if begun else [*KILLED, "--run-dir", str(folder)]
         assert start(tmp_path, *options).wait() == 0

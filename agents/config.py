@@ -146,12 +146,11 @@ def _positive(config: RAMConfig, name: str) -> None:
 PRESETS: dict[str, RAMConfig] = {
     # What trains fastest and best of what we tried.
     "default": RAMConfig(),
-    # Mnih et al. 2014, section 4: networks and loss as printed. Optimiser and std are not printed.
+    # Mnih et al. 2014, section 4: networks and loss as printed. Not printed, and chosen by us:
+    # optimiser, std, and the scale of a glimpse, which the first layer's weights could take over.
     "paper": RAMConfig(
         core="relu",
         glimpse_hidden_size=128,
-        glimpse_shift=0.0,
-        glimpse_scale=1.0,
         normalise_features=False,
         gaze_hidden_size=0,
         squash_location=False,

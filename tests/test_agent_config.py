@@ -25,7 +25,6 @@ def test_paper_preset_holds_what_the_paper_prints() -> None:
     assert (paper.glimpse_hidden_size, paper.location_hidden_size) == (128, 128)
     assert (paper.feature_size, paper.hidden_size) == (256, 256)
     assert (paper.gaze_hidden_size, paper.squash_location) == (0, False)
-    assert (paper.glimpse_shift, paper.glimpse_scale) == (0.0, 1.0)
     assert not paper.normalise_features
     assert (paper.learn_class_from, paper.gaze_reward, paper.discount) == ("labels", "env", 1.0)
     assert not paper.classify_every_step

@@ -49,7 +49,7 @@ def relu(values: Tensor) -> Tensor:
 
 def test_glimpse_network_is_the_papers_formula() -> None:
     """G = relu(W_gh relu(W_h glimpse) + W_gl relu(W_l location)), with biases, in `paper`."""
-    network = GlimpseNetwork((K, G, G), small("paper"))
+    network = GlimpseNetwork((K, G, G), small("paper", glimpse_shift=0.0, glimpse_scale=1.0))
     glimpse, location = torch.rand(B, K, G, G), torch.rand(B, 2) * 2 - 1
     what = relu(affine(network.from_glimpse, glimpse.reshape(B, -1)))
     where = relu(affine(network.from_location, location))

@@ -191,6 +191,8 @@ class RAM(SafeFiles):
             self._last_obs = None  # maybe within an episode: begin a new one next time
             raise
         callback.on_training_end()
+        # Else it would hold itself, and with it the last batch, until Python's next full sweep.
+        callback.locals.pop("callback", None)
         return self
 
     def _update(self, callback: BaseCallback) -> Losses:

@@ -1,5 +1,6 @@
 """`RAM.learn`: budget, schedules, callbacks and log."""
 
+import gc
 import math
 import warnings
 from pathlib import Path
@@ -135,6 +136,22 @@ def test_callback_stops_training_and_learning_can_go_on(steps: int, reset: bool)
     assert (model._n_updates, model.num_timesteps) == (stopped_at, stopped_at * STEPS)
     model.learn(2 * STEPS, reset_num_timesteps=reset)
     assert model._n_updates == stopped_at + 2
+
+
+def test_learning_leaves_nothing_behind() -> None:
+    """No tensor of a batch is in a cycle of references, which would keep it for minutes."""
+    model = make_model().learn(STEPS)
+    gc.collect()
+    gc.set_debug(gc.DEBUG_SAVEALL)  # what a sweep finds is kept in gc.garbage
+    try:
+        for _ in range(2):
+            model.learn(STEPS, reset_num_timesteps=False)
+        gc.collect()
+        left = [thing for thing in gc.garbage if isinstance(thing, torch.Tensor | BaseCallback)]
+    finally:
+        gc.set_debug(0)
+        gc.garbage.clear()
+    assert not left
 
 
 def test_stopped_training_equals_the_start_of_the_whole() -> None:

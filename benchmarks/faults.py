@@ -2,6 +2,7 @@
 
 Runs the tests with the marker `fault` in their long form, which takes about an hour, and leaves
 faults.json, faults.md and faults.png: how many faults of each kind were tried, survived and lost.
+Arguments for pytest, such as a file of tests, choose some of them; the rows of the others stay.
 """
 
 import argparse
@@ -40,8 +41,13 @@ def try_faults(arguments: list[str], is_long: bool) -> list[dict[str, Any]]:
     return faults
 
 
-def count(faults: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Count what was tried, survived and lost, by kind; a test that was skipped tried nothing."""
+def count(faults: list[dict[str, Any]], facts: dict[str, Any]) -> list[dict[str, Any]]:
+    """Count what was tried, survived and lost, by kind; a test that was skipped tried nothing.
+
+    Args:
+        faults: From `try_faults`.
+        facts: That hold for all of them, to be part of each row.
+    """
     kinds = dict.fromkeys(fault["name"] for fault in faults)
     rows = []
     for kind in kinds:
@@ -54,27 +60,32 @@ def count(faults: list[dict[str, Any]]) -> list[dict[str, Any]]:
                 "survived": survived,
                 "lost": len(of_kind) - survived,
                 "seconds": round(sum(fault["seconds"] for fault in of_kind), 1),
+                **facts,
             }
         )
     return rows
 
 
-def describe_rows(rows: list[dict[str, Any]], machine: dict[str, Any], is_long: bool) -> str:
+def merge(rows: list[dict[str, Any]], old: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the rows of an earlier report with the new ones in the place of their kind."""
+    new = {row["name"]: row for row in rows}
+    kept = [new.pop(row["name"], row) for row in old]
+    return [*kept, *new.values()]
+
+
+def describe_rows(rows: list[dict[str, Any]]) -> str:
     """Return the page of Markdown."""
     lines = [
         "# Faults tried",
         "",
-        f"By `python -m benchmarks.faults{'' if is_long else ' --short'}` on {machine['machine']}; "
-        f"commit {machine['commit']}; {machine['date']}. Each fault is a test with the marker "
-        "`fault`.",
+        "By `python -m benchmarks.faults`; *short* is the form that `make test` has. Each fault is "
+        "a test with the marker `fault`.",
         "",
-        "| fault | tried | survived | lost | seconds |",
-        "|---|--:|--:|--:|--:|",
+        "| fault | tried | survived | lost | seconds | form | commit | date | machine |",
+        "|---|--:|--:|--:|--:|---|---|---|---|",
     ]
-    lines += [
-        f"| {row['name']} | {row['tried']} | {row['survived']} | {row['lost']} | {row['seconds']} |"
-        for row in rows
-    ]
+    columns = ("name", "tried", "survived", "lost", "seconds", "form", "commit", "date", "machine")
+    lines += [f"| {' | '.join(str(row[column]) for column in columns)} |" for row in rows]
     return "\n".join(lines) + "\n"
 
 
@@ -101,14 +112,18 @@ def main(arguments: list[str] | None = None) -> int:
     )
     options, rest = parser.parse_known_args(arguments)  # the rest is for pytest
     faults = try_faults(rest, not options.short)
-    rows = count(faults)
-    if not rows:
+    if not faults:
         print("no fault was tried: see above.", file=sys.stderr)
         return 1
     machine = describe("digits", options.out)
+    facts = {name: machine[name] for name in ("commit", "date", "machine", "versions")}
+    rows = count(faults, {"form": "short" if options.short else "long", **facts})
     options.out.mkdir(exist_ok=True)
-    write_json(options.out / "faults.json", {"machine": machine, "rows": rows})
-    page = describe_rows(rows, machine, not options.short)
+    report = options.out / "faults.json"
+    if rest and report.exists():
+        rows = merge(rows, json.loads(report.read_text())["rows"])
+    write_json(report, {"rows": rows})
+    page = describe_rows(rows)
     write_atomically(options.out / "faults.md", lambda file: file.write(page.encode()))
     samples = [sample for fault in faults for sample in fault.get("memory", ())]
     if samples:

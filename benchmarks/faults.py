@@ -95,7 +95,7 @@ def draw_memory(samples: list[tuple[float, float]]) -> Figure:
     axes = figure.subplots()
     seconds, mib = zip(*samples, strict=True)
     axes.plot([second / 60.0 for second in seconds], mib, color="#0072B2")
-    axes.set_ylim(bottom=0)
+    axes.set_ylim(0, 1.2 * max(mib))
     axes.set_xlabel("minutes")
     axes.set_ylabel("resident memory / MiB")
     axes.set_title("training, evaluation and resets of all kinds, in turn")

@@ -396,3 +396,10 @@ def test_faults_tried_again_replace_their_row_alone() -> None:
         ("disk", 0, FACTS["commit"]),
         ("flood", 0, "later"),
     ]
+
+
+def test_memory_is_drawn_within_its_axes() -> None:
+    """A flat line is neither on the edge nor blown up: the axis begins at 0 and ends above."""
+    (axes,) = faults_report.draw_memory([(0.0, 100.0), (60.0, 101.0)]).axes
+    bottom, top = axes.get_ylim()
+    assert bottom == 0 and 105.0 < top < 130.0

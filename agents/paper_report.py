@@ -25,6 +25,7 @@ class PaperTable(Table):
     ) -> dict[str, Any]:
         """Return what paper.json alone holds of a row."""
         return {key: getattr(row, key) for key in self.KEYS[1:6]} | {
+            "settings": list(row.settings),
             "paper": row.paper,
             "multiply_adds": result["multiply_adds"],
             "command": shlex.join(["python", *row.command(Path("runs", row.name))]),
@@ -74,10 +75,11 @@ def _describe_seeds(rows: list[dict[str, Any]]) -> list[str]:
     """Return mean and spread of each row that was trained with several seeds."""
     groups: dict[tuple[Any, ...], list[float]] = {}
     for row in rows:
-        key = tuple(row[name] for name in ("task", "preset", "gaze", "num_glimpses"))
+        facts = [row[name] for name in ("task", "preset", "gaze", "num_glimpses")]
+        key = (*facts, *row.get("settings", []))  # rows of before it was noted down had none
         groups.setdefault(key, []).append(row["error"])
     lines = []
-    for (task, preset, _, num_glimpses), errors in groups.items():
+    for (task, preset, _, num_glimpses, *_), errors in groups.items():
         if len(errors) > 1:
             lines.append(
                 f"`{task}`, preset `{preset}`, {num_glimpses} glimpses, {len(errors)} seeds: mean "

@@ -23,6 +23,7 @@ class PaperRow:
         seed: Of networks, scenes and exploration.
         dataset: Of the env.
         distortion: Of the training images: pays where a budget shows each of them often.
+        settings: Of the agent, beyond its preset.
     """
 
     name: str
@@ -35,6 +36,7 @@ class PaperRow:
     seed: int = 0
     dataset: str = "mnist"
     distortion: float = 0.0
+    settings: tuple[str, ...] = ()
 
     @property
     def ships(self) -> bool:
@@ -56,8 +58,9 @@ class PaperRow:
         arguments += ["--preset", self.preset, "--num-glimpses", str(self.num_glimpses)]
         if self.distortion:
             arguments += ["--env-kwargs", f"distortion={self.distortion}"]
-        if self.gaze == "random":
-            arguments += ["--settings", "gaze=random"]
+        settings = [*self.settings, *(["gaze=random"] if self.gaze == "random" else [])]
+        if settings:
+            arguments += ["--settings", *settings]
         return ["train.py", *arguments]
 
 
@@ -78,6 +81,21 @@ ROWS: dict[str, PaperRow] = {
         PaperRow("cluttered-paper-6", "cluttered", "paper", 6, 10 * MILLION, 4.08),
         PaperRow("cluttered-paper-4", "cluttered", "paper", 4, 14 * MILLION, 4.96),
         PaperRow("cluttered100-paper", "cluttered100", "paper", 8, 7 * MILLION, 8.11),
+        # The paper's networks, the gaze paid for each glimpse and its gradient in the core: ours.
+        PaperRow(
+            "cluttered-paper-credit",
+            "cluttered",
+            "paper",
+            8,
+            8 * MILLION,
+            4.04,
+            settings=(
+                "gaze_reward=log_likelihood",
+                "discount=0.0",
+                "policy_coef=0.1",
+                "policy_gradient_to_core=true",
+            ),
+        ),
         # Calibration: are the scenes as hard as the paper's?
         PaperRow("cluttered-random", "cluttered", "paper", 8, 8 * MILLION, 14.4, "random"),
         PaperRow(

@@ -9,7 +9,8 @@ import pytest
 
 from agents import RAM, pretrained_models, reproduce, table
 from agents.baselines import make_parser as make_baselines_parser
-from agents.paper_report import PaperTable
+from agents.config import make_config
+from agents.paper_report import PaperTable, describe_rows
 from agents.paper_rows import ROWS, PaperRow
 from agents.pretrained_models import INDEX, keep_if_better, pretrained_path
 from agents.table import train as train_row
@@ -35,6 +36,7 @@ def test_every_row_is_a_command_that_can_be_given(row: PaperRow) -> None:
         assert options.num_glimpses == row.num_glimpses
         gaze = collect_settings(options).get("gaze", "learned")
         assert gaze == row.gaze
+        make_config(row.preset, **collect_settings(options))
     assert (options.env, options.episodes, options.seed) == (row.task, row.episodes, row.seed)
     assert (options.dataset, options.run_dir) == ("mnist", Path("folder"))
 
@@ -96,6 +98,15 @@ def test_rows_are_what_their_runs_left(reproduced: Path) -> None:
         assert f"| `{row['name']}` | **{row['error']:.2f} %** |" in text
         assert row["command"] in text
     assert (reproduced / "results" / "paper.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_mean_and_spread_are_of_seeds_alone(reproduced: Path) -> None:
+    """Rows that differ in a setting are no two seeds of one."""
+    tiny = read_rows(reproduced)["tiny"]
+    seeds = [{**tiny, "error": error} for error in (80.0, 82.0)]
+    other = {**tiny, "error": 10.0, "settings": ["core=lstm"]}
+    assert "2 seeds: mean 81.00 %, standard deviation 1.41 points" in describe_rows([*seeds, other])
+    assert "seeds: mean" not in describe_rows([tiny, other])
 
 
 def test_the_model_of_a_task_is_shipped(reproduced: Path, monkeypatch: pytest.MonkeyPatch) -> None:

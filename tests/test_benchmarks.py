@@ -18,7 +18,6 @@ from PIL import Image
 from agents.config import make_config
 from agents.networks import RAMNetworks, forward_multiply_adds
 from benchmarks import __main__ as command
-from benchmarks import faults as faults_report
 from benchmarks import measuring, timing
 from benchmarks.convnet import ConvNet, crossing
 from benchmarks.curve import Curve, draw_curves
@@ -366,40 +365,3 @@ def test_curves_are_drawn_with_axes_that_speak() -> None:
 def test_values_are_shown_with_the_digits_that_count() -> None:
     """Thousands have no decimals, small numbers three digits."""
     assert [show(value) for value in (214_532.6, 999.4, 0.07654)] == ["214,533", "999", "0.0765"]
-
-
-FACTS = {"form": "long", "commit": "0123456789ab", "date": "2026-01-01", "machine": "a machine"}
-
-
-def fault(name: str, survived: bool = True, skipped: bool = False) -> dict[str, Any]:
-    """Return how one fault ended."""
-    return {"name": name, "survived": survived, "skipped": skipped, "seconds": 1.25}
-
-
-def test_faults_are_counted_by_kind() -> None:
-    """What was skipped was not tried; what was not survived is lost."""
-    faults = [fault("kill"), fault("kill", False), fault("disk"), fault("disk", False, True)]
-    kill, disk = faults_report.count(faults, FACTS)
-    assert (kill["name"], kill["tried"], kill["survived"], kill["lost"]) == ("kill", 2, 1, 1)
-    assert (disk["tried"], disk["lost"], disk["seconds"]) == (1, 0, 1.2)
-    page = faults_report.describe_rows([kill, disk])
-    assert "| kill | 2 | 1 | 1 | 2.5 | long | 0123456789ab | 2026-01-01 | a machine |" in page
-
-
-def test_faults_tried_again_replace_their_row_alone() -> None:
-    """The others keep their place, their commit and their day; new kinds come last."""
-    old = faults_report.count([fault("kill", False), fault("disk")], FACTS)
-    new = faults_report.count([fault("flood"), fault("kill")], {**FACTS, "commit": "later"})
-    merged = faults_report.merge(new, old)
-    assert [(row["name"], row["lost"], row["commit"]) for row in merged] == [
-        ("kill", 0, "later"),
-        ("disk", 0, FACTS["commit"]),
-        ("flood", 0, "later"),
-    ]
-
-
-def test_memory_is_drawn_within_its_axes() -> None:
-    """A flat line is neither on the edge nor blown up: the axis begins at 0 and ends above."""
-    (axes,) = faults_report.draw_memory([(0.0, 100.0), (60.0, 101.0)]).axes
-    bottom, top = axes.get_ylim()
-    assert bottom == 0 and 105.0 < top < 130.0

@@ -30,7 +30,7 @@ from ram_env.scenes import frozen_scenes, mix_bits
 from ram_env.task import GlimpseTask
 
 BATCH_SIZE = 256
-LEARNING_RATE = 1e-3  # of Adam at the start; a cosine leads it to 0
+LEARNING_RATE = 3e-3  # of Adam at the start; a cosine leads it to 0
 EVALUATION_BATCH = 500
 HIDDEN_SIZE = 256
 

@@ -99,13 +99,13 @@ ROWS: dict[str, PaperRow] = {
         # Calibration: are the scenes as hard as the paper's?
         PaperRow("cluttered-random", "cluttered", "paper", 8, 8 * MILLION, 14.4, "random"),
         PaperRow(
-            "cluttered-connected", "cluttered", "fully_connected", 0, 8 * MILLION, 11.96, "none"
+            "cluttered-connected", "cluttered", "fully_connected", 0, 16 * MILLION, 11.96, "none"
         ),
         PaperRow(
-            "translated-connected", "translated", "fully_connected", 0, 8 * MILLION, 2.63, "none"
+            "translated-connected", "translated", "fully_connected", 0, 16 * MILLION, 2.63, "none"
         ),
-        PaperRow("cluttered-conv", "cluttered", "convolutional", 0, 8 * MILLION, 8.09, "none"),
-        PaperRow("translated-conv", "translated", "convolutional", 0, 8 * MILLION, 1.62, "none"),
+        PaperRow("cluttered-conv", "cluttered", "convolutional", 0, 24 * MILLION, 8.09, "none"),
+        PaperRow("translated-conv", "translated", "convolutional", 0, 24 * MILLION, 1.62, "none"),
         # The spread over seeds.
         PaperRow(
             "cluttered-seed1", "cluttered", "default", 8, 16 * MILLION, 4.04, distortion=0.1, seed=1

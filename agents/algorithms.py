@@ -64,8 +64,8 @@ ALGORITHMS: dict[str, Algorithm] = {
         reward="every_step",
         settings={
             "n_steps": 8,  # about an episode: short rollouts learn several times as fast
-            "batch_size": 2048,  # all of a rollout of 256 envs
-            "n_epochs": 6,
+            "batch_size": 1024,
+            "n_epochs": 3,
             "learning_rate": 1e-3,
             "gamma": 0.95,
             "gae_lambda": 0.95,

@@ -66,7 +66,7 @@ ALGORITHMS: dict[str, Algorithm] = {
             "n_steps": 8,  # about an episode: short rollouts learn several times as fast
             "batch_size": 1024,
             "n_epochs": 3,
-            "learning_rate": "lin_0.001",  # falls to 0: at the end it is noise that limits
+            "learning_rate": "lin_0.001",  # falls to 0 over the budget
             "gamma": 0.95,
             "gae_lambda": 0.95,
             "ent_coef": 0.01,

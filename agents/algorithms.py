@@ -24,6 +24,7 @@ class Algorithm:
         action_formats: Those that it can take, the one that suits it first.
         memory: Of what was seen, one of `MEMORIES`.
         reward: The reward rule of the env; None: the env's own default.
+        location_grid: Cells along each side to look at by `multidiscrete`; None: the env's default.
         num_envs: Games at once.
         settings: Arguments of its constructor that differ from its own defaults, as JSON has them.
         losses: What it logs of its losses, columns of progress.csv.
@@ -35,6 +36,7 @@ class Algorithm:
     action_formats: tuple[str, ...]
     memory: str = "none"
     reward: str | None = None
+    location_grid: int | None = None
     num_envs: int = 256
     settings: dict[str, Any] = field(default_factory=dict)
     losses: tuple[str, ...] = ()
@@ -45,6 +47,9 @@ _ACTOR_CRITIC_LOSSES = ("train/policy_gradient_loss", "train/value_loss", "train
 
 # Of preset `pure` of RAM: an answer is paid at once, and nothing else teaches it.
 PURE_REWARD = "every_step"
+
+# A gaze that is a choice among few cells goes on exploring; 7 along each side are too many to try.
+COARSE_GRID = 4
 
 ALGORITHMS: dict[str, Algorithm] = {
     # Its settings are those of `agents.config`; it has a memory of its own.
@@ -62,6 +67,7 @@ ALGORITHMS: dict[str, Algorithm] = {
         (MULTIDISCRETE, BOX, DICT),
         memory="history",
         reward="every_step",
+        location_grid=COARSE_GRID,
         settings={
             "n_steps": 8,  # about an episode: short rollouts learn several times as fast
             "batch_size": 1024,
@@ -69,7 +75,7 @@ ALGORITHMS: dict[str, Algorithm] = {
             "learning_rate": "lin_0.001",  # falls to 0 over the budget
             "gamma": 0.95,
             "gae_lambda": 0.95,
-            "ent_coef": 0.01,
+            "ent_coef": 0.02,
             "policy_kwargs": _NETWORK,
         },
         losses=_ACTOR_CRITIC_LOSSES,
@@ -80,14 +86,15 @@ ALGORITHMS: dict[str, Algorithm] = {
         "MultiInputLstmPolicy",
         (MULTIDISCRETE, BOX, DICT),
         reward="every_step",
+        location_grid=COARSE_GRID,
         settings={
-            "n_steps": 56,
-            "batch_size": 1792,
+            "n_steps": 14,
+            "batch_size": 896,
             "n_epochs": 2,
             "learning_rate": 1e-3,
             "gamma": 0.95,
             "gae_lambda": 0.95,
-            "ent_coef": 0.01,
+            "ent_coef": 0.02,
             "policy_kwargs": {**_NETWORK, "lstm_hidden_size": 128},
         },
         losses=_ACTOR_CRITIC_LOSSES,
@@ -99,6 +106,7 @@ ALGORITHMS: dict[str, Algorithm] = {
         (MULTIDISCRETE, BOX, DICT),
         memory="history",
         reward="every_step",
+        location_grid=COARSE_GRID,
         num_envs=64,
         settings={
             "n_steps": 8,
@@ -107,7 +115,7 @@ ALGORITHMS: dict[str, Algorithm] = {
             "learning_rate": 1e-3,
             "gamma": 0.95,
             "gae_lambda": 0.95,
-            "ent_coef": 0.01,
+            "ent_coef": 0.02,
             "policy_kwargs": _NETWORK,
         },
         losses=("train/policy_loss", "train/value_loss", "train/entropy_loss"),

@@ -8,6 +8,7 @@ from typing import Any
 from agents.algorithms import (
     ALGORITHMS,
     MEMORIES,
+    MULTIDISCRETE,
     PURE_REWARD,
     check_action_format,
     choose_algorithm,
@@ -171,6 +172,8 @@ def with_defaults(
     if algo != "ram":  # it takes the env's own
         arguments.setdefault("action_format", algorithm.action_formats[0])
     check_action_format(algo, arguments.get("action_format", algorithm.action_formats[0]))
+    if algorithm.location_grid is not None and arguments["action_format"] == MULTIDISCRETE:
+        arguments.setdefault("location_grid", algorithm.location_grid)
     return arguments
 
 

@@ -243,6 +243,12 @@ def test_the_random_agent_is_as_good_as_chance(tmp_path: Path) -> None:
     assert result.low < 90.0 < result.high
 
 
+def test_location_grid_of_the_user_stands() -> None:
+    """A grid that the options name is taken; RAM keeps the env's own."""
+    assert with_defaults("ppo", {"location_grid": 9})["location_grid"] == 9
+    assert "location_grid" not in with_defaults("ram", {"action_format": "multidiscrete"})
+
+
 def test_command_line_chooses_what_suits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Format, reward and memory come from the table unless the options say otherwise."""
     monkeypatch.chdir(tmp_path)
@@ -253,11 +259,13 @@ def test_command_line_chooses_what_suits(tmp_path: Path, monkeypatch: pytest.Mon
     config = json.loads(Path("own/config.json").read_text())
     assert config["env_kwargs"]["action_format"] == "multidiscrete"
     assert config["env_kwargs"]["reward"] == "every_step"
+    assert config["env_kwargs"]["location_grid"] == ALGORITHMS["ppo"].location_grid
     assert (config["memory"], config["settings"]["n_steps"]) == ("history", 4)
     told = ["--action-format", "box", "--reward", "final", "--memory", "canvas"]
     assert train.main([*arguments, *told, "--run-dir", "told", *settings]) == 0
     config = json.loads(Path("told/config.json").read_text())
     assert config["env_kwargs"]["action_format"] == "box"
+    assert "location_grid" not in config["env_kwargs"]
     assert (config["env_kwargs"]["reward"], config["memory"]) == ("final", "canvas")
     with pytest.raises(ValueError, match="`--resume` is for ram alone, and told is a run of ppo"):
         options_of_run(Path("told"))

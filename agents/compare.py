@@ -106,11 +106,13 @@ class AgentTable(Table):
         lines = [
             "# What each agent learns in five minutes",
             "",
-            "Test error after the same wall time on two cores, one deterministic pass over the "
-            "frozen test set of 10,000 scenes, with its Wilson 95 % interval. *Labels*: whether it "
-            "learns from the true class of each scene by cross-entropy; the others are told no "
-            "more than their reward. Settings of each are those of `agents/config.py` and "
-            "`agents/algorithms.py`. Written by `python -m agents.compare`.",
+            f"Test error after {MINUTES} minutes on two cores, one deterministic pass over the "
+            "frozen test set of 10,000 scenes, with its Wilson 95 % interval. Each trains as many "
+            "episodes as fit into that time at the speed of its first seconds; *seconds* says how "
+            "long it then took, validation included. *Labels*: whether it learns from the true "
+            "class of each scene by cross-entropy; the others are told no more than their reward. "
+            "Settings of each are those of `agents/config.py` and `agents/algorithms.py`. Written "
+            "by `python -m agents.compare`.",
         ]
         for task in SHORT_NAMES:
             of_task = [row for row in rows if row["task"] == task]

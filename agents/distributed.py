@@ -128,6 +128,8 @@ def join_launched_team(device: torch.device) -> None:
     """
     if device.type == "cpu":
         take_share_of_cores(int(os.environ["LOCAL_RANK"]), int(os.environ["LOCAL_WORLD_SIZE"]))
+    elif device.type == "cuda":
+        torch.cuda.set_device(device)  # NCCL refuses two processes that talk from one GPU
     dist.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=TIMEOUT)
 
 

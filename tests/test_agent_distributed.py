@@ -14,6 +14,7 @@ from agents.config import make_config
 from agents.distributed import (
     agree,
     average_gradients,
+    join_launched_team,
     local_team,
     rank,
     take_share_of_cores,
@@ -129,6 +130,17 @@ def test_each_process_takes_cores_of_its_own(
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="the system pins nothing")
+def test_each_process_talks_from_a_gpu_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On GPUs a process joins through NCCL, and its messages lie on its GPU, not on the first."""
+    calls: list[Any] = []
+    monkeypatch.setattr(torch.cuda, "set_device", calls.append)
+    monkeypatch.setattr(
+        torch.distributed, "init_process_group", lambda backend, timeout: calls.append(backend)
+    )
+    join_launched_team(torch.device("cuda", 1))
+    assert calls == [torch.device("cuda", 1), "nccl"]
+
+
 def test_a_team_gives_the_cores_back(tmp_path: Path) -> None:
     """After it, the process that led may use all the cores that it could before."""
     before = os.sched_getaffinity(0)

@@ -11,7 +11,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from benchmarks.timing import Settings, rates
 from ram_env import TASKS
 from ram_env.datasets import load_dataset
-from ram_env.retina import Canvases, extract_glimpses, location_to_pixel
+from ram_env.retina import Canvases, PaddedImages, extract_glimpses, location_to_pixel
 from ram_env.scenes import ScenePainter
 
 CLUTTERED = "GlimpseClutteredMNIST-v0"
@@ -146,7 +146,8 @@ def scene_generation(settings: Settings) -> list[float]:
     shape = (task["canvas_size"], task["canvas_size"])
     images = load_dataset(settings.dataset, "train").images
     painter = ScenePainter(images, shape, task["num_distractors"], distractor_size=8)
-    canvases, rows = np.zeros((BATCH, *shape), dtype=np.uint8), np.arange(BATCH)
+    rows = np.arange(BATCH)
+    canvases = PaddedImages(np.zeros((BATCH, *shape), dtype=np.uint8))
     seeds = np.random.default_rng(0).integers(2**63, size=(NUM_ACTIONS, BATCH))
 
     def paint() -> int:

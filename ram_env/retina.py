@@ -3,6 +3,8 @@
 Leading axes are as the caller has them: one of M glimpses, or none for a single glimpse.
 """
 
+from typing import Any
+
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
@@ -96,13 +98,76 @@ def padded_shape(
     return canvas_shape[0] + reach - 1, canvas_shape[1] + reach - 1
 
 
-class Canvases:
-    """A batch of canvases in one zero-padded buffer, with the views that the retina gathers from.
+class PaddedImages:
+    """Images within a border, in one buffer, and views of their windows, each made once.
 
-    The padding is as wide as the coarsest window reaches over the border, so a window is never cut.
+    Copied or unpickled it makes its views anew: a copy of a view would be an array of its own.
+
+    Args:
+        padded: The images with their border, any dtype, (N, height, width).
+        shape: H and W of the images without it; None if there is no border.
+        border: How wide it is above and left of the images, in pixels.
 
     Attributes:
-        visible: The canvases themselves, a writable view, uint8 (B, H, W), all 0 at first.
+        inside: The images without their border, a view, (N, H, W).
+    """
+
+    def __init__(
+        self, padded: np.ndarray, shape: tuple[int, int] | None = None, border: int = 0
+    ) -> None:
+        """Keep the buffer; nothing is copied."""
+        self._padded, self._shape, self._border = padded, shape, border
+        height, width = padded.shape[1:] if shape is None else shape
+        self.inside = padded[:, border : border + height, border : border + width]
+        self._windows: dict[tuple[int, int, int], np.ndarray] = {}
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Return what copies and pickles are made of."""
+        return PaddedImages, (self._padded, self._shape, self._border)
+
+    def windows(self, height: int, width: int, start: int = 0) -> np.ndarray:
+        """View every window of a size whose corner lies at row and column `start` or beyond.
+
+        Args:
+            height: Window height in pixels.
+            width: Window width in pixels.
+            start: Counted from the corner of the border.
+
+        Returns:
+            A view as of `sliding_windows`, (N, rows, columns, height, width).
+        """
+        key = height, width, start
+        if key not in self._windows:
+            self._windows[key] = sliding_windows(self._padded[:, start:, start:], height, width)
+        return self._windows[key]
+
+    def windows_inside(self, height: int, width: int) -> np.ndarray:
+        """View every window of a size, its corners counted from that of the images themselves."""
+        return self.windows(height, width, self._border)
+
+
+def pad_canvases(
+    num_canvases: int,
+    canvas_shape: tuple[int, int],
+    patch_size: int,
+    num_scales: int,
+    dtype: type[np.number],
+) -> PaddedImages:
+    """Allocate canvases of 0 with a border in which every window finds room: none is ever cut.
+
+    Windows that begin at (row, column) of the border are those around that pixel of the canvas, for
+    the widest scale.
+    """
+    shape = padded_shape(canvas_shape, patch_size, num_scales)
+    border = window_side(patch_size, num_scales - 1) // 2  # the widest window's way up and left
+    return PaddedImages(np.zeros((num_canvases, *shape), dtype=dtype), canvas_shape, border)
+
+
+class Canvases:
+    """A batch of canvases in a border of 0, and the windows that the retina gathers from.
+
+    Attributes:
+        padded: The canvases with their border, uint8, all 0 at first.
         pixel_grid: Which pixel is where.
         patch_size: g, the side of each scale of a glimpse in samples.
         num_scales: K, the number of scales.
@@ -113,23 +178,18 @@ class Canvases:
         self, num_canvases: int, canvas_shape: tuple[int, int], patch_size: int, num_scales: int
     ) -> None:
         """Allocate `num_canvases` black canvases of `canvas_shape` (height, width) pixels."""
-        height, width = canvas_shape
-        before = window_side(patch_size, num_scales - 1) // 2  # the coarsest window's way up, left
-        shape = padded_shape(canvas_shape, patch_size, num_scales)
-        padded = np.zeros((num_canvases, *shape), dtype=np.uint8)
-        self.visible = padded[:, before : before + height, before : before + width]
+        self.padded = pad_canvases(num_canvases, canvas_shape, patch_size, num_scales, np.uint8)
         self.patch_size = patch_size
         self.num_scales = num_scales
         self.pixel_grid = PixelGrid(canvas_shape)
         # White, 255, in each of the 4**k pixels that a sample of scale k is the mean of.
         white = np.array([255 * 4**scale for scale in range(num_scales)], dtype=np.float32)
         self.white = white[:, None, None]
-        self._windows = {}
-        for scale in range(num_scales):
-            side = window_side(patch_size, scale)
-            # Lets windows[b, row, column] begin where the rule says.
-            margin = window_start(patch_size, num_scales, scale)
-            self._windows[scale] = sliding_windows(padded[:, margin:, margin:], side, side)
+
+    @property
+    def visible(self) -> np.ndarray:
+        """The canvases themselves, a writable view, uint8 (B, H, W)."""
+        return self.padded.inside
 
     def crop(self, rows: Rows, pixels: np.ndarray, scale: int) -> np.ndarray:
         """Return the windows of one scale around some pixels: uint8 (..., side, side).
@@ -143,7 +203,10 @@ class Canvases:
             A copy for an array of rows, a view for a single one.
         """
         row, column = pixels.T
-        return self._windows[scale][rows, row, column]
+        side = window_side(self.patch_size, scale)
+        # Lets windows[b, row, column] begin where the rule says.
+        start = window_start(self.patch_size, self.num_scales, scale)
+        return self.padded.windows(side, side, start)[rows, row, column]
 
 
 def extract_glimpses(canvases: Canvases, rows: Rows, pixels: np.ndarray) -> np.ndarray:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ram_env.distortion import distort
-from ram_env.retina import Rows, sliding_windows
+from ram_env.retina import PaddedImages, Rows
 
 # The increment and the two multipliers of SplitMix64 (Steele, Lea, Flood 2014).
 _INCREMENT = np.array(0x9E3779B97F4A7C15, dtype=np.uint64)
@@ -108,7 +108,7 @@ class ScenePainter:
         distractor_size: int,
         distortion: float = 0.0,
     ) -> None:
-        """Prepare views of the images; nothing is copied."""
+        """Prepare the draws; nothing is copied."""
         (num_images, height, width), (canvas_height, canvas_width) = images.shape, canvas_shape
         size = distractor_size
         scene = [num_images, canvas_height - height + 1, canvas_width - width + 1]
@@ -121,13 +121,8 @@ class ScenePainter:
         self._bounds = np.array(bounds, dtype=np.int64)
         self._num_distractors = num_distractors
         self._distortion = distortion
-        self._images = images
+        self._images = PaddedImages(images)
         self._size = distractor_size
-        if num_distractors:
-            self._crops = sliding_windows(images, size, size)
-        # Views of the canvases painted last: to make them takes longer than to paint one scene.
-        self._canvases = np.zeros((0, *canvas_shape), dtype=np.uint8)
-        self._set_canvases(self._canvases)
 
     def plan(self, scene_seeds: np.ndarray) -> ScenePlans:
         """Decide what the scenes consist of.
@@ -155,32 +150,26 @@ class ScenePainter:
         maps = self._distortion * shares.reshape(*draws.shape[:-1], 2, 2) + _IDENTITY
         return maps.astype(np.float32)
 
-    def paint(self, canvases: np.ndarray, rows: Rows, plans: ScenePlans) -> None:
+    def paint(self, canvases: PaddedImages, rows: Rows, plans: ScenePlans) -> None:
         """Paint scenes over some canvases.
 
         Args:
-            canvases: uint8 (B, H, W); changed in place.
+            canvases: uint8; changed in place.
             rows: Which canvas each scene goes to.
             plans: What the scenes consist of.
         """
-        if canvases is not self._canvases:
-            self._set_canvases(canvases)
-        canvases[rows] = 0
-        for image, crop_row, crop_column, row, column in zip(*plans.distractors.T, strict=True):
-            crops = self._crops[image, crop_row, crop_column]
-            add_saturating(self._distractor_windows, (rows, row, column), crops)
-        row, column = plans.corner.T
-        targets = self._images[plans.index]
+        canvases.inside[rows] = 0
+        if self._num_distractors:
+            crops = self._images.windows(self._size, self._size)
+            windows = canvases.windows_inside(self._size, self._size)
+            for image, crop_row, crop_column, row, column in zip(*plans.distractors.T, strict=True):
+                add_saturating(windows, (rows, row, column), crops[image, crop_row, crop_column])
+        targets = self._images.inside[plans.index]
         if self._distortion:
             targets = distort(targets, plans.map)
-        add_saturating(self._target_windows, (rows, row, column), targets)
-
-    def _set_canvases(self, canvases: np.ndarray) -> None:
-        """Make the views of some canvases."""
-        self._canvases = canvases
-        self._target_windows = sliding_windows(canvases, *self._images.shape[1:])
-        if self._size <= min(canvases.shape[1:]):
-            self._distractor_windows = sliding_windows(canvases, self._size, self._size)
+        row, column = plans.corner.T
+        windows = canvases.windows_inside(*targets.shape[-2:])
+        add_saturating(windows, (rows, row, column), targets)
 
 
 def add_saturating(

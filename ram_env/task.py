@@ -28,6 +28,7 @@ from ram_env.datasets import load_dataset
 from ram_env.rendering import EpisodeView
 from ram_env.retina import (
     Canvases,
+    PaddedImages,
     Rows,
     extract_glimpses,
     location_to_pixel,
@@ -179,6 +180,10 @@ class GlimpseTask:
             location=spaces.Box(-1.0, 1.0, (2,), dtype=np.float32),
         )
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> "GlimpseTask":
+        """Return the task itself: copies of an env share rules and images, which never change."""
+        return self
+
     @property
     def bytes_per_episode(self) -> int:
         """The memory that an episode takes: what grows with the arguments, in bytes."""
@@ -219,7 +224,7 @@ class GlimpseTask:
             indices: Which images to show instead of those that the seeds choose, int64 (...).
         """
         plans = self._plan(scene_seeds, indices)
-        self._painter.paint(episodes.canvases.visible, rows, plans)
+        self._painter.paint(episodes.canvases.padded, rows, plans)
         episodes.index[rows] = plans.index
         episodes.label[rows] = self.dataset.labels[plans.index]
         episodes.scene_seed[rows] = scene_seeds
@@ -246,7 +251,7 @@ class GlimpseTask:
         """
         plans = self._plan(scene_seeds, indices)
         canvases = np.zeros((len(scene_seeds), *self.canvas_shape), dtype=np.uint8)
-        self._painter.paint(canvases, np.arange(len(scene_seeds)), plans)
+        self._painter.paint(PaddedImages(canvases), np.arange(len(scene_seeds)), plans)
         return canvases, self.dataset.labels[plans.index]
 
     def step(self, episodes: Episodes, rows: Rows, actions: Any) -> Outcome:

@@ -15,7 +15,7 @@ from reference import draw, make_scene, splitmix64
 from ram_env import TASKS
 from ram_env.datasets import load_dataset
 from ram_env.env import GlimpseEnv
-from ram_env.retina import sliding_windows
+from ram_env.retina import PaddedImages, sliding_windows
 from ram_env.scenes import ScenePainter, add_saturating, draw_integers, frozen_scenes, mix_bits
 from ram_env.vector_env import GlimpseVectorEnv
 
@@ -139,7 +139,7 @@ def test_canvases_equal_the_slow_reference(
     plans = painter.plan(seeds)
     canvases = np.full((len(seeds) + 1, *canvas_shape), 77, np.uint8)
     rows = np.random.default_rng(0).permutation(len(seeds))  # the last canvas is left alone
-    painter.paint(canvases, rows, plans)
+    painter.paint(PaddedImages(canvases), rows, plans)
     for position, (seed, row) in enumerate(zip(seeds.tolist(), rows, strict=True)):
         scene = make_scene(images, canvas_shape, num_distractors, size, seed)
         assert canvases[row].tolist() == scene.canvas

@@ -18,8 +18,8 @@ from ram_env.retina import (
     Rows,
     enlarge,
     lay_scales,
+    pad_canvases,
     padded_shape,
-    sliding_windows,
     window_side,
 )
 from ram_env.task import GlimpseTask
@@ -128,7 +128,6 @@ class CanvasMemory(Memory):
     def __init__(self, num_episodes: int, task: GlimpseTask) -> None:
         """Allocate the memory, empty."""
         (height, width), side, num_scales = task.canvas_shape, task.patch_size, task.num_scales
-        # With a border in which every window finds room, as the retina has it: none is cut.
         padded = padded_shape(task.canvas_shape, side, num_scales)
         glimpse_shape = (num_scales, side, side)
         bytes_shown = 4 * (2 * height * width + 2 * math.prod(glimpse_shape))
@@ -145,24 +144,20 @@ class CanvasMemory(Memory):
         )
         self._glimpses = np.zeros((num_episodes, *glimpse_shape), dtype=np.float32)
         self._locations = np.zeros((num_episodes, 2), dtype=np.float32)
-        self._values = np.zeros((num_episodes, *padded), dtype=np.float32)
+        frame = (num_episodes, task.canvas_shape, side, num_scales)
+        self._values = pad_canvases(*frame, np.float32)
+        self._finest = pad_canvases(*frame, np.int8)
         self._unseen = num_scales  # coarser than all scales
-        self._finest = np.full((num_episodes, *padded), self._unseen, dtype=np.int8)
-        widest = window_side(side, num_scales - 1)
-        before = widest // 2
-        on_canvas = np.s_[:, before : before + height, before : before + width]
-        self._visible_values = self._values[on_canvas]
-        self._visible_finest = self._finest[on_canvas]
-        self._value_windows = sliding_windows(self._values, widest, widest)
-        self._finest_windows = sliding_windows(self._finest, widest, widest)
+        self._finest.inside[:] = self._unseen
+        self._side = window_side(side, num_scales - 1)
         scales = np.arange(num_scales, dtype=np.int8)[:, None, None]
         self._scale_of_look = lay_scales(enlarge(scales, side))  # (w, w)
         self._pixel_grid = PixelGrid(task.canvas_shape)
 
     def forget(self, rows: Rows) -> None:
         """Paint the canvas black, and call it unseen."""
-        self._values[rows] = 0.0
-        self._finest[rows] = self._unseen
+        self._values.inside[rows] = 0.0
+        self._finest.inside[rows] = self._unseen
 
     def add(self, rows: Rows, observation: Observation) -> None:
         """Paint the glimpse over all that is not finer."""
@@ -171,10 +166,12 @@ class CanvasMemory(Memory):
         row, column = self._pixel_grid.pixels_at(observation["location"]).T
         window = (rows, row, column)
         look = lay_scales(observation["glimpse"])
-        finest = self._finest_windows[window]
-        np.copyto(look, self._value_windows[window], where=finest < self._scale_of_look)
-        self._value_windows[window] = look
-        self._finest_windows[window] = np.minimum(finest, self._scale_of_look)
+        value_windows = self._values.windows(self._side, self._side)
+        finest_windows = self._finest.windows(self._side, self._side)
+        finest = finest_windows[window]
+        np.copyto(look, value_windows[window], where=finest < self._scale_of_look)
+        value_windows[window] = look
+        finest_windows[window] = np.minimum(finest, self._scale_of_look)
 
     def show(self, rows: Rows) -> Observation:
         """Return the canvas beside the latest observation.
@@ -184,13 +181,13 @@ class CanvasMemory(Memory):
             `canvas`, float32 (..., H, W) in [0, 1], 0 where nothing was seen, and `seen`, float32
             (..., H, W): 1 where something was seen, else 0.
         """
-        canvas = self._visible_values[rows]
+        canvas = self._values.inside[rows]
         return {
             "glimpse": self._glimpses.take(rows, axis=0),
             "location": self._locations.take(rows, axis=0),
             # Several rows are a copy already, a single one is a view.
             "canvas": canvas if isinstance(rows, np.ndarray) else canvas.copy(),
-            "seen": (self._visible_finest[rows] < self._unseen).astype(np.float32),
+            "seen": (self._finest.inside[rows] < self._unseen).astype(np.float32),
         }
 
 

@@ -54,6 +54,8 @@ def play(env: Any, screen: pygame.Surface) -> dict[str, Any]:
 
 def main(task: str = "cluttered", num_episodes: int | None = None) -> list[bool]:
     """Play until the window is closed, or so many episodes; return which you got right."""
+    if task not in SHORT_NAMES:
+        raise SystemExit(f"TASK must be one of {', '.join(SHORT_NAMES)}, got {task!r}.")
     pygame.init()
     screen = pygame.display.set_mode((SIDE, TOP + SIDE))
     you = SeenCanvas(gym.make(SHORT_NAMES[task], split="test", action_format="dict"))

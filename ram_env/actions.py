@@ -125,16 +125,19 @@ def select_actions(actions: Any, rows: np.ndarray) -> Any:
     return np.asarray(actions)[rows]
 
 
-def count_actions(actions: Any) -> int | None:
-    """Return how many actions a batch holds, or None if its parts do not agree.
+def check_count(actions: Any, number: int) -> None:
+    """Refuse a batch that does not hold so many actions.
 
     Raises:
-        ValueError: If a part does not make an array.
+        ValueError: If it does not, or a part of it does not make an array.
     """
-    parts = actions.values() if isinstance(actions, dict) else [actions]
-    shapes = [as_array("actions", part).shape for part in parts]
-    lengths = {shape[0] if shape else None for shape in shapes}
-    return lengths.pop() if len(lengths) == 1 else None
+    parts = actions if isinstance(actions, dict) else {"actions": actions}
+    shapes = {key: as_array("actions", part).shape for key, part in parts.items()}
+    if not shapes or any(shape[:1] != (number,) for shape in shapes.values()):
+        got = ", ".join(f"{key!s} of shape {shape}" for key, shape in shapes.items()) or "none"
+        raise ValueError(
+            f"`actions` must hold one action for each of the {number} sub-envs, got {got}."
+        )
 
 
 def _checked_floats(name: str, values: Any, shape: tuple[int, ...]) -> np.ndarray:

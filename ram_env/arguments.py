@@ -128,6 +128,9 @@ def options_of(options: Any) -> Mapping[Any, Any]:
 
 def scene_option(key: str, value: Any, highest: int, num_episodes: int) -> np.ndarray:
     """Return one reset option as int64 (B,)."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        # First: one too large for int64 would make an array of objects.
+        value = whole_number(f"options[{key!r}]", value, 0, highest)
     array = as_array(f"options[{key!r}]", value)
     if array.dtype.kind not in "iu" or array.shape not in [(), (num_episodes,)]:
         raise ValueError(

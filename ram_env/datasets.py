@@ -71,7 +71,7 @@ class ImageDataset:
 
 
 def load_dataset(
-    dataset: str = "auto",
+    dataset: str | os.PathLike[str] = "auto",
     split: str = "train",
     data_dir: str | os.PathLike[str] | None = None,
 ) -> ImageDataset:
@@ -102,7 +102,8 @@ def load_dataset(
     folder = _absolute(data_dir)
     environment_dir = _absolute(os.environ.get("RAM_ENV_DATA"))
     # A numpy array equals a text element by element, which is no answer: only text is compared.
-    match dataset if isinstance(dataset, str) else "":
+    name = os.fspath(dataset) if isinstance(dataset, os.PathLike) else dataset
+    match name if isinstance(name, str) else "":
         case "auto":
             return _load_auto(split, folder, environment_dir)
         case "mnist":
@@ -112,7 +113,7 @@ def load_dataset(
         case "idx":
             return _load_idx(split, folder)
         case path if path.endswith(".npz"):
-            return _load_npz(split, os.path.abspath(path))
+            return _load_npz(split, os.path.abspath(os.path.expanduser(path)))
     raise ValueError(
         f"`dataset` must be one of {', '.join(DATASETS)}, or the path of an .npz file, "
         f"got {shown(dataset)}."
@@ -271,5 +272,5 @@ def _read_only(array: np.ndarray) -> np.ndarray:
 def _absolute(path: str | os.PathLike[str] | None) -> str | None:
     text = os.fspath(path) if isinstance(path, str | os.PathLike) else path
     if text is None or isinstance(text, str):
-        return os.path.abspath(text) if text else None
+        return os.path.abspath(os.path.expanduser(text)) if text else None
     raise ValueError(f"`data_dir` must be None or the path of a folder, got {shown(path)}.")

@@ -38,9 +38,10 @@ class GlimpseEnv(gym.Env[Observation, Any]):
     | `"multidiscrete"` | `MultiDiscrete([G, G, C])` | cell (x, y) of a G x G grid, label |
     | `"dict"` | `Dict(location: Box(-1, 1, (2,)), label: Discrete(C))` | next location, label |
 
-    In `"box"` the label is the argmax of the scores, and the belief is
-    softmax(`score_scale` * scores). Cell i of the grid has its centre at (2 i + 1) / G - 1.
-    Values outside [-1, 1] are clipped; one that is not finite is an error.
+    In `"box"` the label is the argmax of the scores, the lowest class of equal ones, and the belief
+    is softmax(`score_scale` * scores). Cell i of the grid has its centre at (2 i + 1) / G - 1.
+    Values outside [-1, 1] are clipped first, so scale raw logits into it; one that is not finite is
+    an error.
 
     ## Observation Space
     A `Dict` of

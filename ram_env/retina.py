@@ -213,7 +213,8 @@ def extract_glimpses(canvases: Canvases, rows: Rows, pixels: np.ndarray) -> np.n
     """Look at some canvases: scale k is a window of side g * 2**k, average-pooled to g x g.
 
     A window of side w around a pixel covers pixel - w // 2 to pixel - w // 2 + w - 1; outside the
-    canvas lies 0. Sums are whole numbers, so the result is exact before its one division.
+    canvas lies 0. Sums are whole numbers, so the result is exact before its one division; only the
+    tenth scale and wider ones are rounded to float32 before it.
 
     Args:
         canvases: The canvases to look at.

@@ -124,7 +124,7 @@ class GlimpseTask:
     def __init__(
         self,
         *,
-        dataset: str = "auto",
+        dataset: str | os.PathLike[str] = "auto",
         data_dir: str | os.PathLike[str] | None = None,
         split: str = "train",
         canvas_size: int | tuple[int, int] = 28,
@@ -275,9 +275,9 @@ class GlimpseTask:
             )
         answers = self.decode(actions)
         if answers.labels.shape != num_taken.shape:
+            wanted = "one for each episode" if num_taken.ndim else "one, without a batch axis"
             raise ValueError(
-                "`action` must be one action for each episode, a batch of shape "
-                f"{num_taken.shape}, got a batch of shape {answers.labels.shape}."
+                f"`action` must be {wanted}, got a batch of shape {answers.labels.shape}."
             )
         terminated = num_taken == self.num_glimpses
         is_success = answers.labels == episodes.label[rows]

@@ -10,7 +10,7 @@ from gymnasium.utils import seeding
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
-from ram_env.actions import count_actions, select_actions
+from ram_env.actions import check_count, select_actions
 from ram_env.arguments import options_of, shown, whole_number
 from ram_env.env import GlimpseEnv, Observation, checked_render_mode, draw_scene_seed
 from ram_env.rendering import EpisodeView, render_episode
@@ -52,6 +52,11 @@ class GlimpseVectorEnv(VectorEnv[Observation, Any, np.ndarray]):
             raise ValueError(
                 "`render_mode='human'` is for a single env, `gym.make`: got it for a vector env; "
                 "choose 'rgb_array' or None."
+            )
+        if "max_episode_steps" in task_arguments:  # `make_vec` hands on that of a spec
+            raise TypeError(
+                "`max_episode_steps` is for single envs, got it for a vector env, whose episodes "
+                "all take `num_glimpses` steps: set that, or `vectorization_mode='sync'`."
             )
         self.num_envs = whole_number("num_envs", num_envs, 1)
         self.autoreset_mode = _autoreset_mode(autoreset_mode)
@@ -123,12 +128,7 @@ class GlimpseVectorEnv(VectorEnv[Observation, Any, np.ndarray]):
             ResetNeeded: Before the first `reset`; in mode `DISABLED` also after an episode's end.
             ValueError: If an action is not one of the action space; out of [-1, 1] is clipped.
         """
-        num_actions = count_actions(actions)
-        if num_actions != self.num_envs:
-            raise ValueError(
-                f"`actions` must hold one action for each of the {self.num_envs} sub-envs, "
-                f"got {num_actions}."
-            )
+        check_count(actions, self.num_envs)
         restarting = np.zeros(self.num_envs, dtype=bool)
         if self.autoreset_mode == AutoresetMode.NEXT_STEP:
             restarting = self._episodes.scored.copy()
@@ -235,7 +235,8 @@ class GlimpseVectorEnv(VectorEnv[Observation, Any, np.ndarray]):
             return [None] * self.num_envs
         if isinstance(seed, int | np.integer):
             return [int(seed) + row for row in range(self.num_envs)]
-        num_seeds = len(seed) if isinstance(seed, Sequence | np.ndarray) else None
+        is_sequence = isinstance(seed, Sequence) or (isinstance(seed, np.ndarray) and seed.ndim > 0)
+        num_seeds = len(seed) if is_sequence else None
         if num_seeds != self.num_envs:
             raise ValueError(
                 f"`seed` must be one whole number or one per sub-env ({self.num_envs}), "

@@ -2,6 +2,7 @@
 
 import gzip
 import os
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -217,6 +218,17 @@ def test_npz_splits_are_fixed_mixed_and_complete(tmp_path: Path) -> None:
     assert test.images[:, 1, 2].tolist() == [19, 18]
     assert (validation.labels.tolist(), test.labels.tolist()) == ([0, 1], [2, 2])
     assert (train.num_classes, train.name) == (3, path)
+    assert load_dataset(Path(path)) is train
+
+
+def test_a_tilde_is_the_home_of_the_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a shell, for files and for folders."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    path = save_npz(tmp_path / "mine.npz", 20)
+    assert load_dataset("~/mine.npz").name == path
+    with pytest.raises(ValueError, match=re.escape(f"got {str(tmp_path / 'none')!r}")):
+        load_dataset("idx", data_dir="~/none")
 
 
 @pytest.mark.parametrize(

@@ -108,6 +108,7 @@ def test_option_index_changes_the_image_alone(scene_seed: Any) -> None:
         ({"index": 1297}, r"index.*0\.\.1296.*1297"),
         ({"index": 1.0}, "index.*whole number"),
         ({"index": True}, "index.*whole number"),
+        ({"index": 2**70}, r"index.*in 0\.\.1296.*1180591620717411303424"),
         ({"index": "3"}, "index.*whole number"),
         ({"index": None}, "index.*whole number"),
         ({"index": [1, 2]}, "index.*whole number"),

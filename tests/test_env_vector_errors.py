@@ -25,6 +25,7 @@ MASK = np.array([True, False, True])
         ([1, 2], None, "`seed`.*3.*2"),
         ([1, 2, 3, 4], None, "`seed`.*3.*4"),
         ([], None, "`seed`.*3.*0"),
+        (np.array(5), None, r"`seed`.*3.*array\(5\)"),
         (None, {"reset_mask": [True, False, True]}, "reset_mask"),
         (None, {"reset_mask": MASK.astype(int)}, "reset_mask"),
         (None, {"reset_mask": MASK[:2]}, "reset_mask"),
@@ -89,6 +90,35 @@ def test_step_after_the_end_in_mode_disabled() -> None:
     for pair in (envs, twins):
         pair.reset(options={"reset_mask": ~second})
     assert_identical(envs.step(actions), twins.step(actions))
+
+
+@pytest.mark.parametrize(
+    ("action_format", "actions", "message"),
+    [
+        ("box", 3, r"each of the 2 sub-envs, got actions of shape \(\)"),
+        ("box", np.zeros((3, 12), np.float32), r"got actions of shape \(3, 12\)"),
+        ("dict", {}, "got none"),
+        (
+            "dict",
+            {"location": np.zeros((2, 2), np.float32), "label": np.zeros(3, np.int64)},
+            r"got location of shape \(2, 2\), label of shape \(3,\)",
+        ),
+    ],
+)
+def test_batches_of_another_size_are_told_by_their_shapes(
+    action_format: str, actions: Any, message: str
+) -> None:
+    """The error says what came, part by part."""
+    envs = make_native(2, action_format=action_format)
+    envs.reset(seed=0)
+    with pytest.raises(ValueError, match=message):
+        envs.step(actions)
+
+
+def test_a_time_limit_is_refused_with_a_way_out() -> None:
+    """`gym.make_vec` hands on `max_episode_steps`, which a native vector env has not."""
+    with pytest.raises(TypeError, match=r"`num_glimpses` steps.*vectorization_mode='sync'"):
+        gym.make_vec("ram_env:GlimpseMNIST-v0", 2, dataset="digits", max_episode_steps=3)
 
 
 @pytest.mark.parametrize(

@@ -257,6 +257,19 @@ def test_options_are_left_as_they_were(name: str, mode: AutoresetMode) -> None:
 
 
 @by_name
+def test_an_episode_begun_by_autoreset_is_a_new_one(name: str) -> None:
+    """Around Gymnasium's `Autoreset` nothing of an episode is left in the next."""
+    task: dict[str, Any] = {"dataset": "digits", **ODD}
+    around = SINGLE[name](gym.wrappers.Autoreset(GlimpseEnv(**task)))
+    inside = gym.wrappers.Autoreset(SINGLE[name](GlimpseEnv(**task)))
+    assert_identical(around.reset(seed=0), inside.reset(seed=0))
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        action = random_action(rng, inside.action_space)
+        assert_identical(around.step(action), inside.step(action))
+
+
+@by_name
 def test_refused_calls_change_nothing(name: str) -> None:
     """After a reset or a step that raised an error the episodes go on as if it had not been."""
     envs, twins = (make_pair(name, 3, AutoresetMode.NEXT_STEP)[0] for _ in range(2))
@@ -265,6 +278,8 @@ def test_refused_calls_change_nothing(name: str) -> None:
         envs.reset(options={"reset_mask": np.array([True, False])})
     with pytest.raises(ValueError, match="index"):
         envs.reset(options={"reset_mask": np.array([True, False, False]), "index": -1})
+    with pytest.raises(ValueError, match="`options` must be None or a dict"):
+        envs.reset(options=[1])
     with pytest.raises(ValueError, match="finite"):
         envs.step(np.full((3, 12), np.nan, np.float32))
     actions = random_actions(np.random.default_rng(0), envs)

@@ -28,6 +28,7 @@ class MemoryWrapper(gym.Wrapper[Observation, Any, Observation, Any], RecordConst
         gym.Wrapper.__init__(self, env)
         self._memory = self.memory_type(1, task_of(env, env.observation_space))
         self.observation_space = self._memory.space  # type: ignore[assignment]
+        self._has_ended = False  # so that the next step begins an episode, around `Autoreset`
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -35,12 +36,15 @@ class MemoryWrapper(gym.Wrapper[Observation, Any, Observation, Any], RecordConst
         """Start an episode, of which nothing but the first glimpse is known."""
         observation, info = self.env.reset(seed=seed, options=options)
         self._memory.begin(ONLY, observation)
+        self._has_ended = False
         return self._memory.show(ONLY), info
 
     def step(self, action: Any) -> tuple[Observation, SupportsFloat, bool, bool, dict[str, Any]]:
         """Take an action, and remember what it showed."""
         observation, reward, terminated, truncated, info = self.env.step(action)
-        self._memory.add(ONLY, observation)
+        note = self._memory.begin if self._has_ended else self._memory.add
+        note(ONLY, observation)
+        self._has_ended = terminated or truncated
         return self._memory.show(ONLY), reward, terminated, truncated, info
 
 

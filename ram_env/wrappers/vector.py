@@ -7,6 +7,7 @@ import numpy as np
 from gymnasium.vector import AutoresetMode, VectorEnv, VectorWrapper
 from gymnasium.vector.utils import batch_space
 
+from ram_env.arguments import options_of
 from ram_env.env import Observation
 from ram_env.vector_env import Infos, split_observation
 from ram_env.wrappers.memory import CanvasMemory, HistoryMemory, Memory, task_of
@@ -50,7 +51,7 @@ class VectorMemoryWrapper(VectorWrapper):  # generic only from Gymnasium 1.4 on
     ) -> tuple[Observation, Infos]:
         """Start an episode in all sub-envs, or in those of `options["reset_mask"]`."""
         # Read first: some wrappers of Gymnasium take the mask out of the options.
-        mask = (options or {}).get("reset_mask")
+        mask = options_of(options).get("reset_mask")
         observation, infos = self.env.reset(seed=seed, options=options)  # type: ignore[arg-type]
         started = np.ones(self.num_envs, dtype=bool) if mask is None else mask
         self._take_note(self._memory.begin, started, observation)

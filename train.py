@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import gymnasium as gym
 
+from agents.errors import DivergenceError, TeamError
 from agents.prepare import prepare
 from agents.train_arguments import make_parser
 
@@ -65,6 +66,8 @@ def run(options: argparse.Namespace) -> int:
     """
     try:
         prepared = prepare(options)
+    except TeamError as error:
+        raise RunError(error, TEAM_LOST) from error
     except (ValueError, FileExistsError, PermissionError, gym.error.Error) as error:
         raise RunError(error, WRONG_OPTION) from error
     folder = prepared.options.folder
@@ -85,8 +88,6 @@ def train(prepared: "Run[Any]") -> "Evaluation | None":
     Raises:
         RunError: If the training diverges, loses a process or cannot be written down.
     """
-    from agents.errors import DivergenceError, TeamError
-
     folder = prepared.options.folder
     try:
         return prepared.train()

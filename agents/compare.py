@@ -125,7 +125,11 @@ class AgentTable(Table):
         """Return agents.png: the errors of a task side by side, best first."""
         tasks = list(dict.fromkeys(row["task"] for row in rows))
         figure = Figure(figsize=(7 * len(tasks), 4.4), layout="constrained")
-        figure.suptitle("five minutes each; blue learns from labels, orange from the reward alone")
+        minutes = sorted(row["seconds"] / 60.0 for row in rows)
+        figure.suptitle(
+            f"a budget of five minutes each, which took {minutes[0]:.0f} to {minutes[-1]:.0f}; "
+            "blue learns from labels, orange from the reward alone"
+        )
         for axes, task in zip(figure.subplots(1, len(tasks), squeeze=False)[0], tasks, strict=True):
             shown = sorted((row for row in rows if row["task"] == task), key=_error)
             errors = [row["error"] for row in shown]

@@ -8,9 +8,12 @@ import hashlib
 import multiprocessing
 import os
 import signal
-from collections.abc import Callable, Iterable, Iterator
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
+from multiprocessing.process import BaseProcess
 from typing import Any, NamedTuple
 
 import torch
@@ -20,13 +23,18 @@ from torch import nn
 from agents.errors import DivergenceError, TeamError
 
 HOST = "127.0.0.1"
+READY = "ready"  # key of the store: how many processes are about to join
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
 # Long enough for process 0 to evaluate while the others wait for it.
 TIMEOUT = timedelta(minutes=10)
+GONE = "another process of this training has ended, by itself or because it was killed."
 
 
 def rank() -> int:
-    """Return the number of this process, 0 if it is alone."""
-    return dist.get_rank() if dist.is_initialized() else 0
+    """Return the number of this process, 0 if it is alone; `torchrun` tells before it is joined."""
+    if dist.is_initialized():
+        return dist.get_rank()
+    return int(os.environ["RANK"]) if launched_size() is not None else 0
 
 
 def world_size() -> int:
@@ -85,14 +93,11 @@ def average_gradients(parameters: Iterable[nn.Parameter], stopping: bool) -> boo
     return wishes.item() > 0.0
 
 
-def require_same(description: str) -> None:
-    """Make sure that all processes were started to do the same.
-
-    Args:
-        description: Of what this one was started to do.
+def all_same(description: str) -> bool:
+    """Return, in every process, whether all of them describe something by the same words.
 
     Raises:
-        ValueError: In every process, if any of them differs.
+        TeamError: If another process has ended.
     """
     digest = hashlib.sha256(description.encode()).digest()
     mine = torch.tensor(list(digest), dtype=torch.float64, device=_message_device())
@@ -100,8 +105,7 @@ def require_same(description: str) -> None:
     with _talking():
         dist.all_reduce(highest, dist.ReduceOp.MAX)
         dist.all_reduce(lowest, dist.ReduceOp.MIN)
-    if not torch.equal(highest, lowest):
-        raise ValueError("all processes must be started with the same options, got different ones.")
+    return torch.equal(highest, lowest)
 
 
 @contextmanager
@@ -110,9 +114,7 @@ def _talking() -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        raise TeamError(
-            "another process of this training has ended, by itself or because it was killed."
-        ) from error
+        raise TeamError(GONE) from error
 
 
 def launched_size() -> int | None:
@@ -125,12 +127,16 @@ def join_launched_team(device: torch.device) -> None:
 
     Args:
         device: What this process computes on: GPUs talk through NCCL, all else through Gloo.
+
+    Raises:
+        TeamError: If the others do not come.
     """
     if device.type == "cpu":
         take_share_of_cores(int(os.environ["LOCAL_RANK"]), int(os.environ["LOCAL_WORLD_SIZE"]))
     elif device.type == "cuda":
         torch.cuda.set_device(device)  # NCCL refuses two processes that talk from one GPU
-    dist.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=TIMEOUT)
+    with _talking():
+        dist.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=TIMEOUT)
 
 
 def leave_team() -> None:
@@ -190,6 +196,9 @@ def local_team(size: int, follow: Callable[..., None], *arguments: Any) -> Itera
         size: Processes, this one included; a team of 1 starts none.
         follow: What each of the others calls, a function of a module, when it has joined.
         *arguments: Its arguments.
+
+    Raises:
+        TeamError: If one of the others ends before it has joined.
     """
     if size == 1:
         yield
@@ -204,21 +213,48 @@ def local_team(size: int, follow: Callable[..., None], *arguments: Any) -> Itera
         )
         for number in range(1, size)
     ]
-    for process in followers:
-        process.start()
-    # Only now: a process that is started inherits the cores of the one that starts it.
     cores = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else None
-    take_share_of_cores(0, size)
-    dist.init_process_group("gloo", store=store, rank=0, world_size=size, timeout=TIMEOUT)
+    try:
+        with _signals_ignored():  # what is started meanwhile ignores them too, from its beginning
+            for process in followers:
+                process.start()
+        # Only now: a process that is started inherits the cores of the one that starts it.
+        take_share_of_cores(0, size)
+        _wait_for(followers, store)
+        dist.init_process_group("gloo", store=store, rank=0, world_size=size, timeout=TIMEOUT)
+        yield
+    finally:
+        if dist.is_initialized():
+            leave_team()
+            for process in followers:
+                process.join(timeout=10.0)
+        for process in followers:
+            if process.pid is not None:  # it was started
+                process.kill()
+        if cores is not None:
+            os.sched_setaffinity(0, cores)
+
+
+def _wait_for(followers: Sequence[BaseProcess], store: Any) -> None:
+    """Wait until all processes are about to join; a second is a long time to wait for Ctrl-C."""
+    while store.add(READY, 0) < len(followers):
+        if not all(process.is_alive() for process in followers):
+            raise TeamError(GONE)
+        time.sleep(0.01)
+
+
+@contextmanager
+def _signals_ignored() -> Iterator[None]:
+    """Ignore Ctrl-C and SIGTERM for a moment, in the thread that may say so."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    handlers = {number: signal.signal(number, signal.SIG_IGN) for number in SIGNALS}
     try:
         yield
     finally:
-        leave_team()
-        for process in followers:
-            process.join(timeout=10.0)
-            process.kill()
-        if cores is not None:
-            os.sched_setaffinity(0, cores)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
 
 
 def take_share_of_cores(number: int, size: int) -> None:
@@ -240,7 +276,7 @@ def take_share_of_cores(number: int, size: int) -> None:
 
 def leave_signals_to_leader() -> None:
     """Go on after Ctrl-C and SIGTERM, which reach all processes, until process 0 says stop."""
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)
 
 
@@ -258,6 +294,7 @@ def _follow(
         HOST, port, size, is_master=False, timeout=TIMEOUT
     )
     take_share_of_cores(number, size)
+    store.add(READY, 1)
     dist.init_process_group("gloo", store=store, rank=number, world_size=size, timeout=TIMEOUT)
     try:
         follow(*arguments)

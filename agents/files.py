@@ -56,12 +56,14 @@ def lock_folder(folder: pathlib.Path) -> Iterator[None]:
 
     descriptor = os.open(folder, os.O_RDONLY)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise FileExistsError(
+                f"another process is writing to {folder}: wait for it, or choose another "
+                "`--run-dir`."
+            ) from error
         yield
-    except BlockingIOError as error:
-        raise FileExistsError(
-            f"another process is writing to {folder}: wait for it, or choose another `--run-dir`."
-        ) from error
     finally:
         os.close(descriptor)
 

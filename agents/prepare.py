@@ -4,6 +4,7 @@ What loads torch is imported within the functions: not before the options are re
 """
 
 import argparse
+import dataclasses
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -102,19 +103,20 @@ def prepare_to_resume(options: argparse.Namespace) -> "Run[Any]":
     """Make what the run to go on with was made of.
 
     Raises:
-        ValueError: If there is no such run, or another option was given.
+        ValueError: If there is no such run, or an option was given that it decides.
     """
     for name, value in vars(make_parser().parse_args([])).items():
-        if name != "resume" and getattr(options, name) != value:
+        if name not in ("resume", "device") and getattr(options, name) != value:
             option = "--" + name.replace("_", "-")
             raise ValueError(
-                f"`--resume` takes all options from the run in {options.resume}, got `{option}` "
-                "too: leave it out."
+                f"`--resume` takes all options but `--device` from the run in {options.resume}, "
+                f"got `{option}` too: leave it out."
             )
     from agents.distributed import plan_team
     from agents.ram_run import RAMRun
     from agents.run_options import options_of_run
 
     run = options_of_run(options.resume)
-    plan_team(run.processes, run.threads, run.device, run.num_envs)  # whether torchrun agrees
-    return RAMRun(run)
+    device = run.device if options.device == "auto" else options.device
+    team = plan_team(run.processes, run.threads, device, run.num_envs)
+    return RAMRun(dataclasses.replace(run, device=team.device))

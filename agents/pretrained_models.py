@@ -2,11 +2,10 @@
 
 import difflib
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
-from agents.files import write_json
+from agents.files import write_atomically, write_json
 
 FOLDER = Path(__file__).parent / "pretrained"
 INDEX = "index.json"
@@ -53,7 +52,8 @@ def keep_if_better(row: dict[str, Any], model: Path, folder: Path | None = None)
     if shipped is not None and shipped["validation_error"] <= row["validation_error"]:
         return False
     folder.mkdir(exist_ok=True)
-    shutil.copyfile(model, folder / f"{row['task']}.zip")
+    content = model.read_bytes()
+    write_atomically(folder / f"{row['task']}.zip", lambda file: file.write(content))
     write_json(folder / INDEX, rows | {row["task"]: row})
     return True
 

@@ -27,6 +27,8 @@ from agents.saving import SafeFiles
 from agents.vec_env import GymnasiumVecEnv, make_vec_env
 from ram_env.scenes import mix_bits
 
+SEED_DISTANCE = 2**20  # between the seeds of the first envs of two models: as many envs fit between
+
 
 class RAM(SafeFiles):
     """Learn where to look: Mnih et al. 2014, arXiv:1406.6247.
@@ -76,7 +78,7 @@ class RAM(SafeFiles):
         """Make the model; see the class."""
         self.config = make_config(preset, **settings)
         if isinstance(env, str):
-            env = make_vec_env(env, self.config.batch_size)
+            env = make_vec_env(env, self.config.batch_size // world_size())
         super().__init__(
             policy,
             env,  # type: ignore[arg-type]
@@ -121,9 +123,10 @@ class RAM(SafeFiles):
         ).to(self.device)
 
     def seed_env(self) -> None:
-        """Seed the envs; each process plays scenes of its own."""
+        """Seed the envs: every process and every seed plays scenes of its own."""
         assert self.seed is not None  # drawn in _setup_model
-        self.env.seed(self.seed + rank() * self.n_envs)
+        # Env i of an env of many is seeded with i more: seed 1 would share all but one with seed 0.
+        self.env.seed(self.seed * SEED_DISTANCE + rank() * self.n_envs)
 
     def _check_num_envs(self, num_envs: int) -> None:
         num_envs *= world_size()
@@ -190,6 +193,9 @@ class RAM(SafeFiles):
         except BaseException:
             self._last_obs = None  # maybe within an episode: begin a new one next time
             raise
+        finally:
+            # From here on time passes without training; SB3's clock is started by the next call.
+            self._seconds_before, self.start_time = self.seconds_trained, 0.0
         callback.on_training_end()
         # Else it would hold itself, and with it the last batch, until Python's next full sweep.
         callback.locals.pop("callback", None)

@@ -1,6 +1,8 @@
 """A training run of RAM: shared by processes, and able to go on after an interruption."""
 
 import dataclasses
+import hashlib
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,21 +13,25 @@ from stable_baselines3.common.logger import Logger
 from agents import run
 from agents.callbacks import Checkpoint, Validation
 from agents.distributed import (
+    all_same,
     join_launched_team,
     launched_size,
     leave_signals_to_leader,
     leave_team,
     local_team,
     rank,
-    require_same,
+    world_size,
 )
+from agents.errors import TeamError
+from agents.files import write_json
 from agents.networks import forward_multiply_adds
 from agents.progress import ProgressCSV
+from agents.provenance import describe_source
 from agents.ram import RAM
 from agents.results import Evaluation
 from agents.resume import load_checkpoint, save_checkpoint
 from agents.run import Run
-from agents.run_options import RAMRunOptions, check_folder, check_shares
+from agents.run_options import CONFIG, RAMRunOptions, check_folder, check_shares
 
 
 class RAMRun(Run[RAMRunOptions]):
@@ -42,7 +48,10 @@ class RAMRun(Run[RAMRunOptions]):
         super().__init__(options)
         if launched_size() is not None:
             join_launched_team(self._model.device)  # until train() is over
-            require_same(repr(self._shared_options()))
+            if not all_same(repr(self._shared_options())):
+                raise ValueError(
+                    "all processes must be started with the same options, got different ones."
+                )
 
     def train(self) -> Evaluation | None:
         """Train, evaluate and draw; see `Run`. None in a process that `torchrun` has added."""
@@ -93,7 +102,13 @@ class RAMRun(Run[RAMRunOptions]):
         return self.options.config.batch_size
 
     def _first_model(self) -> RAM:
-        return self._resumed_model() or self._make_model()
+        model = self._resumed_model() or self._make_model()
+        if world_size() > 1 and not all_same(describe_weights(model)):
+            raise TeamError(
+                "all processes must begin with the same weights, got different ones: of a run on "
+                "several machines, each needs the run folder with the same checkpoint."
+            )
+        return model
 
     def _resumed_model(self) -> RAM | None:
         """Return the model of the run to go on with, its envs as they were; None: begin anew."""
@@ -111,6 +126,14 @@ class RAMRun(Run[RAMRunOptions]):
     def _open_log(self, folder: Path, episodes: int, validation: Validation) -> ProgressCSV:
         if not self.options.resume:
             return super()._open_log(folder, episodes, validation)
+        config = json.loads((folder / CONFIG).read_text())
+        part = {
+            "episodes": self._model._episode_num,
+            "precision": self._precision(),
+            **self._describe_device(),
+            **describe_source(),
+        }
+        write_json(folder / CONFIG, config | {"resumed": [*config.get("resumed", []), part]})
         stays = self._stays(episodes, validation)
         return ProgressCSV(folder / "progress.csv", self._columns(), stays)
 
@@ -141,9 +164,12 @@ class RAMRun(Run[RAMRunOptions]):
         return {
             "preset": self.options.preset,
             "config": self.options.config.to_dict(),
-            "precision": "bfloat16" if self._model.mixed_precision else "float32",
+            "precision": self._precision(),
             "processes": self.options.processes,
         }
+
+    def _precision(self) -> str:
+        return "bfloat16" if self._model.mixed_precision else "float32"
 
     def _describe_size(self) -> dict[str, Any]:
         networks = self._model.policy.networks
@@ -151,6 +177,14 @@ class RAMRun(Run[RAMRunOptions]):
             "multiply_adds": self._num_glimpses * forward_multiply_adds(networks),
             "parameters": sum(value.numel() for value in self._model.policy.parameters()),
         }
+
+
+def describe_weights(model: RAM) -> str:
+    """Return what differs if two models differ in a weight or in how far they are."""
+    digest = hashlib.sha256(str(model._n_updates).encode())
+    for name, value in model.policy.state_dict().items():
+        digest.update(name.encode() + value.cpu().numpy().tobytes())
+    return digest.hexdigest()
 
 
 def follow(options: RAMRunOptions) -> None:

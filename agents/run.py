@@ -15,7 +15,7 @@ from stable_baselines3.common.logger import Logger, TensorBoardOutputFormat
 
 from agents.algorithms import ALGORITHMS
 from agents.callbacks import GracefulStop, ProgressBar, SpeedMeter, Validation
-from agents.distributed import agree
+from agents.distributed import agree, launched_size
 from agents.files import lock_folder, remove_leftovers, write_json
 from agents.frozen_scenes import FrozenScenes
 from agents.pictures import save_gaze_animation, save_gaze_grid
@@ -211,10 +211,18 @@ class Run(ABC, Generic[Options]):
             "episodes": episodes,
             "seed": options.seed,
             "num_envs": options.num_envs,
-            "device": str(self._model.device),
+            **self._describe_device(),
             "threads": options.threads,
             "command": shlex.join(["python", *sys.argv]),
             **describe_source(),
+        }
+
+    def _describe_device(self) -> dict[str, Any]:
+        """Return what the model is on; of the GPUs that `torchrun` deals out not which one."""
+        device = self._model.device
+        return {
+            "device": str(device) if launched_size() is None else device.type,
+            "gpu": torch.cuda.get_device_name(device) if device.type == "cuda" else None,
         }
 
     def _write_evaluation(

@@ -137,7 +137,7 @@ def check_device(device: str) -> None:
     if device == "auto":
         return
     try:
-        torch.zeros(1, device=device)
+        torch.zeros(1, device=device).item()  # not even that can be done on "meta"
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0]
         raise ValueError(

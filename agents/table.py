@@ -101,8 +101,8 @@ class Table(ABC):
     def draw(self, rows: list[dict[str, Any]]) -> Figure:
         """Return the table as a picture."""
 
-    def add(self, row: Row, run: Path) -> dict[str, Any]:
-        """Take in the finished run of a row and write the table; return the row."""
+    def entry_of(self, row: Row, run: Path) -> dict[str, Any]:
+        """Return what the table shall hold of the finished run of a row."""
         config = json.loads((run / "config.json").read_text())
         result = json.loads((run / "evaluation.json").read_text())
         entry = {"name": row.name, **self.entry(row, config, result)}
@@ -111,15 +111,19 @@ class Table(ABC):
         entry |= {
             "minutes": round(result["training_seconds"] / 60.0, 1),
             "parameters": result["parameters"],
-            "precision": config.get("precision", "float32"),
+            "precision": in_turn(config, "precision", "float32"),
             "processes": config.get("processes", 1),
-            "machine": config["machine"],
-            "commit": config["commit"],
+            "machine": in_turn(config, "machine"),
+            "gpu": in_turn(config, "gpu"),
+            "commit": in_turn(config, "commit"),
             "date": time.strftime("%Y-%m-%d"),
         }
-        self.rows[row.name] = entry
-        self._write()
         return entry
+
+    def add(self, entry: dict[str, Any]) -> None:
+        """Take in a row and write the table."""
+        self.rows[entry["name"]] = entry
+        self._write()
 
     def _write(self) -> None:
         rows = sorted(self.rows.values(), key=lambda row: self._order.get(row["name"], 10**6))
@@ -134,13 +138,21 @@ class Table(ABC):
         )
 
 
+def in_turn(config: dict[str, Any], key: str, default: str | None = None) -> str | None:
+    """Return what config.json says of a run; if it was resumed elsewhere, of all its parts."""
+    parts = [config, *config.get("resumed", [])]
+    values = list(dict.fromkeys(part.get(key, default) for part in parts))
+    return ", then ".join(map(str, values)) if len(values) > 1 else values[0]
+
+
 def describe_commands(rows: list[dict[str, Any]]) -> list[str]:
     """Return lines of Markdown that say where each row comes from."""
     lines = ["## Commands and machines", ""]
     for row in rows:
         processes = row.get("processes", 2)  # rows of before it was noted down had two
+        gpu = f", {row['gpu']}" if row.get("gpu") else ""
         lines.append(
-            f"- `{row['name']}`: `{row['command']}`; {row['machine']}, {processes} "
+            f"- `{row['name']}`: `{row['command']}`; {row['machine']}{gpu}, {processes} "
             f"process{'es' if processes > 1 else ''}, {row['precision']}, {row['date']}"
         )
     return lines
@@ -196,9 +208,10 @@ def fill(
         if code:
             print(f"{row.name}: the training ended with exit code {code}.", file=sys.stderr)
             return code
-        entry = table.add(row, folder)
+        entry = table.entry_of(row, folder)
+        finished(row, entry, folder)  # first: a row in the table is not looked at again
+        table.add(entry)
         print(f"{row.name}: {entry['error']:.2f} % error, in {table.path}", flush=True)
-        finished(row, entry, folder)
     return 0
 
 
@@ -227,7 +240,17 @@ def train(row: Row, folder: Path) -> int:
             arguments = ["train.py", "--resume", str(folder_option)]
         else:
             shutil.rmtree(folder)  # it is short, and begins anew
-    return subprocess.run([sys.executable, *arguments], cwd=ROOT).returncode
+    return run_program(arguments)
+
+
+def run_program(arguments: list[str]) -> int:
+    """Run Python with these arguments to its end, also after Ctrl-C; return the exit code."""
+    with subprocess.Popen([sys.executable, *arguments], cwd=ROOT) as process:
+        while True:
+            try:
+                return process.wait()
+            except KeyboardInterrupt:
+                pass  # it reaches the program too, which saves what it has and ends
 
 
 def is_finished(folder: Path) -> bool:

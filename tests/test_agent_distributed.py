@@ -1,15 +1,17 @@
 """Processes that share a batch learn what one process learns from the whole of it."""
 
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
-from agents import RAM, make_vec_env
+from agents import RAM, distributed, make_vec_env
 from agents.config import make_config
 from agents.distributed import (
     agree,
@@ -20,6 +22,7 @@ from agents.distributed import (
     take_share_of_cores,
     world_size,
 )
+from agents.errors import TeamError
 from agents.ram_run import RAMRun
 from agents.run_options import RAMRunOptions
 from train import main
@@ -139,6 +142,61 @@ def test_each_process_talks_from_a_gpu_of_its_own(monkeypatch: pytest.MonkeyPatc
     )
     join_launched_team(torch.device("cuda", 1))
     assert calls == [torch.device("cuda", 1), "nccl"]
+
+
+def end() -> None:
+    """Follow nobody."""
+
+
+def test_a_process_that_ends_before_it_has_joined_is_missed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The team is not waited for in vain."""
+    monkeypatch.setattr(distributed, "_follow", die)
+    with pytest.raises(TeamError, match="has ended"), local_team(2, end):
+        pytest.fail("there is no team")
+    assert world_size() == 1
+
+
+def die(*arguments: Any) -> None:
+    """End before joining."""
+
+
+def test_ctrl_c_before_the_team_is_complete_ends_it(tmp_path: Path) -> None:
+    """Whoever waits for the others can be interrupted, and takes them along."""
+    script = tmp_path / "wait.py"
+    script.write_text(
+        "import sys, time\n"
+        "from agents import distributed\n"
+        "def sleep(*arguments):\n"
+        "    open(sys.argv[1], 'w').close()\n"
+        "    time.sleep(60)\n"
+        "if __name__ == '__main__':\n"
+        "    distributed._follow = sleep\n"
+        "    with distributed.local_team(2, print):\n"
+        "        pass\n"
+    )
+    path = tmp_path / "begun"
+    command = [sys.executable, str(script), str(path)]
+    with subprocess.Popen(command, start_new_session=True, stderr=subprocess.PIPE) as process:
+        while not path.exists():
+            time.sleep(0.05)
+        begun = time.monotonic()
+        os.killpg(process.pid, signal.SIGINT)
+        _, errors = process.communicate()
+    assert b"KeyboardInterrupt" in errors
+    assert time.monotonic() - begun < 30.0
+
+
+def test_neighbouring_seeds_play_other_scenes() -> None:
+    """Two models whose seeds differ by one have no scene in common."""
+    seeds = []
+    for seed in (0, 1):
+        env = make_vec_env("GlimpseMNIST-v0", 16, dataset="digits")
+        RAM("RAMPolicy", env, seed=seed, batch_size=16)
+        env.reset()
+        seeds.append({info["scene_seed"] for info in env.reset_infos})
+    assert len(seeds[0] | seeds[1]) == 32
 
 
 def test_a_team_gives_the_cores_back(tmp_path: Path) -> None:

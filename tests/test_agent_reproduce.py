@@ -1,7 +1,11 @@
 """The paper's table: what each row trains, what is written when, and what is left alone."""
 
 import json
+import os
+import signal
 import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -159,15 +163,52 @@ def test_only_a_run_that_spent_its_budget_is_finished(
     assert table.is_finished(tmp_path) == finished
 
 
+CHILD = """
+import pathlib, sys, time
+path = pathlib.Path(sys.argv[1])
+try:
+    path.touch()
+    time.sleep(60)
+except KeyboardInterrupt:
+    time.sleep(1)  # to save what it has
+    path.write_text("saved")
+    sys.exit(130)
+"""
+
+
+def test_ctrl_c_lets_the_training_save_what_it_has(tmp_path: Path) -> None:
+    """It reaches both programs, and the one that waits goes on waiting."""
+    script, path = tmp_path / "child.py", tmp_path / "begun"
+    script.write_text(CHILD)
+    arguments = [str(script), str(path)]
+    wait = f"import sys; from agents.table import run_program; sys.exit(run_program({arguments}))"
+    with subprocess.Popen([sys.executable, "-c", wait], start_new_session=True) as process:
+        while not path.exists():
+            time.sleep(0.05)
+        os.killpg(process.pid, signal.SIGINT)
+        assert process.wait() == 130
+    assert path.read_text() == "saved"
+
+
+def test_a_run_that_was_resumed_elsewhere_says_so() -> None:
+    """What differs between its parts is told in turn, what does not once."""
+    config: dict[str, Any] = {"machine": "A", "commit": "1", "precision": "bfloat16"}
+    part = {"machine": "B", "commit": "1", "precision": "float32"}
+    assert table.in_turn(config, "machine") == "A"
+    config["resumed"] = [part, part]
+    found = [table.in_turn(config, key) for key in ("machine", "commit", "precision", "gpu")]
+    assert found == ["A, then B", "1", "bfloat16, then float32", None]
+
+
 def test_an_interrupted_row_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its run is resumed; a short one of a yardstick begins anew."""
     commands: list[list[str]] = []
 
-    def run(command: list[str], cwd: Path) -> subprocess.CompletedProcess[bytes]:
-        commands.append(command[1:])
-        return subprocess.CompletedProcess(command, 0)
+    def run(arguments: list[str]) -> int:
+        commands.append(arguments)
+        return 0
 
-    monkeypatch.setattr(subprocess, "run", run)
+    monkeypatch.setattr(table, "run_program", run)
     for row in (TINY, NET):
         folder = tmp_path / row.name
         folder.mkdir()

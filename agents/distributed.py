@@ -223,11 +223,12 @@ def local_team(size: int, follow: Callable[..., None], *arguments: Any) -> Itera
         _wait_for(followers, store)
         dist.init_process_group("gloo", store=store, rank=0, world_size=size, timeout=TIMEOUT)
         yield
+        leave_team()
+        for process in followers:
+            process.join(timeout=10.0)
     finally:
-        if dist.is_initialized():
+        if dist.is_initialized():  # something went wrong: nobody is waited for
             leave_team()
-            for process in followers:
-                process.join(timeout=10.0)
         for process in followers:
             if process.pid is not None:  # it was started
                 process.kill()

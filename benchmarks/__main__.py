@@ -26,10 +26,10 @@ def make_parser() -> argparse.ArgumentParser:
     )
     add, defaults = parser.add_argument, Settings()
     names = "; ".join(ROWS)
-    add("--rows", nargs="+", metavar="NAME", help=f"what to measure (default: most), of {names}")
+    add("--rows", nargs="+", metavar="NAME", help=f"what to measure (default: all), of {names}")
     whole: dict[str, Any] = {"type": _positive_int, "metavar": "N"}
     add("--repeats", **whole, default=defaults.repeats, help="repetitions (default: 5)")
-    add("--quick", action="store_true", help="short repetitions, to try it out")
+    add("--quick", action="store_true", help="short repetitions and no whole training, to try")
     add("--cores", **whole, help="cores of the rows that do not fix it themselves (default: 1)")
     add(
         "--against",
@@ -130,7 +130,7 @@ def choose_rows(options: argparse.Namespace) -> list[list[str]]:
     if options.rows:
         names = check_names(options.rows)
     else:
-        names = ["vector_env"] if options.against else [*_default_rows(cores)]
+        names = ["vector_env"] if options.against else all_rows(cores, options.quick)
     for name in names:
         needed = make_row(name).cores_of(options.cores or 1)
         if needed > cores:
@@ -143,8 +143,10 @@ def choose_rows(options: argparse.Namespace) -> list[list[str]]:
     return list(groups.values())
 
 
-def _default_rows(cores: int) -> list[str]:
-    return [row.name for row in ROWS.values() if row.default and row.cores_of(1) <= cores]
+def all_rows(cores: int, quick: bool) -> list[str]:
+    """Return the names of all rows that so many cores suffice for; quick ones take seconds."""
+    rows = [row for row in ROWS.values() if row.is_short or not quick]
+    return [row.name for row in rows if row.cores_of(1) <= cores]
 
 
 def check_names(names: list[str], also_others: bool = False) -> list[str]:

@@ -34,7 +34,7 @@ def measure_here(names: list[str], settings: Settings) -> None:
         row = make_row(name)
         with contextlib.redirect_stdout(sys.stderr):
             values = row.values(settings)
-        note = "" if row.default else f"budget of {settings.episodes:,} episodes"
+        note = "" if row.is_short else f"budget of {settings.episodes:,} episodes"
         result = summarise(name, values, row.unit, settings, note)
         print(json.dumps(dataclasses.asdict(result)), flush=True)
 

@@ -23,7 +23,7 @@ class Row:
             value per repetition.
         arguments: Of that function.
         cores: A number that cannot be chosen, or None: as `--cores` says.
-        default: Whether it is measured if no rows are named.
+        is_short: Whether it takes less than a whole training: `--quick` measures no others.
         process: Rows with the same word share one process; None: a process of its own.
     """
 
@@ -33,7 +33,7 @@ class Row:
     measure: str
     arguments: dict[str, Any] = field(default_factory=dict)
     cores: int | None = None
-    default: bool = True
+    is_short: bool = True
     process: str | None = None
 
     def cores_of(self, chosen: int) -> int:
@@ -141,7 +141,7 @@ def _process_rows() -> Iterable[Row]:
             "time_to_error.seconds_to",
             {"percent": percent},
             cores=2,
-            default=False,
+            is_short=False,
             process=WHOLE_TRAINING,
         )
     yield Row(
@@ -150,7 +150,7 @@ def _process_rows() -> Iterable[Row]:
         "test error that the training of `seconds_to_6` ends with",
         "time_to_error.final_error",
         cores=2,
-        default=False,
+        is_short=False,
         process=WHOLE_TRAINING,
     )
 

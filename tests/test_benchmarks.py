@@ -231,6 +231,13 @@ def test_settings_reach_the_measuring_process(monkeypatch: pytest.MonkeyPatch) -
     assert command.make_settings(options) == settings
 
 
+def test_all_rows_are_measured_if_none_is_named() -> None:
+    """In one run; a quick one leaves out what trains to the end."""
+    assert command.all_rows(2, quick=False) == list(ROWS)
+    left_out = set(ROWS) - set(command.all_rows(2, quick=True))
+    assert left_out == {"seconds_to_12", "seconds_to_6", "final_error"}
+
+
 def test_every_row_names_a_function_that_exists() -> None:
     """The table of rows is right about its functions and about who may name its rows."""
     for name, row in ROWS.items():

@@ -156,7 +156,7 @@ def plan_team(processes: int | None, threads: int | None, device: str, num_envs:
     """Decide how processes, threads and devices are dealt out.
 
     Args:
-        processes: As many as asked for; None: one per core up to 4, or 1 with a GPU.
+        processes: As many as asked for; None: 4, 2 or 1 as the cores allow, or 1 with a GPU.
         threads: Per process, as many as asked for; None: the cores of this machine shared out.
         device: As asked for; of the GPUs of a machine, each process of `torchrun` gets its own.
         num_envs: To be divided among the processes.
@@ -237,7 +237,7 @@ def local_team(size: int, follow: Callable[..., None], *arguments: Any) -> Itera
 
 
 def _wait_for(followers: Sequence[BaseProcess], store: Any) -> None:
-    """Wait until all processes are about to join; a second is a long time to wait for Ctrl-C."""
+    """Wait until all processes are about to join, in steps: joining itself heeds no Ctrl-C."""
     while store.add(READY, 0) < len(followers):
         if not all(process.is_alive() for process in followers):
             raise TeamError(GONE)

@@ -113,14 +113,16 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
         "--resume",
         type=Path,
         metavar="DIR",
-        help="go on with the run of ram in this folder, with its own options: give no others",
+        help="go on with the run of ram in this folder, with its own options: no others but "
+        "--device",
     )
     add("--device", default="auto", help="auto, cpu, cuda, cuda:1, ... (default: auto)")
     add(
         "--processes",
         type=positive_int,
         metavar="N",
-        help="processes that share each batch of ram (default: one per core up to 4; with a GPU 1)",
+        help="processes that share each batch of ram (default: 4, 2 or 1 as the cores allow; with "
+        "a GPU 1)",
     )
     add(
         "--threads",

@@ -50,9 +50,9 @@ def prepare_ram(options: argparse.Namespace, shared: dict[str, Any]) -> "Run[Any
     config = make_config(preset, **collect_settings(options))
     num_envs = options.num_envs or config.batch_size
 
-    from agents.distributed import plan_team
     from agents.ram_run import RAMRun
     from agents.run_options import RAMRunOptions
+    from agents.team import plan_team
 
     team = plan_team(options.processes, options.threads, options.device, num_envs)
     return RAMRun(
@@ -82,9 +82,10 @@ def prepare_sb3(options: argparse.Namespace, shared: dict[str, Any]) -> "Run[Any
             "leave it out."
         )
 
-    from agents.distributed import count_cores, launched_size
+    from agents.distributed import launched_size
     from agents.run_options import SB3RunOptions
     from agents.sb3_run import SB3Run
+    from agents.team import count_cores
 
     if launched_size() is not None:
         raise ValueError(f"`torchrun` is for ram; start `--algo {options.algo}` with python.")
@@ -112,9 +113,9 @@ def prepare_to_resume(options: argparse.Namespace) -> "Run[Any]":
                 f"`--resume` takes all options but `--device` from the run in {options.resume}, "
                 f"got `{option}` too: leave it out."
             )
-    from agents.distributed import plan_team
     from agents.ram_run import RAMRun
     from agents.run_options import options_of_run
+    from agents.team import plan_team
 
     run = options_of_run(options.resume)
     device = run.device if options.device == "auto" else options.device

@@ -12,16 +12,7 @@ from stable_baselines3.common.logger import Logger
 
 from agents import run
 from agents.callbacks import Checkpoint, Validation
-from agents.distributed import (
-    all_same,
-    join_launched_team,
-    launched_size,
-    leave_signals_to_leader,
-    leave_team,
-    local_team,
-    rank,
-    world_size,
-)
+from agents.distributed import all_same, launched_size, rank, world_size
 from agents.errors import TeamError
 from agents.files import write_json
 from agents.networks import forward_multiply_adds
@@ -32,6 +23,7 @@ from agents.results import Evaluation
 from agents.resume import load_checkpoint, save_checkpoint
 from agents.run import Run
 from agents.run_options import CONFIG, RAMRunOptions, check_folder, check_shares
+from agents.team import join_launched_team, leave_signals_to_leader, leave_team, local_team
 
 
 class RAMRun(Run[RAMRunOptions]):

@@ -11,7 +11,8 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from benchmarks.timing import Settings, rates
 from ram_env import TASKS
 from ram_env.datasets import load_dataset
-from ram_env.retina import Canvases, PaddedImages, extract_glimpses, location_to_pixel
+from ram_env.padding import PaddedImages
+from ram_env.retina import Canvases, extract_glimpses, location_to_pixel
 from ram_env.scenes import ScenePainter
 
 CLUTTERED = "GlimpseClutteredMNIST-v0"

@@ -8,9 +8,9 @@ import torch
 
 from agents import RAM, make_vec_env
 from agents.config import PRESETS
-from agents.distributed import leave_signals_to_leader, local_team
 from agents.networks import RAMNetworks, forward_multiply_adds
 from agents.run import measure_speed
+from agents.team import leave_signals_to_leader, local_team
 from benchmarks.timing import Settings, rates
 from ram_env import TASKS
 

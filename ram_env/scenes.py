@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ram_env.distortion import distort
-from ram_env.retina import PaddedImages, Rows
+from ram_env.padding import PaddedImages
+from ram_env.retina import Rows
 
 # The increment and the two multipliers of SplitMix64 (Steele, Lea, Flood 2014).
 _INCREMENT = np.array(0x9E3779B97F4A7C15, dtype=np.uint64)

@@ -25,10 +25,10 @@ from ram_env.arguments import (
     whole_number,
 )
 from ram_env.datasets import load_dataset
+from ram_env.padding import PaddedImages
 from ram_env.rendering import EpisodeView
 from ram_env.retina import (
     Canvases,
-    PaddedImages,
     Rows,
     extract_glimpses,
     location_to_pixel,

@@ -11,20 +11,13 @@ from typing import Any
 import pytest
 import torch
 
-from agents import RAM, distributed, make_vec_env
+from agents import RAM, make_vec_env, team
 from agents.config import make_config
-from agents.distributed import (
-    agree,
-    average_gradients,
-    join_launched_team,
-    local_team,
-    rank,
-    take_share_of_cores,
-    world_size,
-)
+from agents.distributed import agree, average_gradients, rank, world_size
 from agents.errors import TeamError
 from agents.ram_run import RAMRun
 from agents.run_options import RAMRunOptions
+from agents.team import join_launched_team, local_team, take_share_of_cores
 from train import main
 
 BATCH = 8
@@ -152,7 +145,7 @@ def test_a_process_that_ends_before_it_has_joined_is_missed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The team is not waited for in vain."""
-    monkeypatch.setattr(distributed, "_follow", die)
+    monkeypatch.setattr(team, "_follow", die)
     with pytest.raises(TeamError, match="has ended"), local_team(2, end):
         pytest.fail("there is no team")
     assert world_size() == 1
@@ -167,13 +160,13 @@ def test_ctrl_c_before_the_team_is_complete_ends_it(tmp_path: Path) -> None:
     script = tmp_path / "wait.py"
     script.write_text(
         "import sys, time\n"
-        "from agents import distributed\n"
+        "from agents import team\n"
         "def sleep(*arguments):\n"
         "    open(sys.argv[1], 'w').close()\n"
         "    time.sleep(60)\n"
         "if __name__ == '__main__':\n"
-        "    distributed._follow = sleep\n"
-        "    with distributed.local_team(2, print):\n"
+        "    team._follow = sleep\n"
+        "    with team.local_team(2, print):\n"
         "        pass\n"
     )
     path = tmp_path / "begun"

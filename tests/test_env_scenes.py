@@ -15,7 +15,7 @@ from reference import draw, make_scene, splitmix64
 from ram_env import TASKS
 from ram_env.datasets import load_dataset
 from ram_env.env import GlimpseEnv
-from ram_env.retina import PaddedImages, sliding_windows
+from ram_env.padding import PaddedImages, sliding_windows
 from ram_env.scenes import ScenePainter, add_saturating, draw_integers, frozen_scenes, mix_bits
 from ram_env.vector_env import GlimpseVectorEnv
 

@@ -9,6 +9,8 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from ram_env.retina import window_side
+
 Choice = TypeVar("Choice", bound=StrEnum)
 
 MAX_INT64 = 2**63 - 1
@@ -96,6 +98,36 @@ def canvas_shape_of(canvas_size: Any) -> tuple[int, int]:
         )
     height, width = (whole_number("canvas_size", side, 1) for side in sides)
     return height, width
+
+
+def check_scales(patch_size: int, num_scales: int, canvas_shape: tuple[int, int]) -> None:
+    """Refuse windows so wide that nearly all of them lies outside the canvas."""
+    widest, side = window_side(patch_size, num_scales - 1), max(canvas_shape)
+    if num_scales > 1 and widest >= 4 * side:
+        raise ValueError(
+            f"`num_scales` is too high: the widest window, `patch_size` * 2**(`num_scales` - 1)"
+            f" = {widest} pixels, must be under 4 times the canvas side {side}, "
+            f"got patch_size={patch_size} and num_scales={num_scales}."
+        )
+
+
+def check_image_sizes(
+    image_shape: tuple[int, ...],
+    canvas_shape: tuple[int, int],
+    num_distractors: int,
+    distractor_size: int,
+) -> None:
+    """Refuse images larger than the canvas, and crops larger than the images."""
+    if any(image > canvas for image, canvas in zip(image_shape, canvas_shape, strict=True)):
+        raise ValueError(
+            f"`canvas_size` must be at least the image size {image_shape}, "
+            f"got {canvas_shape}: enlarge the canvas."
+        )
+    if num_distractors and distractor_size > min(image_shape):
+        raise ValueError(
+            f"`distractor_size` must be in 1..{min(image_shape)}, the smaller side of an image,"
+            f" got {distractor_size}."
+        )
 
 
 def check_memory(num_bytes: int, what: str, remedy: str) -> None:

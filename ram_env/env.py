@@ -6,8 +6,9 @@ import gymnasium as gym
 import numpy as np
 
 from ram_env.arguments import shown
+from ram_env.episodes import Episodes
 from ram_env.rendering import EpisodeView, render_episode
-from ram_env.task import Episodes, make_task
+from ram_env.task import make_task
 from ram_env.window import HumanWindow
 
 Observation = dict[str, np.ndarray]

@@ -6,7 +6,7 @@ import inspect
 import os
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from gymnasium import spaces
@@ -16,7 +16,9 @@ from ram_env.actions import ActionFormat, Answers, make_decoder
 from ram_env.arguments import (
     MAX_INT64,
     canvas_shape_of,
+    check_image_sizes,
     check_memory,
+    check_scales,
     number_between,
     one_of,
     options_of,
@@ -25,15 +27,14 @@ from ram_env.arguments import (
     whole_number,
 )
 from ram_env.datasets import load_dataset
+from ram_env.episodes import Episodes, Outcome, any_of
 from ram_env.padding import PaddedImages
 from ram_env.rendering import EpisodeView
 from ram_env.retina import (
-    Canvases,
     Rows,
     extract_glimpses,
     location_to_pixel,
     padded_shape,
-    window_side,
 )
 from ram_env.scenes import DRAWS_PER_DISTRACTOR, ScenePainter, ScenePlans
 
@@ -57,51 +58,6 @@ class InitialLocation(StrEnum):
 
     RANDOM = "random"
     CENTER = "center"
-
-
-class Episodes:
-    """The state of B episodes, one per row; only `GlimpseTask` writes to it.
-
-    Attributes:
-        canvases: The scenes.
-        index, label, scene_seed: int64 (B,).
-        target_box: (row, column, height, width) of the target, int64 (B, 4).
-        locations: (x, y) of every glimpse so far, float32 (B, T, 2).
-        glimpses: The latest glimpse, float32 (B, K, g, g).
-        num_taken: How many glimpses were taken, int64 (B,); 0 before the first reset.
-        scored: Whether the episode has ended, bool (B,).
-        scores: The latest class scores, float32 (B, C); NaN where none were given.
-        prediction: The label of the last step, int64 (B,); -1 before it.
-    """
-
-    def __init__(self, num_episodes: int, task: "GlimpseTask") -> None:
-        """Allocate the state of `num_episodes` episodes, none of them begun.
-
-        Raises:
-            ValueError: If they do not fit into memory.
-        """
-        task.check_memory(num_episodes)
-        self.canvases = Canvases(num_episodes, task.canvas_shape, task.patch_size, task.num_scales)
-        self.index = np.zeros(num_episodes, dtype=np.int64)
-        self.label = np.zeros(num_episodes, dtype=np.int64)
-        self.scene_seed = np.zeros(num_episodes, dtype=np.int64)
-        self.target_box = np.zeros((num_episodes, 4), dtype=np.int64)
-        self.locations = np.zeros((num_episodes, task.num_glimpses, 2), dtype=np.float32)
-        glimpse_shape = (task.num_scales, task.patch_size, task.patch_size)
-        self.glimpses = np.zeros((num_episodes, *glimpse_shape), dtype=np.float32)
-        self.num_taken = np.zeros(num_episodes, dtype=np.int64)
-        self.scored = np.zeros(num_episodes, dtype=bool)
-        self.scores = np.full((num_episodes, task.num_classes), np.nan, dtype=np.float32)
-        self.prediction = np.full(num_episodes, -1, dtype=np.int64)
-
-
-class Outcome(NamedTuple):
-    """What one step brought: M episodes, or a single one without the leading axis."""
-
-    rewards: np.ndarray  # float64 (...)
-    terminated: np.ndarray  # bool (...)
-    prediction: np.ndarray  # int64 (...): the label answered
-    is_success: np.ndarray  # bool (...): whether it is right
 
 
 class GlimpseTask:
@@ -158,11 +114,14 @@ class GlimpseTask:
                 "`reward='log_likelihood'` needs the class scores of `action_format='box'`, got "
                 f"{self.action_format.value!r}: choose that format or another reward."
             )
-        self._check_scales()
+        check_scales(self.patch_size, self.num_scales, self.canvas_shape)
         self.num_classes = 0  # until the images tell
         self.check_memory(num_episodes=1)
         self.dataset = load_dataset(dataset, split, data_dir)
-        self._check_image_sizes()
+        image_shape = self.dataset.images.shape[1:]
+        check_image_sizes(
+            image_shape, self.canvas_shape, self.num_distractors, self.distractor_size
+        )
         self.num_classes = self.dataset.num_classes
         self._painter = ScenePainter(
             self.dataset.images,
@@ -404,35 +363,6 @@ class GlimpseTask:
                 label = episodes.label[rows][..., None]
                 of_label = np.take_along_axis(log_belief, label, axis=-1)[..., 0]
                 return of_label / self.num_glimpses
-
-    def _check_scales(self) -> None:
-        widest, side = window_side(self.patch_size, self.num_scales - 1), max(self.canvas_shape)
-        if self.num_scales > 1 and widest >= 4 * side:
-            raise ValueError(
-                f"`num_scales` is too high: the widest window, `patch_size` * 2**(`num_scales` - 1)"
-                f" = {widest} pixels, must be under 4 times the canvas side {side}, "
-                f"got patch_size={self.patch_size} and num_scales={self.num_scales}."
-            )
-
-    def _check_image_sizes(self) -> None:
-        image_shape = self.dataset.images.shape[1:]
-        if any(
-            image > canvas for image, canvas in zip(image_shape, self.canvas_shape, strict=True)
-        ):
-            raise ValueError(
-                f"`canvas_size` must be at least the image size {image_shape}, "
-                f"got {self.canvas_shape}: enlarge the canvas."
-            )
-        if self.num_distractors and self.distractor_size > min(image_shape):
-            raise ValueError(
-                f"`distractor_size` must be in 1..{min(image_shape)}, the smaller side of an image,"
-                f" got {self.distractor_size}."
-            )
-
-
-def any_of(flags: np.ndarray) -> bool:
-    """Return whether any of some flags is set, bool (...); for one flag far faster than numpy."""
-    return bool(flags) if flags.ndim == 0 else bool(np.count_nonzero(flags))
 
 
 def make_task(arguments: dict[str, Any]) -> GlimpseTask:

@@ -159,13 +159,15 @@ def test_ctrl_c_before_the_team_is_complete_ends_it(tmp_path: Path) -> None:
     """Whoever waits for the others can be interrupted, and takes them along."""
     script = tmp_path / "wait.py"
     script.write_text(
-        "import sys, time\n"
+        "import signal, sys, time\n"
         "from agents import team\n"
         "def sleep(*arguments):\n"
         "    open(sys.argv[1], 'w').close()\n"
         "    time.sleep(60)\n"
         "if __name__ == '__main__':\n"
         "    team._follow = sleep\n"
+        # A job in the background ignores it.
+        "    signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "    with team.local_team(2, print):\n"
         "        pass\n"
     )

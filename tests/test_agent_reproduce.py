@@ -164,7 +164,8 @@ def test_only_a_run_that_spent_its_budget_is_finished(
 
 
 CHILD = """
-import pathlib, sys, time
+import pathlib, signal, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background ignores it
 path = pathlib.Path(sys.argv[1])
 try:
     path.touch()

@@ -119,6 +119,10 @@ class Canvases:
         # White, 255, in each of the 4**k pixels that a sample of scale k is the mean of.
         white = np.array([255 * 4**scale for scale in range(num_scales)], dtype=np.float32)
         self.white = white[:, None, None]
+        sides = [window_side(patch_size, scale) for scale in range(num_scales)]
+        # The starts let windows[b, row, column] begin where the rule says.
+        starts = [window_start(patch_size, num_scales, scale) for scale in range(num_scales)]
+        self._windows = list(zip(sides, sides, starts, strict=True))
 
     @property
     def visible(self) -> np.ndarray:
@@ -137,10 +141,7 @@ class Canvases:
             A copy for an array of rows, a view for a single one.
         """
         row, column = pixels.T
-        side = window_side(self.patch_size, scale)
-        # Lets windows[b, row, column] begin where the rule says.
-        start = window_start(self.patch_size, self.num_scales, scale)
-        return self.padded.windows(side, side, start)[rows, row, column]
+        return self.padded.windows(*self._windows[scale])[rows, row, column]
 
 
 def extract_glimpses(canvases: Canvases, rows: Rows, pixels: np.ndarray) -> np.ndarray:

@@ -13,6 +13,7 @@ from tqdm import tqdm
 from agents.frozen_scenes import FrozenScenes
 from agents.progress import record_rollout, record_time, running_error
 from agents.results import Evaluation
+from agents.team import SIGNALS
 
 
 class ProgressBar(BaseCallback):
@@ -179,8 +180,6 @@ class GracefulStop(BaseCallback):
     A second signal has its usual effect.
     """
 
-    SIGNALS = (signal.SIGINT, signal.SIGTERM)
-
     def __init__(self) -> None:
         """Prepare; signals are caught between enter and exit."""
         super().__init__()
@@ -189,7 +188,7 @@ class GracefulStop(BaseCallback):
 
     def __enter__(self) -> Self:
         """Catch the signals."""
-        self._handlers = {number: signal.signal(number, self._stop) for number in self.SIGNALS}
+        self._handlers = {number: signal.signal(number, self._stop) for number in SIGNALS}
         return self
 
     def __exit__(

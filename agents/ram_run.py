@@ -95,10 +95,11 @@ class RAMRun(Run[RAMRunOptions]):
 
     def _first_model(self) -> RAM:
         model = self._resumed_model() or self._make_model()
-        if world_size() > 1 and not all_same(describe_weights(model)):
+        # Of a new run not: initial weights may differ by rounding between kinds of machines.
+        if self.options.resume and world_size() > 1 and not all_same(describe_weights(model)):
             raise TeamError(
-                "all processes must begin with the same weights, got different ones: of a run on "
-                "several machines, each needs the run folder with the same checkpoint."
+                "all processes must go on from the same checkpoint, got different weights: give "
+                "each machine the same run folder."
             )
         return model
 

@@ -160,7 +160,7 @@ def options_of(options: Any) -> Mapping[Any, Any]:
 
 def scene_option(key: str, value: Any, highest: int, num_episodes: int) -> np.ndarray:
     """Return one reset option as int64 (B,)."""
-    if isinstance(value, int) and not isinstance(value, bool):
+    if isinstance(value, int):
         # First: one too large for int64 would make an array of objects.
         value = whole_number(f"options[{key!r}]", value, 0, highest)
     array = as_array(f"options[{key!r}]", value)

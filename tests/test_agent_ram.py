@@ -150,6 +150,12 @@ def test_id_makes_the_native_vector_env(tiny_id: str) -> None:
     assert_equal_weights(weights(model.learn(18)), weights(expected))
 
 
+def test_id_makes_the_share_of_a_process(tiny_id: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a batch that two processes learn from, each plays half."""
+    monkeypatch.setattr("agents.ram.world_size", lambda: 2)
+    assert make_model(tiny_id, batch_size=6).n_envs == 3
+
+
 def test_multidiscrete_env() -> None:
     """Cells and labels are learned too; actions are in the space."""
     env = make_env(action_format="multidiscrete")

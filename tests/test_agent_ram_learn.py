@@ -113,6 +113,16 @@ def test_infinite_gradient_is_an_error_and_not_applied() -> None:
     assert_equal_weights(weights(model), before)
 
 
+def test_time_is_counted_while_it_learns() -> None:
+    """It stands still after `learn`, and adds up if learning goes on."""
+    model = make_model()
+    assert model.seconds_trained == 0.0
+    seconds = [model.learn(STEPS).seconds_trained]
+    assert 0.0 < seconds[0] == model.seconds_trained
+    seconds.append(model.learn(STEPS, reset_num_timesteps=False).seconds_trained)
+    assert seconds[0] < seconds[1] == model.seconds_trained
+
+
 # Callbacks
 
 

@@ -134,7 +134,7 @@ def test_finished_rows_are_not_trained_again(
 ) -> None:
     """A second call changes nothing; without the results it takes them from the run folders."""
     use_tiny_rows(monkeypatch, reproduced)
-    monkeypatch.setattr(subprocess, "run", None)
+    monkeypatch.setattr(table, "run_program", None)
     before = (reproduced / "results" / "paper.json").read_bytes()
     assert reproduce.main(arguments_for(reproduced)) == 0
     assert capsys.readouterr().out.count("already") == 2
@@ -142,6 +142,22 @@ def test_finished_rows_are_not_trained_again(
     (reproduced / "results" / "paper.json").unlink()
     assert reproduce.main(arguments_for(reproduced)) == 0
     assert (reproduced / "results" / "paper.json").read_bytes() == before
+
+
+def test_a_model_that_could_not_be_shipped_is_offered_again(
+    reproduced: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its row is not in the table before: one that is there is not looked at again."""
+    use_tiny_rows(monkeypatch, tmp_path)
+    arguments = ["--out", str(tmp_path / "results"), "--runs", str(reproduced / "runs")]
+    with monkeypatch.context() as patch:
+        patch.setattr(reproduce, "keep_if_better", lambda row, model: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            reproduce.main(arguments)
+    assert not (tmp_path / "results").exists()
+    assert reproduce.main(arguments) == 0
+    assert sorted(read_rows(tmp_path)) == ["net", "tiny"]
+    assert (tmp_path / "pretrained" / "centered.zip").exists()
 
 
 @pytest.mark.parametrize(

@@ -21,12 +21,14 @@ from helpers import times
 from stable_baselines3.common.callbacks import BaseCallback
 
 import train
-from agents import RAM
+from agents import RAM, prepare, ram_run
 from agents import run as module
 from agents.config import make_config
-from agents.ram_run import RAMRun
+from agents.errors import TeamError
+from agents.ram_run import RAMRun, describe_weights
 from agents.resume import CHECKPOINT, PREVIOUS
 from agents.run_options import RAMRunOptions, options_of_run
+from agents.train_arguments import make_parser
 
 BATCH = 16
 UPDATES = 24
@@ -212,6 +214,62 @@ def test_a_run_killed_over_its_pictures_is_finished(
     assert_same_run(folder, whole)
     assert {"curves.png", "gaze.png", "gaze.gif"} <= {path.name for path in folder.iterdir()}
     assert not list(folder.glob(".*.tmp"))
+
+
+def test_each_part_of_a_run_says_what_it_ran_on(
+    whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """config.json stays as it was, and tells of every resumption: from where, and on what."""
+    folder = tmp_path / "run"
+    interrupt(monkeypatch, make_options(folder), KillAt(4))
+    begun = json.loads((folder / "config.json").read_text())
+    interrupt(monkeypatch, options_of_run(folder), KillAt(11))
+    assert train.main(["--resume", str(folder), "--device", "cpu"]) == 0
+    config = json.loads((folder / "config.json").read_text())
+    parts = config.pop("resumed")
+    assert config == begun
+    assert [part["episodes"] for part in parts] == [4 * BATCH, 11 * BATCH]
+    for part in parts:
+        shared = set(part) - {"episodes"}
+        assert {"device", "precision", "machine", "commit"} <= shared
+        assert {key: part[key] for key in shared} == {key: begun[key] for key in shared}
+    assert_same_run(folder, whole)
+
+
+def test_processes_go_on_from_one_checkpoint(
+    whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If those of other machines have other weights, nothing is trained."""
+    folder = tmp_path / "run"
+    interrupt(monkeypatch, make_options(folder), KillAt(4))
+    run = RAMRun(options_of_run(folder))
+    compared: list[str] = []
+    monkeypatch.setattr(ram_run, "world_size", lambda: 2)
+    monkeypatch.setattr(ram_run, "all_same", lambda value: compared.append(value))
+    with pytest.raises(TeamError, match="same checkpoint, got different weights"):
+        run._first_model()
+    model = RAM.load(folder / CHECKPOINT, device="cpu")
+    assert compared == [describe_weights(model)]
+    model._n_updates += 1
+    assert describe_weights(model) != compared[0]
+    model._n_updates -= 1
+    next(model.policy.parameters()).data[0] += 1e-6
+    assert describe_weights(model) != compared[0]
+
+
+def test_torchrun_deals_out_gpus_anew(
+    whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """config.json says what was asked for; process 1 goes on on a GPU of its own."""
+    config = json.loads((whole / "config.json").read_text())
+    config |= {"device": "cuda", "processes": 2}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    monkeypatch.setattr(ram_run, "RAMRun", lambda options: options)
+    launched = {"TORCHELASTIC_RUN_ID": "1", "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2"}
+    for name, value in {**launched, "LOCAL_RANK": "1"}.items():
+        monkeypatch.setenv(name, value)
+    resumed: Any = prepare.prepare(make_parser().parse_args(["--resume", str(tmp_path)]))
+    assert resumed.device == "cuda:1"
 
 
 def test_rounds_of_few_envs_go_on_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,6 +25,7 @@ from agents.config import make_config
 from agents.evaluate import evaluate_run
 from agents.ram_run import RAMRun
 from agents.run_options import RAMRunOptions
+from agents.team import SIGNALS
 
 ENV_ID = "GlimpseMNIST-v0"
 BATCH = 32
@@ -210,10 +211,11 @@ def test_empty_folder_is_taken(tmp_path: Path) -> None:
     [
         ({"num_envs": 3}, r"must be a multiple of .*3"),
         ({"device": "abacus"}, "`--device` must be .*'abacus'"),
+        ({"device": "meta"}, "`--device` must be .*'meta'"),
         ({"env_kwargs": {"dataset": "digits", "num_glimpses": 0}}, "`num_glimpses`"),
         ({"env_kwargs": {"dataset": "nothing"}}, "`dataset`"),
     ],
-    ids=["num_envs", "device", "num_glimpses", "dataset"],
+    ids=["num_envs", "device", "device without memory", "num_glimpses", "dataset"],
 )
 def test_impossible_options_leave_nothing_behind(
     changes: dict[str, Any], message: str, tmp_path: Path
@@ -279,7 +281,7 @@ def test_run_by_minutes_equals_the_run_by_episodes_that_it_chose(
 
 
 @pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
-@pytest.mark.parametrize("number", GracefulStop.SIGNALS, ids=lambda number: number.name)
+@pytest.mark.parametrize("number", SIGNALS, ids=lambda number: number.name)
 def test_first_signal_is_noted_and_the_second_has_its_usual_effect(
     number: signal.Signals,
 ) -> None:

@@ -134,6 +134,13 @@ def test_playing_it_yourself(pygame: Any, knows: bool, monkeypatch: pytest.Monke
     assert all(np.ptp(screen) == 255 for _, _, screen in drawn)
 
 
+def test_an_unknown_task_is_answered_with_the_known_ones(pygame: Any) -> None:
+    """In one line, before a window opens."""
+    with pytest.raises(SystemExit, match=r"TASK must be one of centered, .*got 'cluttred'"):
+        load("play").main("cluttred")
+    assert not pygame.display.get_init()
+
+
 def test_closing_the_window_ends_the_game(pygame: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """No traceback, whatever it waits for."""
     module = load("play")

@@ -95,6 +95,14 @@ def test_a_folder_is_for_one_process_at_a_time(
     assert train.main([*QUICK, *SMALL, "--episodes", "16", "--run-dir", str(folder)]) == 0
 
 
+@posix
+def test_what_fails_under_the_lock_is_no_matter_of_the_lock(tmp_path: Path) -> None:
+    """An error like the lock's own comes out as it is, and the folder is free again."""
+    for _ in range(2):
+        with pytest.raises(BlockingIOError, match="own"), lock_folder(tmp_path):
+            raise BlockingIOError("own")
+
+
 @pytest.mark.fault("two processes with one run folder")
 @posix
 def test_of_two_runs_started_at_once_one_gets_the_folder(tmp_path: Path) -> None:

@@ -155,7 +155,7 @@ class CanvasMemory(Memory):
         self._pixel_grid = PixelGrid(task.canvas_shape)
 
     def forget(self, rows: Rows) -> None:
-        """Paint the canvas black, and call it unseen."""
+        """Paint the canvas black, and call it unseen; what is in its border is never shown."""
         self._values.inside[rows] = 0.0
         self._finest.inside[rows] = self._unseen
 

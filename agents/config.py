@@ -116,11 +116,19 @@ def replace_settings(config: RAMConfig, settings: dict[str, Any]) -> RAMConfig:
     if unknown:
         raise ValueError(f"unknown setting {unknown}: the settings are {sorted(fields)}.")
     for name, value in settings.items():
-        expected = type(fields[name].default)
-        fits = isinstance(value, int | float) if expected is float else isinstance(value, expected)
-        if not fits or (isinstance(value, bool) and expected is not bool):
-            raise ValueError(f"`{name}` must be of type {expected.__name__}, got {value!r}.")
+        check_type(f"`{name}`", value, type(fields[name].default))
     return dataclasses.replace(config, **settings)
+
+
+def check_type(what: str, value: Any, expected: type) -> None:
+    """Refuse a setting of another type than its default has; a whole number is a float too.
+
+    Raises:
+        ValueError: If it is refused.
+    """
+    fits = isinstance(value, int | float) if expected is float else isinstance(value, expected)
+    if not fits or (isinstance(value, bool) and expected is not bool):
+        raise ValueError(f"{what} must be of type {expected.__name__}, got {value!r}.")
 
 
 def _one_of(config: RAMConfig, name: str, *choices: str) -> None:

@@ -9,6 +9,7 @@ import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from typing import NamedTuple
 
 import torch
 import torch.distributed as dist
@@ -21,11 +22,29 @@ TIMEOUT = timedelta(minutes=10)
 GONE = "another process of this training has ended, by itself or because it was killed."
 
 
+class Launch(NamedTuple):
+    """What `torchrun` tells a process that it has started."""
+
+    rank: int  # of this process
+    size: int  # how many it has started in all
+    local_rank: int  # of this process among those on this machine
+    local_size: int  # how many those are
+
+
+def launched() -> Launch | None:
+    """Return what `torchrun` tells this process, None if it has not started it."""
+    if "TORCHELASTIC_RUN_ID" not in os.environ:
+        return None
+    names = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE")
+    return Launch(*(int(os.environ[name]) for name in names))
+
+
 def rank() -> int:
     """Return the number of this process, 0 if it is alone; `torchrun` tells before it is joined."""
     if dist.is_initialized():
         return dist.get_rank()
-    return int(os.environ["RANK"]) if launched_size() is not None else 0
+    launch = launched()
+    return 0 if launch is None else launch.rank
 
 
 def world_size() -> int:
@@ -106,11 +125,6 @@ def talking() -> Iterator[None]:
         yield
     except RuntimeError as error:
         raise TeamError(GONE) from error
-
-
-def launched_size() -> int | None:
-    """Return how many processes `torchrun` has started, None if it has not started this one."""
-    return int(os.environ["WORLD_SIZE"]) if "TORCHELASTIC_RUN_ID" in os.environ else None
 
 
 def _message_device() -> torch.device:

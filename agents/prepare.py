@@ -82,12 +82,12 @@ def prepare_sb3(options: argparse.Namespace, shared: dict[str, Any]) -> "Run[Any
             "leave it out."
         )
 
-    from agents.distributed import launched_size
+    from agents.distributed import launched
     from agents.run_options import SB3RunOptions
     from agents.sb3_run import SB3Run
     from agents.team import count_cores
 
-    if launched_size() is not None:
+    if launched() is not None:
         raise ValueError(f"`torchrun` is for ram; start `--algo {options.algo}` with python.")
     return SB3Run(
         SB3RunOptions(

@@ -238,7 +238,7 @@ class RAM(SafeFiles):
             callback: Called after every step.
             first_episode: Position in the batch of the first env's episode.
         """
-        noise, steps = self._noise(), []
+        noise, steps, received = self._noise(), [], []
         labels = self._labels()
         state = self.policy.networks.initial_state(self.n_envs)
         dones = np.zeros(self.n_envs, dtype=bool)
@@ -253,20 +253,20 @@ class RAM(SafeFiles):
                 raise self._diverged("an action is not finite")
             self._last_obs, rewards, dones, infos = self.env.step(actions)  # type: ignore[assignment]
             log_prob = self.policy.log_prob(location, thought.mean)
-            paid, choices = torch.as_tensor(rewards).to(self.device), answer.argmax(1)
-            steps.append((thought.logits, log_prob, thought.baseline, paid, choices))
+            received.append(torch.as_tensor(rewards))
+            steps.append((thought.logits, log_prob, thought.baseline, answer.argmax(1)))
             self.num_timesteps += self.n_envs * world_size()
             callback.update_locals(locals())
             self._stopping |= not callback.on_step()
         self._check_ended_together(dones)
         self._episode_num += self.n_envs * world_size()
         self._update_info_buffer(infos, dones)
-        logits, log_probs, baselines, paid, choices = (
+        logits, log_probs, baselines, choices = (
             torch.stack(part) for part in zip(*steps, strict=True)
         )
-        return Rollout(
-            logits, log_probs, baselines, paid, choices, labels, self._reward_moments(paid)
-        )
+        paid = torch.stack(received).to(self.device)  # one copy to a GPU instead of one per step
+        moments = self._reward_moments(paid)
+        return Rollout(logits, log_probs, baselines, paid, choices, labels, moments)
 
     def _reward_moments(self, rewards: Tensor) -> Tensor:
         """Return mean and mean square of rewards (T, B) over all processes, (2, T)."""

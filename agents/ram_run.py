@@ -12,7 +12,7 @@ from stable_baselines3.common.logger import Logger
 
 from agents import run
 from agents.callbacks import Checkpoint, Validation
-from agents.distributed import all_same, launched_size, rank, world_size
+from agents.distributed import all_same, launched, rank, world_size
 from agents.errors import TeamError
 from agents.files import write_json
 from agents.networks import forward_multiply_adds
@@ -38,8 +38,9 @@ class RAMRun(Run[RAMRunOptions]):
     def __init__(self, options: RAMRunOptions) -> None:
         """Check the options by making everything that they ask for."""
         super().__init__(options)
-        if launched_size() is not None:
-            join_launched_team(self._model.device)  # until train() is over
+        launch = launched()
+        if launch is not None:
+            join_launched_team(launch, self._model.device)  # until train() is over
             if not all_same(repr(self._shared_options())):
                 raise ValueError(
                     "all processes must be started with the same options, got different ones."
@@ -47,7 +48,7 @@ class RAMRun(Run[RAMRunOptions]):
 
     def train(self) -> Evaluation | None:
         """Train, evaluate and draw; see `Run`. None in a process that `torchrun` has added."""
-        if launched_size() is None:
+        if launched() is None:
             with local_team(self.options.processes, follow, self.options):
                 return self._lead()
         try:
@@ -77,6 +78,11 @@ class RAMRun(Run[RAMRunOptions]):
 
     def _num_own_envs(self, options: RAMRunOptions) -> int:
         return options.num_envs // options.processes
+
+    def _num_envs_here(self, options: RAMRunOptions) -> int:
+        launch = launched()
+        processes = options.processes if launch is None else launch.local_size
+        return processes * self._num_own_envs(options)
 
     def _shared_options(self) -> RAMRunOptions:
         """Return the options that must be the same in all processes, the others blanked out."""

@@ -15,7 +15,7 @@ from stable_baselines3.common.logger import Logger, TensorBoardOutputFormat
 
 from agents.algorithms import ALGORITHMS
 from agents.callbacks import GracefulStop, ProgressBar, SpeedMeter, Validation
-from agents.distributed import agree, launched_size
+from agents.distributed import agree, launched
 from agents.files import lock_folder, remove_leftovers, write_json
 from agents.frozen_scenes import FrozenScenes
 from agents.pictures import save_gaze_animation, save_gaze_grid
@@ -52,8 +52,8 @@ class Run(ABC, Generic[Options]):
         self._check(options)
         torch.set_num_threads(options.threads)
         self._env, task = self._make_env(options)
-        # Of all processes together: this one's own share alone would fit too easily.
-        task.check_memory(options.num_envs)
+        # Of all processes here together: this one's own share alone would fit too easily.
+        task.check_memory(self._num_envs_here(options))
         # What "auto" found, so that all later measurements use the same data.
         env_kwargs = {**options.env_kwargs, "dataset": task.dataset.name}
         self.options = dataclasses.replace(options, env_kwargs=env_kwargs)
@@ -112,6 +112,10 @@ class Run(ABC, Generic[Options]):
 
     def _num_own_envs(self, options: Options) -> int:
         """Return how many games this process plays at once."""
+        return options.num_envs
+
+    def _num_envs_here(self, options: Options) -> int:
+        """Return how many games are played at once on this machine."""
         return options.num_envs
 
     def _make_env(self, options: Options) -> tuple[GymnasiumVecEnv, GlimpseTask]:
@@ -221,7 +225,7 @@ class Run(ABC, Generic[Options]):
         """Return what the model is on; of the GPUs that `torchrun` deals out not which one."""
         device = self._model.device
         return {
-            "device": str(device) if launched_size() is None else device.type,
+            "device": str(device) if launched() is None else device.type,
             "gpu": torch.cuda.get_device_name(device) if device.type == "cuda" else None,
         }
 

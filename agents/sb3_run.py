@@ -10,6 +10,7 @@ from stable_baselines3.common.callbacks import BaseCallback, CallbackList
 from agents import run
 from agents.algorithms import ALGORITHMS
 from agents.callbacks import Checkpoint, Progress
+from agents.config import check_type
 from agents.errors import DivergenceError
 from agents.run import Run
 from agents.run_options import SB3RunOptions, check_folder
@@ -33,9 +34,9 @@ class SB3Run(Run[SB3RunOptions]):
                 f"unknown setting {unknown} of {options.algo}: the settings are {names}."
             )
         for name, value in options.settings.items():
-            is_number = isinstance(known[name].default, int | float)
-            if is_number and name != "learning_rate" and not isinstance(value, int | float):
-                raise ValueError(f"`{name}` of {options.algo} must be a number, got {value!r}.")
+            expected = type(known[name].default)
+            if expected in (bool, int, float) and name != "learning_rate":
+                check_type(f"`{name}` of {options.algo}", value, expected)
 
     def _make_model(self) -> BaseAlgorithm:
         options = self.options

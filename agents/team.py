@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import torch
 import torch.distributed as dist
 
-from agents.distributed import GONE, TIMEOUT, launched_size, talking
+from agents.distributed import GONE, TIMEOUT, Launch, launched, talking
 from agents.errors import DivergenceError, TeamError
 
 HOST = "127.0.0.1"
@@ -21,17 +21,18 @@ READY = "ready"  # key of the store: how many processes are about to join
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
-def join_launched_team(device: torch.device) -> None:
+def join_launched_team(launch: Launch, device: torch.device) -> None:
     """Be one of the processes that `torchrun` has started, maybe on several machines.
 
     Args:
+        launch: What it tells of them.
         device: What this process computes on: GPUs talk through NCCL, all else through Gloo.
 
     Raises:
         TeamError: If the others do not come.
     """
     if device.type == "cpu":
-        take_share_of_cores(int(os.environ["LOCAL_RANK"]), int(os.environ["LOCAL_WORLD_SIZE"]))
+        take_share_of_cores(launch.local_rank, launch.local_size)
     elif device.type == "cuda":
         torch.cuda.set_device(device)  # NCCL refuses two processes that talk from one GPU
     with talking():
@@ -55,7 +56,8 @@ def plan_team(processes: int | None, threads: int | None, device: str, num_envs:
     """Decide how processes, threads and devices are dealt out.
 
     Args:
-        processes: As many as asked for; None: 4, 2 or 1 as the cores allow, or 1 with a GPU.
+        processes: As many as asked for; None: 4, 2 or 1 as the cores allow. With a GPU 2 or 1: it
+            computes for one process while the other plays, and more would crowd it.
         threads: Per process, as many as asked for; None: the cores of this machine shared out.
         device: As asked for; of the GPUs of a machine, each process of `torchrun` gets its own.
         num_envs: To be divided among the processes.
@@ -65,19 +67,19 @@ def plan_team(processes: int | None, threads: int | None, device: str, num_envs:
     """
     cores = count_cores()
     on_gpu = device.startswith("cuda") or (device == "auto" and torch.cuda.is_available())
-    launched = launched_size()
-    if launched is None:
-        fitting = (count for count in (4, 2, 1) if count <= cores and num_envs % count == 0)
-        here = processes or (1 if on_gpu else next(fitting))
-        return Team(here, threads or max(1, cores // here), device)
-    if processes not in (None, launched):
+    launch = launched()
+    if launch is None:
+        counts = (2, 1) if on_gpu else (4, 2, 1)
+        fitting = (count for count in counts if count <= cores and num_envs % count == 0)
+        size = processes or next(fitting)
+        return Team(size, threads or max(1, cores // size), device)
+    if processes not in (None, launch.size):
         raise ValueError(
-            f"`--processes` is for torchrun to say, which started {launched}, got {processes}."
+            f"`--processes` is for torchrun to say, which started {launch.size}, got {processes}."
         )
-    here = int(os.environ["LOCAL_WORLD_SIZE"])
     if on_gpu and ":" not in device:
-        device = f"cuda:{os.environ['LOCAL_RANK']}"
-    return Team(launched, threads or max(1, cores // here), device)
+        device = f"cuda:{launch.local_rank}"
+    return Team(launch.size, threads or max(1, cores // launch.local_size), device)
 
 
 def count_cores() -> int:

@@ -122,7 +122,7 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
         type=positive_int,
         metavar="N",
         help="processes that share each batch of ram (default: 4, 2 or 1 as the cores allow; with "
-        "a GPU 1)",
+        "a GPU 2 or 1)",
     )
     add(
         "--threads",

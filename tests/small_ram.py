@@ -5,11 +5,13 @@ from typing import Any
 
 import gymnasium as gym
 import numpy as np
+import pytest
 import torch
 from stable_baselines3.common.callbacks import BaseCallback
 from torch import Tensor
 
 from agents import RAM, GymnasiumVecEnv, make_vec_env
+from agents.distributed import Launch
 from agents.storage import pack_optimizer
 
 ENV_ID = "GlimpseMNIST-v0"
@@ -64,6 +66,19 @@ def observe(batch_size: int = 5) -> dict[str, np.ndarray]:
     observation = env.reset()
     assert isinstance(observation, dict)
     return observation
+
+
+def be_launched(monkeypatch: pytest.MonkeyPatch, launch: Launch) -> None:
+    """Let this process be one that `torchrun` has started, as far as it can tell."""
+    environment = {
+        "TORCHELASTIC_RUN_ID": "1",
+        "RANK": str(launch.rank),
+        "WORLD_SIZE": str(launch.size),
+        "LOCAL_RANK": str(launch.local_rank),
+        "LOCAL_WORLD_SIZE": str(launch.local_size),
+    }
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
 
 
 class EachUpdate(BaseCallback):

@@ -10,18 +10,36 @@ from typing import Any
 
 import pytest
 import torch
+from small_ram import be_launched
 
 from agents import RAM, make_vec_env, team
 from agents.config import make_config
-from agents.distributed import agree, average_gradients, rank, world_size
+from agents.distributed import Launch, agree, average_gradients, rank, world_size
 from agents.errors import TeamError
 from agents.ram_run import RAMRun
 from agents.run_options import RAMRunOptions
-from agents.team import join_launched_team, local_team, take_share_of_cores
+from agents.team import Team, join_launched_team, local_team, plan_team, take_share_of_cores
+from ram_env.task import GlimpseTask
 from train import main
 
 BATCH = 8
 UPDATES = 3
+
+
+def small_options(folder: Path, processes: int) -> RAMRunOptions:
+    """Return the options of a run of a few updates."""
+    return RAMRunOptions(
+        env_id="GlimpseMNIST-v0",
+        preset="default",
+        config=make_config(batch_size=BATCH),
+        folder=folder,
+        seed=0,
+        env_kwargs={"dataset": "digits"},
+        episodes=4 * BATCH,
+        num_envs=BATCH,
+        device="cpu",
+        processes=processes,
+    )
 
 
 def learn(folder: str, num_processes: int, settings: dict[str, Any]) -> None:
@@ -82,24 +100,73 @@ def test_a_process_alone_changes_nothing() -> None:
 
 def test_run_with_two_processes_leaves_one_run_folder(tmp_path: Path) -> None:
     """Process 0 alone writes; the result counts the episodes of both."""
-    options = RAMRunOptions(
-        env_id="GlimpseMNIST-v0",
-        preset="default",
-        config=make_config(batch_size=BATCH),
-        folder=tmp_path / "run",
-        seed=0,
-        env_kwargs={"dataset": "digits"},
-        episodes=4 * BATCH,
-        num_envs=BATCH,
-        device="cpu",
-        processes=2,
-    )
-    result = RAMRun(options).train()
+    result = RAMRun(small_options(tmp_path / "run", processes=2)).train()
     assert result is not None  # this process leads
     assert result.num_scenes == 300
     model = RAM.load(tmp_path / "run" / "model.zip", device="cpu")
     assert (model._episode_num, model._n_updates) == (4 * BATCH, 4)
     assert len(list((tmp_path / "run").glob("events.out.tfevents.*"))) == 1
+
+
+@pytest.mark.parametrize(
+    ("cores", "has_gpu", "asked", "team"),
+    [
+        (1, False, (None, None, "auto", 512), Team(1, 1, "auto")),
+        (2, False, (None, None, "auto", 512), Team(2, 1, "auto")),
+        (16, False, (None, None, "auto", 512), Team(4, 4, "auto")),
+        (16, False, (None, None, "auto", 6), Team(2, 8, "auto")),
+        (16, False, (None, 3, "cpu", 7), Team(1, 3, "cpu")),
+        (16, False, (3, None, "cpu", 6), Team(3, 5, "cpu")),
+        (16, True, (None, None, "auto", 512), Team(2, 8, "auto")),
+        (16, True, (None, None, "cuda:1", 512), Team(2, 8, "cuda:1")),
+        (16, True, (None, None, "auto", 7), Team(1, 16, "auto")),
+        (1, True, (None, None, "cuda", 512), Team(1, 1, "cuda")),
+        (16, True, (4, None, "cuda", 512), Team(4, 4, "cuda")),
+        (16, True, (None, None, "cpu", 512), Team(4, 4, "cpu")),
+    ],
+)
+def test_processes_as_the_cores_allow_and_two_to_a_gpu(
+    cores: int,
+    has_gpu: bool,
+    asked: tuple[int | None, int | None, str, int],
+    team: Team,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As many as divide the envs; the cores are shared out among them; what is asked for holds."""
+    monkeypatch.setattr("agents.team.count_cores", lambda: cores)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: has_gpu)
+    assert plan_team(*asked) == team
+
+
+def test_memory_is_counted_of_this_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Of its own processes the envs of all, of those of other machines none."""
+    checked: list[int] = []
+
+    def note(task: GlimpseTask, num_episodes: int) -> None:
+        checked.append(num_episodes)
+
+    monkeypatch.setattr(GlimpseTask, "check_memory", note)
+    monkeypatch.setattr("agents.ram_run.join_launched_team", lambda launch, device: None)
+    monkeypatch.setattr("agents.ram_run.all_same", lambda description: True)
+    options = small_options(tmp_path / "run", processes=4)
+    RAMRun(options)
+    assert BATCH in checked
+    checked.clear()
+    be_launched(monkeypatch, Launch(rank=3, size=4, local_rank=1, local_size=2))
+    RAMRun(options)
+    assert BATCH // 2 in checked and BATCH not in checked
+
+
+def test_torchrun_says_how_many_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Four on two machines: each of the two here has half of its cores, and a GPU of its own."""
+    be_launched(monkeypatch, Launch(rank=3, size=4, local_rank=1, local_size=2))
+    monkeypatch.setattr("agents.team.count_cores", lambda: 16)
+    assert plan_team(None, None, "cuda", 512) == Team(4, 8, "cuda:1")
+    assert plan_team(4, None, "cuda:0", 512) == Team(4, 8, "cuda:0")
+    assert plan_team(None, None, "cpu", 512) == Team(4, 8, "cpu")
+    assert rank() == 3
+    with pytest.raises(ValueError, match=r"`--processes` is for torchrun.*started 4, got 2"):
+        plan_team(2, None, "cpu", 512)
 
 
 @pytest.mark.parametrize(
@@ -133,7 +200,7 @@ def test_each_process_talks_from_a_gpu_of_its_own(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(
         torch.distributed, "init_process_group", lambda backend, timeout: calls.append(backend)
     )
-    join_launched_team(torch.device("cuda", 1))
+    join_launched_team(Launch(1, 2, 1, 2), torch.device("cuda", 1))
     assert calls == [torch.device("cuda", 1), "nccl"]
 
 
@@ -242,16 +309,6 @@ def test_torchrun_with_different_options_is_refused(tmp_path: Path) -> None:
 
 def test_uneven_shares_are_refused(tmp_path: Path) -> None:
     """Games that cannot be dealt out evenly are an error before anything is written."""
-    options = RAMRunOptions(
-        env_id="GlimpseMNIST-v0",
-        preset="default",
-        config=make_config(batch_size=BATCH),
-        folder=tmp_path / "run",
-        seed=0,
-        env_kwargs={"dataset": "digits"},
-        num_envs=BATCH,
-        processes=3,
-    )
     with pytest.raises(ValueError, match=r"`--num-envs` must be a multiple of `--processes`"):
-        RAMRun(options)
+        RAMRun(small_options(tmp_path / "run", processes=3))
     assert not (tmp_path / "run").exists()

@@ -18,12 +18,14 @@ import numpy as np
 import pytest
 import torch
 from helpers import times
+from small_ram import be_launched
 from stable_baselines3.common.callbacks import BaseCallback
 
 import train
 from agents import RAM, prepare, ram_run
 from agents import run as module
 from agents.config import make_config
+from agents.distributed import Launch
 from agents.errors import TeamError
 from agents.ram_run import RAMRun, describe_weights
 from agents.resume import CHECKPOINT, PREVIOUS
@@ -265,9 +267,7 @@ def test_torchrun_deals_out_gpus_anew(
     config |= {"device": "cuda", "processes": 2}
     (tmp_path / "config.json").write_text(json.dumps(config))
     monkeypatch.setattr(ram_run, "RAMRun", lambda options: options)
-    launched = {"TORCHELASTIC_RUN_ID": "1", "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2"}
-    for name, value in {**launched, "LOCAL_RANK": "1"}.items():
-        monkeypatch.setenv(name, value)
+    be_launched(monkeypatch, Launch(rank=1, size=2, local_rank=1, local_size=2))
     resumed: Any = prepare.prepare(make_parser().parse_args(["--resume", str(tmp_path)]))
     assert resumed.device == "cuda:1"
 

@@ -106,6 +106,8 @@ def refuse(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
         ([*QUICK, "--algo", "a2c"], ["['batch_size'] of a2c", "n_steps"]),
         ([*QUICK, "--algo", "ppo", "--settings", "colour=red"], ["['colour'] of ppo", "n_epochs"]),
         ([*QUICK, "--algo", "ppo", "--settings", "gamma=high"], ["`gamma` of ppo", "'high'"]),
+        ([*QUICK, "--algo", "ppo", "--settings", "n_epochs=1.5"], ["`n_epochs` of ppo", "int"]),
+        ([*QUICK, "--algo", "ppo", "--settings", "use_sde=1"], ["`use_sde` of ppo", "bool"]),
         (
             [*QUICK, "--algo", "ppo", "--settings", 'policy_kwargs={"activation_fn":"Sine"}'],
             ["`activation_fn`", "ReLU", "'Sine'"],

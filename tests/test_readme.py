@@ -58,16 +58,28 @@ PAPER = json.loads((ROOT / "results" / "paper.json").read_text())["rows"]
 @pytest.mark.parametrize("result", PAPER, ids=lambda row: row["name"])
 def test_rows_of_the_papers_table_are_those_of_the_results(result: dict[str, Any]) -> None:
     """A row that the README shows gives error, interval, episodes and minutes of paper.json."""
-    command = f"| `python -m agents.reproduce --rows {result['name']}` |"
+    error = f"**{result['error']:.2f} %** ({result['low']:.2f} to {result['high']:.2f})"
     for line in README.splitlines():
-        if line.startswith(command):
+        if line.startswith(f"| `{result['name']}` |") and "**" in line:
             cells = [cell.strip() for cell in line.strip("|").split("|")]
-            assert cells[1] == (
-                f"**{result['error']:.2f} %** ({result['low']:.2f} to {result['high']:.2f})"
-            )
-            assert cells[3] == f"{result['episodes']:,}"
-            assert cells[4] == f"{result['minutes']:.1f}"
+            assert [cells[2], *cells[5:]] == [
+                error,
+                f"{result['episodes']:,}",
+                f"{result['minutes']:.1f}",
+            ]
     assert not result["commit"].endswith("-dirty")
+
+
+def test_the_agents_are_those_of_the_results() -> None:
+    """Each agent's row gives its errors on both tasks as agents.json has them."""
+    results = json.loads((ROOT / "results" / "agents.json").read_text())["rows"]
+    agents = {row["agent"]: row["what"] for row in results}
+    assert len(agents) == 10
+    for agent, what in agents.items():
+        (line,) = (line for line in README.splitlines() if line.startswith(f"| {what} |"))
+        errors = {row["task"]: row["error"] for row in results if row["agent"] == agent}
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        assert cells[2:] == [f"{errors[task]:.2f} %" for task in ("centered", "cluttered")]
 
 
 @pytest.mark.parametrize("env_id", TASKS)

@@ -39,6 +39,14 @@ def main(arguments: list[str] | None = None) -> int:
         return run(options)
     except RunError as error:
         parser.exit(error.exit_code, f"{parser.prog}: error: {error}\n")
+    except (MemoryError, RuntimeError) as error:
+        if "allocate" not in str(error):  # all that the errors of numpy, PyTorch and CUDA share
+            raise
+        parser.exit(
+            WRONG_OPTION,
+            f"{parser.prog}: error: out of memory ({str(error).splitlines()[0]}): choose smaller "
+            "networks, a smaller `--batch-size` or fewer `--num-envs`.\n",
+        )
     except KeyboardInterrupt:
         parser.exit(STOPPED, f"{parser.prog}: interrupted.\n")
 

@@ -120,6 +120,14 @@ def refuse(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
         (["--settings", "core"], ["`--settings`", "KEY=VALUE", "'core'"]),
         (["--settings", "colour=red"], ["'colour'", "learning_rate"]),
         (["--settings", "core=crystal"], ["`core`", "'crystal'", "gru"]),
+        (
+            [*QUICK, "--settings", "hidden_size=100000000"],
+            ["out of memory", "smaller networks"],
+        ),
+        (
+            [*QUICK, "--algo", "sac", "--settings", "buffer_size=100000000000000"],
+            ["out of memory", "fewer `--num-envs`"],
+        ),
         (["--settings", "discount=often"], ["`discount`", "float", "'often'"]),
         ([*QUICK, "--settings", "batch_size=8"], ["`--batch-size`", "not both"]),
         ([*QUICK, "--env-kwargs", "autoreset_mode=Disabled"], ["autoreset_mode"]),

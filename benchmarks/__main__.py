@@ -131,10 +131,12 @@ def choose_rows(options: argparse.Namespace) -> list[list[str]]:
         names = check_names(options.rows)
     else:
         names = ["vector_env"] if options.against else all_rows(cores, options.quick)
-    for name in names:
-        needed = make_row(name).cores_of(options.cores or 1)
+    for row in map(make_row, names):
+        needed = row.cores_of(options.cores or 1)
         if needed > cores:
-            raise OptionError(f"`--rows {name}` needs {needed} cores, and there are {cores}.")
+            raise OptionError(f"`--rows {row.name}` needs {needed} cores, and there are {cores}.")
+        if row.needs_gpu and not has_gpu():
+            raise OptionError(f"`--rows {row.name}` needs a GPU that PyTorch can use, got none.")
     # The other env first: if there is something wrong with it, it shows before the rest is done.
     names = [*([options.against] if options.against else []), *names]
     groups: dict[str, list[str]] = {}
@@ -144,9 +146,17 @@ def choose_rows(options: argparse.Namespace) -> list[list[str]]:
 
 
 def all_rows(cores: int, quick: bool) -> list[str]:
-    """Return the names of all rows that so many cores suffice for; quick ones take seconds."""
+    """Return the names of all rows that the machine suffices for; quick ones take seconds."""
     rows = [row for row in ROWS.values() if row.is_short or not quick]
-    return [row.name for row in rows if row.cores_of(1) <= cores]
+    fitting = [row for row in rows if row.cores_of(1) <= cores]
+    return [row.name for row in fitting if not row.needs_gpu or has_gpu()]
+
+
+def has_gpu() -> bool:
+    """Return whether there is a GPU that PyTorch can use."""
+    from benchmarks.machine import find_gpu  # loads torch
+
+    return find_gpu() is not None
 
 
 def check_names(names: list[str], also_others: bool = False) -> list[str]:

@@ -7,6 +7,8 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from agents.provenance import describe_source
 from ram_env.datasets import load_dataset
 
@@ -16,6 +18,11 @@ def find_dataset() -> str:
     with warnings.catch_warnings():
         warnings.simplefilter("always")
         return load_dataset("auto", "train").name
+
+
+def find_gpu() -> str | None:
+    """Return the name of the GPU that rows of one would be measured on."""
+    return torch.cuda.get_device_name() if torch.cuda.is_available() else None
 
 
 def describe(dataset: str, out: Path) -> dict[str, Any]:
@@ -29,6 +36,7 @@ def describe(dataset: str, out: Path) -> dict[str, Any]:
         **describe_source(out),
         "system": platform.platform(),
         "cores": os.cpu_count(),
+        "gpu": find_gpu(),
         "dataset": dataset,
         "date": time.strftime("%Y-%m-%d"),
     }

@@ -72,7 +72,8 @@ class Report:
 def headline(machine: dict[str, Any]) -> str:
     """Return machine, commit and day in one line."""
     commit = machine["commit"] or "unknown"
-    return f"{machine['machine']}; commit {commit}; {machine['date']}"
+    gpu = f", {machine['gpu']}" if machine.get("gpu") else ""
+    return f"{machine['machine']}{gpu}; commit {commit}; {machine['date']}"
 
 
 def describe_report(machine: dict[str, Any], results: list[Result]) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 from benchmarks.timing import Settings, available_cores
 
 WHOLE_TRAINING = "whole training"  # all its rows are read from one
+WHOLE_TRAINING_ON_GPU = "whole training on a GPU"
 ALL = 0  # as many cores as there are
 
 
@@ -24,6 +25,7 @@ class Row:
         arguments: Of that function.
         cores: A number that cannot be chosen, or None: as `--cores` says.
         is_short: Whether it takes less than a whole training: `--quick` measures no others.
+        needs_gpu: Whether it is of a GPU.
         process: Rows with the same word share one process; None: a process of its own.
     """
 
@@ -34,6 +36,7 @@ class Row:
     arguments: dict[str, Any] = field(default_factory=dict)
     cores: int | None = None
     is_short: bool = True
+    needs_gpu: bool = False
     process: str | None = None
 
     def cores_of(self, chosen: int) -> int:
@@ -155,8 +158,32 @@ def _process_rows() -> Iterable[Row]:
     )
 
 
+def _gpu_rows() -> Iterable[Row]:
+    for name in ("train_paper_cluttered", "train_default_cluttered"):
+        meaning, arguments = TRAININGS[name]
+        yield Row(
+            f"{name}_gpu",
+            "images/s",
+            f"training, {meaning}, two processes that share a GPU",
+            "training_rows.training",
+            {**arguments, "precision": "auto", "processes": 2, "device": "cuda"},
+            cores=2,
+            needs_gpu=True,
+        )
+    whole: dict[str, Any] = {"cores": 2, "is_short": False, "needs_gpu": True}
+    whole["process"] = WHOLE_TRAINING_ON_GPU
+    meaning = "`train.py --env cluttered` with a GPU to 4.04 % validation error, the paper's best"
+    arguments = {"percent": 4.04, "device": "cuda"}
+    yield Row("seconds_to_4_gpu", "s", meaning, "time_to_error.seconds_to", arguments, **whole)
+    meaning = "test error that the training of `seconds_to_4_gpu` ends with"
+    arguments = {"device": "cuda"}
+    yield Row("final_error_gpu", "%", meaning, "time_to_error.final_error", arguments, **whole)
+
+
 ROWS: dict[str, Row] = {
-    row.name: row for part in (_env_rows, _training_rows, _process_rows) for row in part()
+    row.name: row
+    for part in (_env_rows, _training_rows, _process_rows, _gpu_rows)
+    for row in part()
 }
 
 

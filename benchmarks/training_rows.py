@@ -1,4 +1,4 @@
-"""Rows of the learner: images per second, and how much of the machine that is. On the CPU."""
+"""Rows of the learner: images per second, and how much of the machine that is."""
 
 import dataclasses
 from dataclasses import dataclass
@@ -28,6 +28,7 @@ class Plan:
     precision: str
     batch_size: int
     processes: int
+    device: str
     repeats: int
     seconds: float
 
@@ -42,7 +43,7 @@ class Plan:
         num_envs = self.batch_size // self.processes
         env = make_vec_env(self.env_id, num_envs, **self.env_kwargs)
         settings = {"batch_size": self.batch_size, "precision": self.precision}
-        return RAM("RAMPolicy", env, self.preset, seed=0, device="cpu", **settings)
+        return RAM("RAMPolicy", env, self.preset, seed=0, device=self.device, **settings)
 
 
 def training(
@@ -52,6 +53,7 @@ def training(
     precision: str,
     batch_size: int | None = None,
     processes: int = 1,
+    device: str = "cpu",
     **env_kwargs: Any,
 ) -> list[float]:
     """Measure the images that a training classifies and learns from per second.
@@ -63,6 +65,7 @@ def training(
         precision: `"auto"`, `"float32"` or `"bfloat16"`.
         batch_size: Episodes per gradient step; the preset's own if None.
         processes: Processes that share each batch, one thread each.
+        device: Where the networks are.
         **env_kwargs: Arguments of the env.
     """
     env_kwargs = {"dataset": settings.dataset, **env_kwargs}
@@ -70,7 +73,15 @@ def training(
     seconds = 2 * settings.seconds
     batch_size = batch_size or PRESETS[preset].batch_size
     plan = Plan(
-        env_id, env_kwargs, preset, precision, batch_size, processes, settings.repeats, seconds
+        env_id,
+        env_kwargs,
+        preset,
+        precision,
+        batch_size,
+        processes,
+        device,
+        settings.repeats,
+        seconds,
     )
     with local_team(processes, follow, plan):
         return speeds(plan)
@@ -124,7 +135,7 @@ def share_of_matrix_product(
     once = dataclasses.replace(settings, repeats=1)
     data = {"dataset": settings.dataset}
     batch_size = PRESETS[preset].batch_size
-    model = Plan(env_id, data, preset, precision, batch_size, 1, 1, 0.0).make_model()
+    model = Plan(env_id, data, preset, precision, batch_size, 1, "cpu", 1, 0.0).make_model()
     per_glimpse = training_multiply_adds(model.policy.networks)
     operations = 2 * TASKS[env_id]["num_glimpses"] * per_glimpse
     for _ in range(settings.repeats):

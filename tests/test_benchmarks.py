@@ -18,7 +18,7 @@ from PIL import Image
 from agents.config import make_config
 from agents.networks import RAMNetworks, forward_multiply_adds
 from benchmarks import __main__ as command
-from benchmarks import measuring, timing
+from benchmarks import machine, measuring, timing
 from benchmarks.convnet import ConvNet, crossing
 from benchmarks.curve import Curve, draw_curves
 from benchmarks.env_curves import costs
@@ -137,6 +137,24 @@ def test_rows_that_need_more_cores_are_refused_or_left_out(
     assert ["train_default_cluttered_2_cores"] not in groups
 
 
+def test_rows_of_a_gpu_are_refused_or_left_out_without_one(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """Named they are an error, else left out; the two that train to the end share one process."""
+    monkeypatch.setattr(timing, "CORES", [0, 1])
+    monkeypatch.setattr(machine, "find_gpu", lambda: None)
+    line = refuse(["--rows", "seconds_to_4_gpu"], capsys, tmp_path / "out")
+    assert "`--rows seconds_to_4_gpu` needs a GPU that PyTorch can use, got none." in line
+    options = command.make_parser().parse_args([])
+    assert not any("gpu" in name for names in command.choose_rows(options) for name in names)
+    monkeypatch.setattr(machine, "find_gpu", lambda: "a GPU")
+    assert command.choose_rows(options)[-3:] == [
+        ["train_paper_cluttered_gpu"],
+        ["train_default_cluttered_gpu"],
+        ["seconds_to_4_gpu", "final_error_gpu"],
+    ]
+
+
 def test_out_that_is_a_file_is_refused(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     """A report needs a folder."""
     (tmp_path / "out").write_text("")
@@ -231,11 +249,13 @@ def test_settings_reach_the_measuring_process(monkeypatch: pytest.MonkeyPatch) -
     assert command.make_settings(options) == settings
 
 
-def test_all_rows_are_measured_if_none_is_named() -> None:
+def test_all_rows_are_measured_if_none_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     """In one run; a quick one leaves out what trains to the end."""
+    monkeypatch.setattr(machine, "find_gpu", lambda: "a GPU")
     assert command.all_rows(2, quick=False) == list(ROWS)
     left_out = set(ROWS) - set(command.all_rows(2, quick=True))
-    assert left_out == {"seconds_to_12", "seconds_to_6", "final_error"}
+    on_cpu = {"seconds_to_12", "seconds_to_6", "final_error"}
+    assert left_out == on_cpu | {"seconds_to_4_gpu", "final_error_gpu"}
 
 
 def test_every_row_names_a_function_that_exists() -> None:

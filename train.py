@@ -40,11 +40,13 @@ def main(arguments: list[str] | None = None) -> int:
     except RunError as error:
         parser.exit(error.exit_code, f"{parser.prog}: error: {error}\n")
     except (MemoryError, RuntimeError) as error:
-        if "allocate" not in str(error):  # all that the errors of numpy, PyTorch and CUDA share
+        # Of PyTorch's errors on processors and GPUs, this word is all that they share.
+        if not isinstance(error, MemoryError) and "allocate" not in str(error):
             raise
+        reason = str(error).split("\n")[0] or "Python has none left"
         parser.exit(
             WRONG_OPTION,
-            f"{parser.prog}: error: out of memory ({str(error).splitlines()[0]}): choose smaller "
+            f"{parser.prog}: error: out of memory ({reason}): choose smaller "
             "networks, a smaller `--batch-size` or fewer `--num-envs`.\n",
         )
     except KeyboardInterrupt:

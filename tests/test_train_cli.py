@@ -154,6 +154,31 @@ def test_bad_option_ends_with_one_clear_line(
         assert part in line
 
 
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (MemoryError(), "out of memory (Python has none left): choose smaller networks"),
+        (RuntimeError("CUDA out of memory. Tried to allocate 2 GiB.\nMore"), "allocate 2 GiB.): "),
+    ],
+)
+def test_memory_that_ends_in_the_middle_is_told_in_one_line(
+    error: Exception,
+    line: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Whoever asked for it; any other error of PyTorch keeps its traceback."""
+
+    def fail(options: Any) -> int:
+        raise error
+
+    monkeypatch.setattr(train, "run", fail)
+    assert line in refuse([], capsys)
+    error = RuntimeError("shapes differ")
+    with pytest.raises(RuntimeError, match="shapes differ"):
+        train.main([])
+
+
 @pytest.mark.parametrize("existing", ["run/notes.txt", "run"], ids=["folder", "file"])
 def test_existing_run_dir_is_refused(existing: str, capsys: pytest.CaptureFixture[str]) -> None:
     """A folder that holds something, or a file of this name, is left as it is."""

@@ -7,7 +7,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from benchmarks.measuring import MeasurementError, measure_apart, measure_here
+from benchmarks.measuring import (
+    CURVES,
+    MeasurementError,
+    curves_apart,
+    measure_apart,
+    measure_here,
+)
 from benchmarks.rows import ROWS, make_row
 from benchmarks.timing import Settings, available_cores
 
@@ -22,7 +28,8 @@ def make_parser() -> argparse.ArgumentParser:
     """Declare the options."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks",
-        description="Measure the speed of everything; write benchmarks.json, .md and .png.",
+        description="Measure the speed of everything; write benchmarks.json, .md and .png, and, "
+        "where neither --rows nor --against chooses, how cost grows: curves.json and .png.",
     )
     add, defaults = parser.add_argument, Settings()
     names = "; ".join(ROWS)
@@ -110,6 +117,11 @@ def run(options: argparse.Namespace) -> int:
             if options.against in names and error.is_usage:
                 return 2
             failed += names
+    if not options.rows and not options.against:
+        try:
+            curves_apart(options.out, settings)
+        except MeasurementError:
+            failed.append(CURVES)
     print(f"Report: {options.out / 'benchmarks.md'}")
     if failed:
         print(f"Not measured, see above: {', '.join(failed)}", file=sys.stderr)

@@ -6,9 +6,12 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 from benchmarks.rows import make_row
 from benchmarks.timing import Result, Settings, pin, summarise
+
+CURVES = "curves"  # what stands for them where rows have names
 
 
 class MeasurementError(Exception):
@@ -55,3 +58,16 @@ def measure_apart(names: list[str], settings: Settings) -> Iterator[Result]:
             yield Result(**json.loads(line))
     if process.returncode:
         raise MeasurementError(names, process.returncode)
+
+
+def curves_apart(folder: Path, settings: Settings) -> None:
+    """Measure how cost grows in a new process, which writes curves.json and .png to a folder.
+
+    Raises:
+        MeasurementError: If the process fails.
+    """
+    command = [sys.executable, "-m", "benchmarks.curves", "--out", str(folder)]
+    command += ["--dataset", settings.dataset, *["--quick"][: settings.quick]]
+    code = subprocess.run(command, check=False).returncode
+    if code:
+        raise MeasurementError([CURVES], code)

@@ -18,7 +18,7 @@ from PIL import Image
 from agents.config import make_config
 from agents.networks import RAMNetworks, forward_multiply_adds
 from benchmarks import __main__ as command
-from benchmarks import machine, measuring, timing
+from benchmarks import curves, machine, measuring, timing
 from benchmarks.convnet import ConvNet, crossing
 from benchmarks.curve import Curve, draw_curves
 from benchmarks.env_curves import costs
@@ -84,7 +84,11 @@ def faked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[list[str], Settings]]:
         for name in names:
             yield summarise(name, [1.0, 2.0], make_row(name).unit, settings)
 
+    def curves_apart(folder: Path, settings: Settings) -> None:
+        asked.append(([measuring.CURVES], settings))
+
     monkeypatch.setattr(command, "measure_apart", measure_apart)
+    monkeypatch.setattr(command, "curves_apart", curves_apart)
     return asked
 
 
@@ -229,6 +233,56 @@ def test_against_alone_measures_vector_env_beside_it(
     assert [row["name"] for row in content["rows"]] == ["vector_env", "some:env"]
     assert content["machine"]["dataset"] == "digits"
     assert "some:env" in capsys.readouterr().out
+
+
+def test_one_run_measures_all_rows_and_the_curves(
+    faked: list[tuple[list[str], Settings]], tmp_path: Path
+) -> None:
+    """Without a choice of rows the curves come last, with the same images."""
+    assert command.main(["--quick", "--dataset", "digits", "--out", str(tmp_path)]) == 0
+    names = [name for names, _ in faked for name in names]
+    assert names == [*command.all_rows(available_cores(), quick=True), measuring.CURVES]
+    settings = faked[-1][1]
+    assert (settings.dataset, settings.quick) == ("digits", True)
+
+
+def test_failed_curves_are_named(
+    faked: list[tuple[list[str], Settings]],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The rows that were measured stay, and the exit code is 1."""
+
+    def curves_apart(folder: Path, settings: Settings) -> None:
+        raise measuring.MeasurementError([measuring.CURVES], 1)
+
+    monkeypatch.setattr(command, "curves_apart", curves_apart)
+    assert command.main(["--quick", "--dataset", "digits", "--out", str(tmp_path)]) == 1
+    assert "Not measured, see above: curves\n" in capsys.readouterr().err
+    assert (tmp_path / "benchmarks.json").exists() and len(faked) > 1
+
+
+def test_curves_are_measured_in_their_own_process(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Its command line is read back as it was meant, and a failure has a name."""
+    commands: list[list[str]] = []
+
+    def run(arguments: list[str], **_: Any) -> subprocess.CompletedProcess[str]:
+        commands.append(arguments)
+        return subprocess.CompletedProcess(arguments, returncode=len(commands) - 1)
+
+    monkeypatch.setattr(subprocess, "run", run)
+    measuring.curves_apart(tmp_path, Settings(dataset="mnist"))
+    with pytest.raises(measuring.MeasurementError, match=r"curves.*exit code 1"):
+        measuring.curves_apart(tmp_path, Settings(dataset="digits", quick=True))
+    assert [line[:3] for line in commands] == [[sys.executable, "-m", "benchmarks.curves"]] * 2
+    options = [curves.make_parser().parse_args(line[3:]) for line in commands]
+    assert [(found.out, found.dataset, found.quick) for found in options] == [
+        (tmp_path, "mnist", False),
+        (tmp_path, "digits", True),
+    ]
 
 
 def test_settings_reach_the_measuring_process(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -61,7 +61,7 @@ def hybrid_loss(rollout: Rollout, config: RAMConfig) -> Losses:
     rewards = (
         _log_likelihoods(rollout, config)
         if config.gaze_reward == "log_likelihood"
-        else (rollout.rewards)
+        else rollout.rewards
     )
     returns = discounted_returns(rewards, config.discount)[:-1]  # (T - 1, B)
     baselines, log_probs = rollout.baselines[:-1], rollout.log_probs[:-1]

@@ -1,6 +1,6 @@
 # make train    train an agent on cluttered MNIST; ARGS="--minutes 2" adds options of train.py
 # make test     run the tests; ARGS="-k retina" adds options of pytest
-# make test-oldest  run them with the oldest versions that setup.cfg allows, in .venv-oldest
+# make test-oldest  run them with the oldest versions that setup.cfg allows, but PyTorch's
 # make fuzz     try random input of every kind; FUZZ=100000 says how many examples of each
 # make soak     play ten million random steps under a referee; SOAK=... says how many
 # make faults  kill, fill, cut and starve it in every way, for about an hour; writes results/faults.md

@@ -154,8 +154,9 @@ def _positive(config: RAMConfig, name: str) -> None:
 PRESETS: dict[str, RAMConfig] = {
     # What trains fastest and best of what we tried.
     "default": RAMConfig(),
-    # Mnih et al. 2014, section 4: networks and loss as printed. Not printed, and chosen by us:
-    # optimiser, std, and the scale of a glimpse, which the first layer's weights could take over.
+    # Mnih et al. 2014, section 4: networks, reward and loss as printed. Ours: Adam and its batches
+    # instead of SGD with momentum on 20 at a time, and what is not printed, such as the std and the
+    # scale of a glimpse, which the first layer's weights could take over.
     "paper": RAMConfig(
         core="relu",
         glimpse_hidden_size=128,

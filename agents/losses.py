@@ -53,7 +53,7 @@ def discounted_returns(rewards: Tensor, discount: float) -> Tensor:
 
 
 def hybrid_loss(rollout: Rollout, config: RAMConfig) -> Losses:
-    """Compute the loss of a batch of episodes; means over episodes, sums over the decisions."""
+    """Compute the loss of a batch of episodes: means over episodes, sums over the locations."""
     if config.learn_class_from == "reward":
         classification_loss = _answer_loss(rollout, config.entropy_coef)
     else:

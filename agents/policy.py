@@ -115,7 +115,8 @@ class RAMPolicy(BasePolicy):
             observation: Of one env or of many.
             state: What the last call returned; None before the first.
             episode_start: Where an episode begins, bool (B,): the state is forgotten there.
-            deterministic: Look at the mean location instead of a sampled one.
+            deterministic: Look at the mean location instead of a sampled one, and where the class
+                is learned from reward answer the likeliest label instead of a drawn one.
 
         Returns:
             Actions, and the state: one float32 array (B, S).

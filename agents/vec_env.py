@@ -172,7 +172,8 @@ def make_vec_env(
         **env_kwargs: Arguments of the env.
 
     Raises:
-        ValueError: If an argument is out of its range.
+        TypeError: If an argument is unknown.
+        ValueError: If one is out of its range.
         gymnasium.error.Error: If the id is not registered.
     """
     env_kwargs["num_envs"], mode = num_envs, AutoresetMode.SAME_STEP

@@ -84,7 +84,7 @@ def describe_report(machine: dict[str, Any], results: list[Result]) -> str:
         "",
         f"Measured by `python -m benchmarks` on {headline(machine)}; {machine['system']}, Python "
         f"{machine['python']}, {versions}; images of {machine['dataset']}. The value is the median "
-        "of the repetitions, each in one process pinned to the cores named.",
+        "of the repetitions; each row has a process of its own, pinned to the cores named.",
         "",
         "| row | median | range | unit | cores | repetitions | what |",
         "|---|--:|--:|---|--:|--:|---|",

@@ -94,12 +94,12 @@ class GlimpseEnv(gym.Env[Observation, Any]):
     | `dataset` | `"auto"` | `"auto"`, `"mnist"`, `"digits"`, `"idx"` or the path of an `.npz` |
     | `data_dir` | `None` | the folder of the IDX files |
     | `split` | `"train"` | the images of `"train"`, `"validation"` or `"test"` |
-    | `canvas_size` | 28 | side of the canvas in pixels, or (height, width) |
+    | `canvas_size` | 28 | side of the canvas in pixels, or (height, width); no image is larger |
     | `num_distractors` | 0 | crops that clutter the canvas |
-    | `distractor_size` | 8 | side of a crop in pixels |
+    | `distractor_size` | 8 | side of a crop in pixels; at most the images' shorter side |
     | `distortion` | 0.0 | strength of random distortions of training images, up to 0.45 |
     | `patch_size` | 8 | g, side of each scale of a glimpse; at most the canvas's longer side |
-    | `num_scales` | 1 | K; the widest window must be under 4 times the canvas's longer side |
+    | `num_scales` | 1 | K, up to 13; the widest window is under 4 times the canvas's longer side |
     | `num_glimpses` | 7 | T |
     | `action_format` | `"box"` | see Action Space |
     | `location_grid` | 7 | G, for `"multidiscrete"` |

@@ -98,6 +98,7 @@ class GlimpseVectorEnv(VectorEnv[Observation, Any, np.ndarray]):
                 `scene_seed`, a whole number or one per sub-env, override parts of the scenes.
 
         Raises:
+            ResetNeeded: If a mask leaves out a sub-env that has not begun its first episode.
             ValueError: If an option is unknown or out of its range, or seeds are too few or many.
         """
         # The mask stays in `options`: wrappers around this env read it afterwards.

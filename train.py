@@ -15,7 +15,7 @@ import gymnasium as gym
 
 from agents.errors import DivergenceError, TeamError
 from agents.prepare import prepare
-from agents.train_arguments import make_parser
+from agents.train_arguments import make_parser, parse_options
 
 if TYPE_CHECKING:
     from agents.results import Evaluation
@@ -32,7 +32,7 @@ STOPPED = 130  # of a program that Ctrl-C ended
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; return the exit code."""
     parser = make_parser()
-    options = parser.parse_args(arguments)
+    options = parse_options(parser, arguments)
     warnings.formatwarning = lambda message, *_, **__: f"warning: {message}\n"
     threading.excepthook = report_thread
     try:
@@ -78,7 +78,7 @@ def run(options: argparse.Namespace) -> int:
         prepared = prepare(options)
     except TeamError as error:
         raise RunError(error, TEAM_LOST) from error
-    except (ValueError, FileExistsError, PermissionError, gym.error.Error) as error:
+    except (ValueError, OSError, gym.error.Error) as error:
         raise RunError(error, WRONG_OPTION) from error
     folder = prepared.options.folder
     if prepared.leads:
@@ -102,7 +102,9 @@ def train(prepared: "Run[Any]") -> "Evaluation | None":
     try:
         return prepared.train()
     except DivergenceError as error:
-        raise RunError(f"{error} The checkpoints in {folder} are of before.", DIVERGED) from error
+        saved = (folder / "checkpoint.zip").exists()
+        before = f"The checkpoint in {folder} is of before." if saved else "No checkpoint is left."
+        raise RunError(f"{error} {before}", DIVERGED) from error
     except TeamError as error:
         raise RunError(
             f"{error} What was whole in {folder} still is: go on with `--resume {folder}`.",

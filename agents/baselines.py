@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from tqdm import tqdm
 
-from agents.files import write_json
+from agents.files import CONFIG, EVALUATION, lock_folder, write_json
 from agents.networks import forward_multiply_adds
 from agents.provenance import describe_source
 from agents.results import Evaluation, make_evaluation
@@ -153,16 +153,24 @@ def run(name: str, env_id: str, dataset: str, episodes: int, seed: int, folder: 
         for split in ("train", "validation", "test")
     }
     folder.mkdir(parents=True)
+    with lock_folder(folder):
+        return _train_and_measure(name, env_id, tasks, episodes, seed, folder)
+
+
+def _train_and_measure(
+    name: str, env_id: str, tasks: dict[str, GlimpseTask], episodes: int, seed: int, folder: Path
+) -> Evaluation:
+    """Do what `run` promises, in a folder that is there; `tasks` has one for each split."""
     facts = {"env_id": env_id, "network": name, "episodes": episodes, "seed": seed}
     facts |= {"command": shlex.join(["python", "-m", "agents.baselines", *sys.argv[1:]])}
-    write_json(folder / "config.json", facts | describe_source())
+    write_json(folder / CONFIG, facts | describe_source())
     started = time.monotonic()
     network = train(tasks["train"], name, episodes, seed)
     seconds = time.monotonic() - started
     validation = evaluate(env_id, tasks["validation"], "validation", network)
     result = evaluate(env_id, tasks["test"], "test", network)
     write_json(
-        folder / "evaluation.json",
+        folder / EVALUATION,
         dataclasses.asdict(result)
         | {
             "validation_error": validation.error,

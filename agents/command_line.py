@@ -42,7 +42,7 @@ def import_env_module(module: str | None, option: str) -> None:
         return
     try:
         importlib.import_module(module)
-    except ImportError as error:
+    except (ImportError, TypeError) as error:  # TypeError: of a relative name
         raise ValueError(f"`{option}`: cannot import {module!r} ({error}).") from error
 
 
@@ -50,17 +50,32 @@ def parse_pairs(option: str, pairs: list[str]) -> dict[str, Any]:
     """Read the KEY=VALUE pairs of an option; a value is JSON where it can be, else a string.
 
     Raises:
-        ValueError: If a pair has no key or no equals sign.
+        ValueError: If a pair has no key or no equals sign, or two have the same key.
     """
-    arguments = {}
+    arguments: dict[str, Any] = {}
     for pair in pairs:
         key, equals, value = pair.partition("=")
         if not equals or not key.isidentifier():
             raise ValueError(f"`{option}` must be KEY=VALUE pairs, got {pair!r}.")
+        if key in arguments:
+            raise ValueError(f"`{option}` must name each key once, got {key!r} twice.")
         try:
             arguments[key] = json.loads(value)
         except json.JSONDecodeError:
             arguments[key] = value
+    return arguments
+
+
+def parse_env_kwargs(pairs: list[str]) -> dict[str, Any]:
+    """Read the KEY=VALUE pairs of `--env-kwargs`.
+
+    Raises:
+        ValueError: If they cannot be read, or one is not the user's to give.
+    """
+    arguments = parse_pairs("--env-kwargs", pairs)
+    for name in ("split", "num_envs", "autoreset_mode", "render_mode"):
+        if name in arguments:
+            raise ValueError(f"`--env-kwargs {name}=...` is for the program to set: leave it out.")
     return arguments
 
 
@@ -79,11 +94,11 @@ def seed(text: str) -> int:
 
 
 def positive_float(text: str) -> float:
-    """Read a positive number, as a type of argparse."""
+    """Read a positive number of at most a billion, as a type of argparse."""
     try:
         value = float(text)
     except ValueError:
         value = float("nan")
-    if not 0.0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f"must be a positive number, got {text!r}")
+    if not 0.0 < value <= 1e9:
+        raise argparse.ArgumentTypeError(f"must be a positive number, at most 1e9, got {text!r}")
     return value

@@ -87,14 +87,14 @@ class AgentTable(Table):
 
     NAME = "agents"
     VERSION = 1
-    KEYS = ("name", "task", "agent", "what", "algo", "reads_labels", "seed", "error", "low", "high")
+    OF_ROW = ("task", "agent", "what", "algo", "reads_labels", "seed")
 
     def entry(
         self, row: AgentRow, config: dict[str, Any], result: dict[str, Any]
     ) -> dict[str, Any]:
         """Return what agents.json alone holds of a row."""
         glimpses = len(result["error_per_glimpse"])
-        return {key: getattr(row, key) for key in self.KEYS[1:7]} | {
+        return {key: getattr(row, key) for key in self.OF_ROW} | {
             "memory": config["memory"],
             "env_steps": result["episodes"] * glimpses,
             "seconds": result["training_seconds"],
@@ -168,7 +168,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command line; return the exit code."""
     description = f"Train the agents that are not in the results yet, {MINUTES} minutes each."
     parser = make_parser("agents.compare", description, ROWS, Path("runs/agents"))
-    return fill(AgentTable, ROWS, parser, arguments)
+    return fill(AgentTable, ROWS, parser, parser.parse_args(arguments))
 
 
 if __name__ == "__main__":

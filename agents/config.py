@@ -5,6 +5,9 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
+MAX_UNITS = 2**31  # of a layer, and
+MAX_BATCH = 2**24  # episodes: far more than any machine trains
+
 
 def _setting(default: Any, text: str) -> Any:
     """Declare a field with its help text."""
@@ -82,8 +85,11 @@ class RAMConfig:
         _one_of(self, "precision", "auto", "float32", "bfloat16")
         for name in ("hidden_size", "glimpse_hidden_size", "location_hidden_size", "feature_size"):
             _at_least(self, name, 1)
+            _at_most(self, name, MAX_UNITS)
         _at_least(self, "batch_size", 1)
+        _at_most(self, "batch_size", MAX_BATCH)
         _at_least(self, "gaze_hidden_size", 0)
+        _at_most(self, "gaze_hidden_size", MAX_UNITS)
         for name in ("policy_coef", "entropy_coef", "baseline_coef", "warmup_fraction", "discount"):
             _at_least(self, name, 0.0)
         _at_most(self, "discount", 1.0)

@@ -16,7 +16,8 @@ import gymnasium as gym
 from gymnasium import spaces
 
 from agents.algorithms import MEMORIES
-from agents.command_line import parse_pairs, resolve_env
+from agents.command_line import parse_env_kwargs, resolve_env
+from agents.errors import DivergenceError
 from agents.frozen_scenes import FrozenScenes, Predictor
 from agents.pretrained_models import pretrained_rows
 from agents.results import Evaluation
@@ -94,7 +95,7 @@ def make_policy(
         raise ValueError(f"`--policy` must be MODULE:FACTORY, got {name!r}.")
     try:
         make = getattr(importlib.import_module(module), factory)
-    except (ImportError, AttributeError) as error:
+    except (ImportError, AttributeError, TypeError) as error:  # TypeError: of a relative name
         raise ValueError(f"`--policy {name}` cannot be imported ({error}).") from error
     if not callable(make):
         raise ValueError(
@@ -126,7 +127,13 @@ def make_parser() -> argparse.ArgumentParser:
     what.add_argument("--pretrained", metavar="TASK", help="model that comes with the package")
     what.add_argument("--policy", metavar="MODULE:FACTORY", help="a policy of your own")
     add("--env", metavar="ID", help="task for `--policy` (default: cluttered)")
-    add("--env-kwargs", nargs="+", metavar="KEY=VALUE", help="arguments of it (default: none)")
+    add(
+        "--env-kwargs",
+        nargs="+",
+        action="extend",
+        metavar="KEY=VALUE",
+        help="arguments of it (default: none)",
+    )
     add("--memory", choices=MEMORIES, help="of what was seen, for `--policy` (default: none)")
     add("--split", choices=["validation", "test"], default="test", help="(default: test)")
     add("--json", action="store_true", help="print JSON instead of a line")
@@ -139,7 +146,7 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     try:
         evaluation = evaluate(options)
-    except (ValueError, gym.error.Error) as error:
+    except (ValueError, DivergenceError, gym.error.Error) as error:
         parser.error(str(error))
     if options.json:
         print(json.dumps(dataclasses.asdict(evaluation), indent=2))
@@ -168,7 +175,7 @@ def evaluate(options: argparse.Namespace) -> Evaluation:
     if options.pretrained:
         return evaluate_pretrained(options.pretrained, options.split)
     env_id, _ = resolve_env(options.env or "cluttered")
-    env_kwargs = parse_pairs("--env-kwargs", options.env_kwargs or [])
+    env_kwargs = parse_env_kwargs(options.env_kwargs or [])
     memory = options.memory or "none"
     return evaluate_policy(options.policy, env_id, env_kwargs, options.split, memory=memory)
 

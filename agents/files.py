@@ -3,11 +3,13 @@
 import json
 import os
 import pathlib
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import IO, Any
 
 Path = str | os.PathLike[str]
+CONFIG, EVALUATION = "config.json", "evaluation.json"  # the first and the last file of a run
 
 
 def write_atomically(path: Path, write: Callable[[IO[bytes]], object]) -> None:
@@ -40,11 +42,35 @@ def sync_folder(folder: pathlib.Path) -> None:
             os.close(descriptor)
 
 
+def make_folder(folder: pathlib.Path, option: str) -> None:
+    """Make a folder unless it is there, and try whether it can be written to.
+
+    Args:
+        folder: The folder.
+        option: That names it, for the error.
+
+    Raises:
+        ValueError: If it cannot be made or written to.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise ValueError(
+            f"`{option}` must be a folder that you may write to, got {folder} ({error})."
+        ) from error
+
+
 @contextmanager
-def lock_folder(folder: pathlib.Path) -> Iterator[None]:
+def lock_folder(folder: pathlib.Path, option: str = "--run-dir") -> Iterator[None]:
     """Keep other processes that ask for the same out of a folder, where the system can.
 
     The system gives it back even if the process is killed; nothing is left behind.
+
+    Args:
+        folder: The folder.
+        option: That names it, for the error.
 
     Raises:
         FileExistsError: If another process holds it.
@@ -61,7 +87,7 @@ def lock_folder(folder: pathlib.Path) -> Iterator[None]:
         except BlockingIOError as error:
             raise FileExistsError(
                 f"another process is writing to {folder}: wait for it, or choose another "
-                "`--run-dir`."
+                f"`{option}`."
             ) from error
         yield
     finally:
@@ -79,7 +105,33 @@ def remove_leftovers(folder: pathlib.Path) -> None:
         path.unlink(missing_ok=True)
 
 
+def read_json(path: pathlib.Path) -> dict[str, Any]:
+    """Read a file of JSON that holds a dict.
+
+    Raises:
+        FileNotFoundError: If there is none.
+        ValueError: If it is damaged; the message names it.
+    """
+    try:
+        content = json.loads(path.read_text())
+    except ValueError as error:  # of text or of JSON
+        raise ValueError(f"`{path}` is damaged ({error}).") from error
+    if not isinstance(content, dict):
+        raise ValueError(f"`{path}` is damaged: it must hold a dict, got {content!r}.")
+    return content
+
+
 def write_json(path: Path, content: Any) -> None:
     """Write what JSON can hold, readably and atomically."""
     text = json.dumps(content, indent=2) + "\n"
     write_atomically(path, lambda file: file.write(text.encode()))
+
+
+def is_finished(folder: pathlib.Path) -> bool:
+    """Return whether a folder holds a run that has spent its whole budget.
+
+    Raises:
+        ValueError: If what it says of that is damaged.
+    """
+    path = folder / EVALUATION
+    return path.exists() and not read_json(path).get("stopped_early", False)

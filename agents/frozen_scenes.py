@@ -3,17 +3,15 @@
 from collections.abc import Iterator
 from typing import Any, NamedTuple, Protocol
 
-import gymnasium as gym
 import numpy as np
 from gymnasium import spaces
-from gymnasium.vector import VectorEnv, VectorObservationWrapper
+from gymnasium.vector import VectorObservationWrapper
 
 from agents.pictures import EpisodeRecord
 from agents.results import Evaluation, make_evaluation
-from agents.vec_env import add_memory
+from agents.vec_env import add_memory, make_games, task_of
 from ram_env.actions import ActionFormat
 from ram_env.scenes import frozen_scenes
-from ram_env.task import GlimpseTask
 
 MAX_ENVS = 500  # episodes played at once: few enough for the caches, many enough for the matrices
 MAX_BYTES = 2**28  # that they take, of large canvases
@@ -64,7 +62,8 @@ class FrozenScenes:
         memory: Of what was seen, as the model needs it: see `agents.make_vec_env`.
 
     Raises:
-        ValueError: If there are fewer scenes, or the split has no frozen ones.
+        ValueError: If there are fewer scenes, the split has no frozen ones, or it is no glimpse env
+            or does not take the arguments.
     """
 
     def __init__(
@@ -80,7 +79,7 @@ class FrozenScenes:
         kwargs = self.env_kwargs | {"split": split}
         if kwargs.get("action_format") == ActionFormat.DICT:
             kwargs["action_format"] = ActionFormat.BOX  # as agents/vec_env.py shows it to a model
-        probe = self._task(gym.make_vec(env_id, num_envs=1, **kwargs))
+        probe = task_of(make_games(env_id, num_envs=1, **kwargs), env_id)
         available = len(probe.dataset.labels)
         self.num_scenes = available if num_scenes is None else num_scenes
         if not 1 <= self.num_scenes <= available:
@@ -89,21 +88,15 @@ class FrozenScenes:
             )
         fitting = max(1, MAX_BYTES // probe.bytes_per_episode)
         num_envs = min(self.num_scenes, MAX_ENVS, fitting)
-        bare = gym.make_vec(env_id, num_envs=num_envs, autoreset_mode="Disabled", **kwargs)
+        bare = make_games(env_id, num_envs=num_envs, autoreset_mode="Disabled", **kwargs)
         self._bare = LastObservation(bare)
         self._env = add_memory(self._bare, memory)
-        self.task = self._task(self._env)
+        self.task = task_of(self._env, env_id)
 
     @property
     def single_spaces(self) -> tuple[spaces.Space[Any], spaces.Space[Any]]:
         """What a model observes, and how it acts, in one of the games."""
         return self._env.single_observation_space, self._env.single_action_space
-
-    @staticmethod
-    def _task(env: VectorEnv[Any, Any, Any]) -> GlimpseTask:
-        task = env.unwrapped.task  # type: ignore[attr-defined]
-        assert isinstance(task, GlimpseTask)
-        return task
 
     def evaluate(self, model: Predictor) -> Evaluation:
         """Let a model play every scene once, deterministically, and count its errors."""

@@ -18,13 +18,13 @@ class PaperTable(Table):
 
     NAME = "paper"
     VERSION = 1
-    KEYS = ("name", "task", "preset", "gaze", "num_glimpses", "seed", "error", "low", "high")
+    OF_ROW = ("task", "preset", "gaze", "num_glimpses", "seed")
 
     def entry(
         self, row: PaperRow, config: dict[str, Any], result: dict[str, Any]
     ) -> dict[str, Any]:
         """Return what paper.json alone holds of a row."""
-        return {key: getattr(row, key) for key in self.KEYS[1:6]} | {
+        return {key: getattr(row, key) for key in self.OF_ROW} | {
             "settings": list(row.settings),
             "paper": row.paper,
             "multiply_adds": result["multiply_adds"],

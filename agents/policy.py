@@ -10,6 +10,7 @@ from stable_baselines3.common.type_aliases import Schedule
 from torch import Tensor
 
 from agents.config import RAMConfig
+from agents.errors import DivergenceError
 from agents.networks import RAMNetworks, Thought
 from agents.spaces import glimpse_shape_of, num_classes_of
 
@@ -120,6 +121,9 @@ class RAMPolicy(BasePolicy):
 
         Returns:
             Actions, and the state: one float32 array (B, S).
+
+        Raises:
+            DivergenceError: If an action is not finite.
         """
         was_training = self.training
         self.set_training_mode(False)
@@ -133,6 +137,11 @@ class RAMPolicy(BasePolicy):
             thought = self(tensors, memory)
             actions = self._act(thought, deterministic)
         self.set_training_mode(was_training)
+        if not np.isfinite(actions).all():
+            raise DivergenceError(
+                "the model has diverged: an action is not finite. Train it with a lower "
+                "`learning_rate` or `policy_coef`."
+            )
         return (actions if is_batch else actions[0]), (thought.state.cpu().numpy(),)
 
     def _memory(

@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING, Any
 from agents.algorithms import check_memory, choose_algorithm
 from agents.command_line import resolve_env
 from agents.config import make_config
-from agents.train_arguments import collect_env_kwargs, collect_settings, make_parser
+from agents.train_arguments import collect_env_kwargs, collect_settings
 
 if TYPE_CHECKING:
     from agents.run import Run
 
 
 def prepare(options: argparse.Namespace) -> "Run[Any]":
-    """Check the options and make everything that they ask for; nothing is written.
+    """Check the options, of `parse_options`, and make all that they ask for; nothing is written.
 
     Raises:
-        ValueError, FileExistsError, PermissionError, gymnasium.error.Error: If one is impossible.
+        ValueError, OSError, gymnasium.error.Error: If one is impossible.
     """
     if options.resume is not None:
         return prepare_to_resume(options)
@@ -106,8 +106,8 @@ def prepare_to_resume(options: argparse.Namespace) -> "Run[Any]":
     Raises:
         ValueError: If there is no such run, or an option was given that it decides.
     """
-    for name, value in vars(make_parser().parse_args([])).items():
-        if name not in ("resume", "device") and getattr(options, name) != value:
+    for name in options.given:
+        if name not in ("resume", "device"):
             option = "--" + name.replace("_", "-")
             raise ValueError(
                 f"`--resume` takes all options but `--device` from the run in {options.resume}, "

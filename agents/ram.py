@@ -155,7 +155,7 @@ class RAM(SafeFiles):
         self,
         total_timesteps: int,
         callback: MaybeCallback = None,
-        log_interval: int = 10,
+        log_interval: int | None = 10,
         tb_log_name: str = "RAM",
         reset_num_timesteps: bool = True,
         progress_bar: bool = False,
@@ -167,7 +167,7 @@ class RAM(SafeFiles):
             callback: As for every Stable-Baselines3 algorithm; `on_step` comes after each glimpse
                 of all envs, `on_rollout_end` before each gradient step. If one says stop, the batch
                 is played to its end and learned from, then training ends.
-            log_interval: Gradient steps between two rows of the log.
+            log_interval: Gradient steps between two rows of the log; None: there are none.
             tb_log_name: Name of the run in TensorBoard.
             reset_num_timesteps: Start counting, and the schedules, anew.
             progress_bar: Show one.
@@ -188,7 +188,8 @@ class RAM(SafeFiles):
         try:
             while self.num_timesteps < total_timesteps and not self._stopping:
                 losses = self._update(callback)
-                if self._n_updates % log_interval == 0 or self.num_timesteps >= total_timesteps:
+                ends = self.num_timesteps >= total_timesteps
+                if log_interval is not None and (ends or self._n_updates % log_interval == 0):
                     self._log(losses)
         except BaseException:
             self._last_obs = None  # maybe within an episode: begin a new one next time

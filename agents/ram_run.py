@@ -14,7 +14,7 @@ from agents import run
 from agents.callbacks import Checkpoint, Validation
 from agents.distributed import all_same, launched, rank, world_size
 from agents.errors import TeamError
-from agents.files import write_json
+from agents.files import CONFIG, write_json
 from agents.networks import forward_multiply_adds
 from agents.progress import ProgressCSV
 from agents.provenance import describe_source
@@ -22,7 +22,7 @@ from agents.ram import RAM
 from agents.results import Evaluation
 from agents.resume import load_checkpoint, save_checkpoint
 from agents.run import Run
-from agents.run_options import CONFIG, RAMRunOptions, check_folder, check_shares
+from agents.run_options import RAMRunOptions, check_folder, check_shares
 from agents.team import join_launched_team, leave_signals_to_leader, leave_team, local_team
 
 

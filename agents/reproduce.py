@@ -19,7 +19,16 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command line; return the exit code."""
     description = "Train the rows of the paper's table that are not in the results yet."
     parser = make_parser("agents.reproduce", description, ROWS, Path("runs/paper"))
-    return fill(PaperTable, ROWS, parser, arguments, ship)
+    parser.add_argument(
+        "--ship",
+        action="store_true",
+        help="let the model of a whole task replace the one in agents/pretrained/ if its "
+        "validation error is lower",
+    )
+    options = parser.parse_args(arguments)
+    if options.ship:
+        return fill(PaperTable, ROWS, parser, options, ship)
+    return fill(PaperTable, ROWS, parser, options)
 
 
 def ship(row: PaperRow, entry: dict[str, Any], run: Path) -> None:

@@ -16,14 +16,14 @@ from stable_baselines3.common.logger import Logger, TensorBoardOutputFormat
 from agents.algorithms import ALGORITHMS
 from agents.callbacks import GracefulStop, ProgressBar, SpeedMeter, Validation
 from agents.distributed import agree, launched
-from agents.files import lock_folder, remove_leftovers, write_json
+from agents.files import CONFIG, EVALUATION, lock_folder, remove_leftovers, write_json
 from agents.frozen_scenes import FrozenScenes
 from agents.pictures import save_gaze_animation, save_gaze_grid
 from agents.progress import COLUMNS, ProgressCSV, seconds_trained
 from agents.provenance import describe_source
 from agents.results import Evaluation, describe_dataset
-from agents.run_options import CONFIG, RunOptions, check_device
-from agents.vec_env import GymnasiumVecEnv, make_vec_env
+from agents.run_options import RunOptions, check_device
+from agents.vec_env import GymnasiumVecEnv, make_vec_env, task_of
 from ram_env.task import GlimpseTask
 
 CHECKPOINT_SECONDS = 60.0  # between two checkpoints
@@ -121,18 +121,8 @@ class Run(ABC, Generic[Options]):
     def _make_env(self, options: Options) -> tuple[GymnasiumVecEnv, GlimpseTask]:
         """Return the envs to learn from, and the task that they play."""
         num_envs = self._num_own_envs(options)
-        try:
-            env = make_vec_env(
-                options.env_id, num_envs, memory=options.memory, **options.env_kwargs
-            )
-        except TypeError as error:
-            raise ValueError(
-                f"`--env {options.env_id}` does not take these arguments: {error}"
-            ) from error
-        task = getattr(env.env.unwrapped, "task", None)
-        if not isinstance(task, GlimpseTask):
-            raise ValueError(f"`--env {options.env_id}` must be a glimpse env, of ram_env's kind.")
-        return env, task
+        env = make_vec_env(options.env_id, num_envs, memory=options.memory, **options.env_kwargs)
+        return env, task_of(env.env, options.env_id)
 
     def _frozen_scenes(self, split: str) -> FrozenScenes:
         options = self.options
@@ -241,7 +231,7 @@ class Run(ABC, Generic[Options]):
             **self._describe_size(),
             "protocol": "one deterministic pass, last weights, frozen scenes",
         }
-        write_json(self.options.folder / "evaluation.json", content)
+        write_json(self.options.folder / EVALUATION, content)
 
     def _draw(self, result: Evaluation) -> None:
         """Draw the pictures of the run."""

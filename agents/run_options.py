@@ -9,11 +9,11 @@ from typing import Any
 import torch
 
 from agents.command_line import import_env_module
-from agents.config import RAMConfig, replace_settings
-from agents.files import leftovers
+from agents.config import RAMConfig, check_type, replace_settings
+from agents.files import CONFIG, is_finished, leftovers
 from ram_env import SHORT_NAMES
 
-CONFIG = "config.json"
+COUNTS = {"seed": 0, "episodes": 1, "num_envs": 1, "processes": 1, "threads": 1}  # at least
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,12 +77,17 @@ def options_of_run(folder: Path) -> RAMRunOptions:
         settings = replace_settings(RAMConfig(), config["config"])
         kept = ("env_id", "preset", "seed", "env_kwargs", "episodes", "num_envs", "device")
         arguments = {name: config[name] for name in (*kept, "processes", "threads")}
+        for name, lowest in COUNTS.items():
+            check_type(f"`{name}`", arguments[name], int)
+            if arguments[name] < lowest:
+                raise ValueError(f"`{name}` must be at least {lowest}, got {arguments[name]}")
+        for name in ("env_id", "preset", "device"):
+            check_type(f"`{name}`", arguments[name], str)
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(
             f"`{folder / CONFIG}` is damaged ({error!r}): the run cannot go on."
         ) from error
-    result = folder / "evaluation.json"
-    if result.exists() and not json.loads(result.read_text()).get("stopped_early", False):
+    if is_finished(folder):
         raise ValueError(
             f"`--resume` must be the folder of a run that ended early: {folder} is finished, its "
             "whole budget is spent."

@@ -6,9 +6,10 @@ how they are shown.
 
 import argparse
 import difflib
-import json
 import os
+import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -19,7 +20,16 @@ from typing import Any, Protocol
 
 from matplotlib.figure import Figure
 
-from agents.files import write_atomically, write_json
+from agents.files import (
+    CONFIG,
+    EVALUATION,
+    is_finished,
+    lock_folder,
+    make_folder,
+    read_json,
+    write_atomically,
+    write_json,
+)
 
 ROOT = Path(__file__).parent.parent
 
@@ -59,7 +69,6 @@ class Table(ABC):
 
     NAME: str
     VERSION: int
-    KEYS: tuple[str, ...]  # that every row has
 
     def __init__(self, folder: Path, order: list[str]) -> None:
         """Go on with the table that is there."""
@@ -69,19 +78,25 @@ class Table(ABC):
         if not self.path.exists():
             return
         try:
-            content = json.loads(self.path.read_text())
-            version, rows = content["version"], content["rows"]
+            content = read_json(self.path)
+            version, rows = content["version"], [dict(row) for row in content["rows"]]
             self.rows = {row["name"]: row for row in rows}
-            complete = all(key in row for row in rows for key in self.KEYS)
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise TableError(
                 f"`{self.path}` is damaged ({error!r}): mend it or move it away."
             ) from error
-        if version != self.VERSION or not complete:
+        if version != self.VERSION:
             raise TableError(
-                f"`{self.path}` must be of version {self.VERSION} with {', '.join(self.KEYS)} in "
-                f"each row, got version {version}: move it away."
+                f"`{self.path}` must be of version {self.VERSION}, got {version!r}: move it away."
             )
+        for row in rows:
+            try:
+                self.describe([row])  # asks for all that a row must have
+            except (KeyError, TypeError, ValueError) as error:
+                raise TableError(
+                    f"`{self.path}` is damaged, in row {row['name']!r} ({error!r}): mend it or "
+                    "move it away."
+                ) from error
 
     @abstractmethod
     def entry(self, row: Any, config: dict[str, Any], result: dict[str, Any]) -> dict[str, Any]:
@@ -103,8 +118,7 @@ class Table(ABC):
 
     def entry_of(self, row: Row, run: Path) -> dict[str, Any]:
         """Return what the table shall hold of the finished run of a row."""
-        config = json.loads((run / "config.json").read_text())
-        result = json.loads((run / "evaluation.json").read_text())
+        config, result = read_json(run / CONFIG), read_json(run / EVALUATION)
         entry = {"name": row.name, **self.entry(row, config, result)}
         kept = ("error", "low", "high", "num_scenes", "num_errors", "error_per_glimpse")
         entry |= {key: result[key] for key in (*kept, "validation_error", "episodes")}
@@ -127,12 +141,9 @@ class Table(ABC):
 
     def _write(self) -> None:
         rows = sorted(self.rows.values(), key=lambda row: self._order.get(row["name"], 10**6))
-        folder = self.path.parent
-        os.makedirs(folder, exist_ok=True)
+        folder, text, figure = self.path.parent, self.describe(rows).encode(), self.draw(rows)
         write_json(self.path, {"version": self.VERSION, "rows": rows})
-        text = self.describe(rows).encode()
         write_atomically(folder / f"{self.NAME}.md", lambda file: file.write(text))
-        figure = self.draw(rows)
         write_atomically(
             folder / f"{self.NAME}.png", lambda file: figure.savefig(file, format="png", dpi=120)
         )
@@ -171,7 +182,8 @@ def make_parser(
     """
     parser = argparse.ArgumentParser(prog=f"python -m {program}", description=description)
     add = parser.add_argument
-    add("--rows", nargs="+", metavar="NAME", help=f"(default: all) of {', '.join(rows)}")
+    names = ", ".join(rows)
+    add("--rows", nargs="+", action="extend", metavar="NAME", help=f"(default: all) of {names}")
     add("--out", type=Path, default=Path("results"), metavar="DIR", help="(default: results)")
     add("--runs", type=Path, default=runs, metavar="DIR", help=f"(default: {runs})")
     return parser
@@ -181,7 +193,7 @@ def fill(
     make_table: Callable[[Path, list[str]], Table],
     rows: Mapping[str, Row],
     parser: argparse.ArgumentParser,
-    arguments: list[str] | None,
+    options: argparse.Namespace,
     finished: Callable[[Any, dict[str, Any], Path], None] = lambda row, entry, run: None,
 ) -> int:
     """Train the rows that a command line asks for and the table lacks; return the exit code.
@@ -190,20 +202,32 @@ def fill(
         make_table: Goes on with the table in a folder, rows in the order given.
         rows: All rows by name.
         parser: Of `make_parser`.
-        arguments: Of the command line; None: of this process.
+        options: What it has read.
         finished: Called with each new row, what the table holds of it, and its run folder.
     """
-    options = parser.parse_args(arguments)
     try:
         chosen = choose_rows(options.rows or list(rows), rows)
-        table = make_table(options.out, list(rows))
-    except (TableError, ValueError) as error:
+        make_folder(options.out, "--out")
+        # Held to the end: two programs would each write the rows that they know of.
+        with lock_folder(options.out, "--out"):
+            table = make_table(options.out, list(rows))
+            return _fill(table, chosen, options.runs, finished)
+    except (TableError, ValueError, FileExistsError) as error:
         parser.error(str(error))
+
+
+def _fill(
+    table: Table,
+    chosen: list[Row],
+    runs: Path,
+    finished: Callable[[Any, dict[str, Any], Path], None],
+) -> int:
+    """Train the rows that a table lacks; see `fill`."""
     for row in chosen:
         if row.name in table.rows:
             print(f"{row.name}: is in {table.path} already", flush=True)
             continue
-        folder = options.runs / row.name
+        folder = runs / row.name
         code = train(row, folder)
         if code:
             print(f"{row.name}: the training ended with exit code {code}.", file=sys.stderr)
@@ -230,33 +254,64 @@ def choose_rows(names: list[str], rows: Mapping[str, Row]) -> list[Row]:
 
 
 def train(row: Row, folder: Path) -> int:
-    """Train a row unless its folder holds the finished run; return the exit code."""
-    if is_finished(folder):
-        return 0
+    """Train a row unless its folder holds the finished run; return the exit code.
+
+    Raises:
+        TableError: If the folder holds the run of another command.
+        FileExistsError: If a program that was left behind still writes to it.
+    """
     folder_option = Path(os.path.relpath(folder, ROOT))  # for the command that the run notes down
     arguments = row.command(folder_option)
-    if (folder / "config.json").exists():  # it was interrupted
-        if row.resumes:
+    if (folder / CONFIG).exists():
+        check_command(folder, arguments)
+        if is_finished(folder):
+            return 0
+        if row.resumes:  # it was interrupted
             arguments = ["train.py", "--resume", str(folder_option)]
         else:
-            shutil.rmtree(folder)  # it is short, and begins anew
+            with lock_folder(folder, "--runs"):
+                shutil.rmtree(folder)  # it is short, and begins anew
     return run_program(arguments)
 
 
+def check_command(folder: Path, arguments: list[str]) -> None:
+    """Refuse a run that was begun by another command: it would stand in the table as this row.
+
+    Args:
+        folder: Of the run.
+        arguments: Of Python, that train the row.
+
+    Raises:
+        TableError: If it was.
+    """
+    begun = str(read_json(folder / CONFIG).get("command"))
+    command = shlex.join(["python", *arguments])
+    if _without_folder(begun) != _without_folder(command):
+        raise TableError(
+            f"{folder} must hold the run of `{command}`, got that of `{begun}`: move it away or "
+            "choose other `--runs`."
+        )
+
+
+def _without_folder(command: str) -> list[str]:
+    """Return the words of a command that trains, but for the folder that it trains into."""
+    words = shlex.split(command)
+    place = words.index("--run-dir") if "--run-dir" in words else len(words)
+    return words[:place] + words[place + 2 :]
+
+
 def run_program(arguments: list[str]) -> int:
-    """Run Python with these arguments to its end, also after Ctrl-C; return the exit code."""
+    """Run Python with these arguments to its end; return the exit code.
+
+    A signal to stop reaches the program too, which saves what it has and ends: Ctrl-C by itself.
+    """
     with subprocess.Popen([sys.executable, *arguments], cwd=ROOT) as process:
-        while True:
-            try:
-                return process.wait()
-            except KeyboardInterrupt:
-                pass  # it reaches the program too, which saves what it has and ends
-
-
-def is_finished(folder: Path) -> bool:
-    """Return whether a folder holds a run that has spent its whole budget."""
-    try:
-        result = json.loads((folder / "evaluation.json").read_text())
-    except FileNotFoundError:
-        return False
-    return not result.get("stopped_early", False)
+        before = signal.signal(signal.SIGTERM, lambda number, _: process.send_signal(number))
+        try:
+            while True:
+                try:
+                    return process.wait()
+                except KeyboardInterrupt:
+                    pass
+        finally:
+            signal.signal(signal.SIGTERM, before)

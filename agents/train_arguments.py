@@ -13,7 +13,13 @@ from agents.algorithms import (
     check_action_format,
     choose_algorithm,
 )
-from agents.command_line import parse_pairs, positive_float, positive_int, seed
+from agents.command_line import (
+    parse_env_kwargs,
+    parse_pairs,
+    positive_float,
+    positive_int,
+    seed,
+)
 from agents.config import PRESETS
 from ram_env import SHORT_NAMES
 from ram_env.actions import ActionFormat
@@ -29,6 +35,17 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def parse_options(
+    parser: argparse.ArgumentParser, arguments: list[str] | None
+) -> argparse.Namespace:
+    """Read a command line; `given` holds the names of the options that are in it."""
+    defaults = vars(parser.parse_args([]))
+    blank = argparse.Namespace(**dict.fromkeys(defaults))
+    found = vars(parser.parse_args(arguments, blank))
+    given = {name: value for name, value in found.items() if value is not None}
+    return argparse.Namespace(**defaults | given, given=list(given))
+
+
 def _add_task_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument_group("task").add_argument
     tasks = ", ".join(SHORT_NAMES)
@@ -36,6 +53,7 @@ def _add_task_options(parser: argparse.ArgumentParser) -> None:
     add(
         "--env-kwargs",
         nargs="+",
+        action="extend",
         default=[],
         metavar="KEY=VALUE",
         help="arguments of the env, such as num_distractors=8 (default: the task's)",
@@ -72,6 +90,7 @@ def _add_agent_options(parser: argparse.ArgumentParser) -> None:
     add(
         "--settings",
         nargs="+",
+        action="extend",
         default=[],
         metavar="KEY=VALUE",
         help="other settings of the agent: fields of agents.config.RAMConfig, such as core=lstm, "
@@ -138,10 +157,7 @@ def collect_env_kwargs(options: argparse.Namespace) -> dict[str, Any]:
     Raises:
         ValueError: If one is given twice, or is not the user's to give.
     """
-    arguments = parse_pairs("--env-kwargs", options.env_kwargs)
-    for name in ("split", "num_envs", "autoreset_mode", "render_mode"):
-        if name in arguments:
-            raise ValueError(f"`--env-kwargs {name}=...` is for the training to set: leave it out.")
+    arguments = parse_env_kwargs(options.env_kwargs)
     data_dir = options.data_dir and os.path.abspath(options.data_dir)
     own = {
         "dataset": options.dataset,

@@ -13,6 +13,7 @@ from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices, VecEnvO
 
 from agents.algorithms import MEMORIES
 from agents.spaces import box_for_dict
+from ram_env.task import GlimpseTask
 from ram_env.wrappers.vector import GlimpseHistory, SeenCanvas
 
 Info = dict[str, Any]
@@ -172,8 +173,7 @@ def make_vec_env(
         **env_kwargs: Arguments of the env.
 
     Raises:
-        TypeError: If an argument is unknown.
-        ValueError: If one is out of its range.
+        ValueError: If an argument is unknown or out of its range.
         gymnasium.error.Error: If the id is not registered.
     """
     env_kwargs["num_envs"], mode = num_envs, AutoresetMode.SAME_STEP
@@ -182,7 +182,32 @@ def make_vec_env(
     else:
         env_kwargs["vectorization_mode"] = "sync"
         env_kwargs["vector_kwargs"] = {"autoreset_mode": mode}
-    return GymnasiumVecEnv(add_memory(gym.make_vec(env_id, **env_kwargs), memory))
+    return GymnasiumVecEnv(add_memory(make_games(env_id, **env_kwargs), memory))
+
+
+def make_games(env_id: str, **arguments: Any) -> VectorEnv[Any, Any, Any]:
+    """Make a vector env as `gymnasium.make_vec` does, with an error that says which env.
+
+    Raises:
+        ValueError: If an argument is unknown or out of its range.
+        gymnasium.error.Error: If the id is not registered.
+    """
+    try:
+        return gym.make_vec(env_id, **arguments)
+    except TypeError as error:
+        raise ValueError(f"`{env_id}` does not take these arguments: {error}") from error
+
+
+def task_of(env: VectorEnv[Any, Any, Any], env_id: str) -> GlimpseTask:
+    """Return the task that the games of an env play.
+
+    Raises:
+        ValueError: If it is none of ours.
+    """
+    task = getattr(env.unwrapped, "task", None)
+    if not isinstance(task, GlimpseTask):
+        raise ValueError(f"`{env_id}` must be a glimpse env, of ram_env's kind.")
+    return task
 
 
 def add_memory(env: VectorEnv[Any, Any, Any], memory: str) -> VectorEnv[Any, Any, Any]:

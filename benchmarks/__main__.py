@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from agents.files import make_folder
 from benchmarks.measuring import (
     CURVES,
     MeasurementError,
@@ -33,7 +34,8 @@ def make_parser() -> argparse.ArgumentParser:
     )
     add, defaults = parser.add_argument, Settings()
     names = "; ".join(ROWS)
-    add("--rows", nargs="+", metavar="NAME", help=f"what to measure (default: all), of {names}")
+    several: dict[str, Any] = {"nargs": "+", "action": "extend", "metavar": "NAME"}
+    add("--rows", **several, help=f"what to measure (default: all), of {names}")
     whole: dict[str, Any] = {"type": _positive_int, "metavar": "N"}
     add("--repeats", **whole, default=defaults.repeats, help="repetitions (default: 5)")
     add("--quick", action="store_true", help="short repetitions and no whole training, to try")
@@ -54,8 +56,7 @@ def make_parser() -> argparse.ArgumentParser:
     add("--out", type=Path, default=Path("results"), metavar="DIR", help="(default: results)")
     add(
         "--measure",
-        nargs="+",
-        metavar="NAME",
+        **several,
         help="measure rows in this process and print one line of JSON each, nothing else",
     )
     return parser
@@ -71,8 +72,6 @@ def main(arguments: list[str] | None = None) -> int:
         parser.exit(2, f"{parser.prog}: error: {error}\n")
     except KeyboardInterrupt:
         parser.exit(INTERRUPTED, f"{parser.prog}: interrupted.\n")
-    except RuntimeError as error:  # of a row; the message says it all
-        parser.exit(1, f"{parser.prog}: error: {error}\n")
 
 
 def measure(options: argparse.Namespace) -> int:
@@ -80,13 +79,12 @@ def measure(options: argparse.Namespace) -> int:
 
     Raises:
         OptionError: If an option is impossible.
-        RuntimeError: If a row cannot be measured.
     """
+    names = check_names(options.measure, also_others=True)
     try:
-        measure_here(check_names(options.measure, also_others=True), make_settings(options))
+        return 0 if measure_here(names, make_settings(options)) else 1
     except ValueError as error:
         raise OptionError(str(error)) from error
-    return 0
 
 
 def run(options: argparse.Namespace) -> int:
@@ -97,26 +95,31 @@ def run(options: argparse.Namespace) -> int:
     """
     groups = choose_rows(options)
     try:
-        options.out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OptionError(f"`--out` must be a folder that you may write to ({error}).") from error
+        make_folder(options.out, "--out")
+    except ValueError as error:
+        raise OptionError(str(error)) from error
     from benchmarks.machine import describe, find_dataset  # these load torch
     from benchmarks.report import Report, headline
 
     dataset = options.dataset or find_dataset()
     settings = dataclasses.replace(make_settings(options), dataset=dataset)
-    report = Report(options.out, describe(dataset, options.out))
-    print(f"{headline(report.machine)}; images of {dataset}\n{report.notes}".rstrip(), flush=True)
+    report = Report(options.out, describe(dataset, options.out), options.quick)
+    if report.notes and (options.rows or options.against or options.quick):
+        raise OptionError(f"{report.notes}, and all rows of it would go: choose another `--out`.")
+    notes = f"{report.notes}: starting anew." if report.notes else ""
+    print(f"{headline(report.machine)}; images of {dataset}\n{notes}".rstrip(), flush=True)
     failed = []
     for names in groups:
+        missing = list(names)
         try:
             for result in measure_apart(names, settings_for(names, settings, options.cores)):
                 print(result.describe(), flush=True)
                 report.add(result)
+                missing.remove(result.name)
         except MeasurementError as error:
             if options.against in names and error.is_usage:
                 return 2
-            failed += names
+            failed += missing
     if not options.rows and not options.against:
         try:
             curves_apart(options.out, settings)

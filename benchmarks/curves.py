@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from agents.files import make_folder
 from benchmarks.timing import Settings, pin
 
 NAME = "curves"
@@ -30,9 +31,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser = make_parser()
     options = parser.parse_args(arguments)
     try:
-        options.out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        parser.exit(2, f"{parser.prog}: error: `--out` must be a folder to write to ({error}).\n")
+        make_folder(options.out, "--out")
+    except ValueError as error:
+        parser.exit(2, f"{parser.prog}: error: {error}\n")
     try:
         pin(1)
         save(options.out, measure(options), options.quick)

@@ -3,10 +3,12 @@
 import contextlib
 import dataclasses
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 from benchmarks.rows import make_row
 from benchmarks.timing import Result, Settings, pin, summarise
@@ -27,19 +29,41 @@ class MeasurementError(Exception):
         self.is_usage = code == 2
 
 
-def measure_here(names: list[str], settings: Settings) -> None:
+def measure_here(names: list[str], settings: Settings) -> bool:
     """Measure rows in this process; print each as one line of JSON as soon as it is there.
 
-    What else would be printed goes to stderr.
+    Returns:
+        Whether all could be measured; of those that could not, the reason is on stderr.
     """
     pin(settings.cores)
-    for name in names:
-        row = make_row(name)
-        with contextlib.redirect_stdout(sys.stderr):
-            values = row.values(settings)
-        note = "" if row.is_short else f"budget of {settings.episodes:,} episodes"
-        result = summarise(name, values, row.unit, settings, note)
-        print(json.dumps(dataclasses.asdict(result)), flush=True)
+    failed = False
+    with stdout_of_our_own() as lines:
+        for name in names:
+            row = make_row(name)
+            try:
+                values = row.values(settings)
+            except RuntimeError as error:  # the message says it all
+                print(f"{name}: {error}", file=sys.stderr, flush=True)
+                failed = True
+                continue
+            note = "" if row.is_short else f"budget of {settings.episodes:,} episodes"
+            result = summarise(name, values, row.unit, settings, note)
+            print(json.dumps(dataclasses.asdict(result)), file=lines, flush=True)
+    return not failed
+
+
+@contextlib.contextmanager
+def stdout_of_our_own() -> Iterator[IO[str]]:
+    """Yield the standard output; what anything else prints, in whatever way, goes to stderr."""
+    sys.stdout.flush()
+    own = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        with open(own, "w", closefd=False) as file, contextlib.redirect_stdout(sys.stderr):
+            yield file
+    finally:
+        os.dup2(own, 1)
+        os.close(own)
 
 
 def measure_apart(names: list[str], settings: Settings) -> Iterator[Result]:

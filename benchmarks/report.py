@@ -25,12 +25,14 @@ class Report:
     Args:
         folder: Where it shall be; must exist.
         machine: Of `machine.describe`.
+        quick: Whether its values are not for publication.
 
     Attributes:
-        notes: What to tell about an earlier report in the folder; empty if it is gone on with.
+        notes: Why an earlier report in the folder cannot be gone on with; empty if it is, or there
+            is none.
     """
 
-    def __init__(self, folder: Path, machine: dict[str, Any]) -> None:
+    def __init__(self, folder: Path, machine: dict[str, Any], quick: bool = False) -> None:
         """Go on with the report that is there if its values come from the same source."""
         self.folder, self.machine = folder, machine
         self.notes, self._results = "", dict[str, Result]()
@@ -43,12 +45,14 @@ class Report:
             results = [row for row in results if row.name in ROWS or ":" in row.name]
             fits = same_source(content["machine"], machine)
         except (ValueError, KeyError, TypeError, AttributeError):
-            self.notes = f"{path} is damaged: starting anew."
+            self.notes = f"{path} is damaged"
             return
-        if fits:
-            self._results = {result.name: result for result in results}
+        if not fits:
+            self.notes = f"{path} is of another machine or commit"
+        elif any(result.quick != quick for result in results):
+            self.notes = f"{path} is of {'longer' if quick else 'quick'} repetitions"
         else:
-            self.notes = f"{path} is of another machine or commit: starting anew."
+            self._results = {result.name: result for result in results}
 
     @property
     def results(self) -> list[Result]:

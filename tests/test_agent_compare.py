@@ -77,7 +77,7 @@ def test_rows_are_what_their_runs_left(table: Path) -> None:
     rows: dict[str, dict[str, Any]] = {row["name"]: row for row in content["rows"]}
     assert list(rows) == ["centered-tiny", "centered-random"]
     for name, row in rows.items():
-        assert set(AgentTable.KEYS) <= set(row)
+        assert set(AgentTable.OF_ROW) <= set(row)
         result = json.loads((table / "runs" / name / "evaluation.json").read_text())
         for key in ("error", "low", "high", "parameters", "episodes"):
             assert row[key] == result[key]

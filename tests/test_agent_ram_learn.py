@@ -310,3 +310,15 @@ def test_log_has_the_documented_rows(tmp_path: Path) -> None:
     }
     column = header.split(",").index("time/episodes")
     assert [int(row.split(",")[column]) for row in rows] == [8, 16, 20]
+
+
+def test_no_log_interval_is_no_log(tmp_path: Path) -> None:
+    """`None` is what every Stable-Baselines3 algorithm takes for it."""
+    from stable_baselines3.common.logger import configure
+
+    model = make_model()
+    model.set_logger(configure(str(tmp_path), ["csv"]))
+    model.learn(2 * STEPS, log_interval=None)
+    model.logger.close()
+    assert model._n_updates == 2
+    assert (tmp_path / "progress.csv").read_text() == ""

@@ -1,11 +1,14 @@
 """The paper's table: what each row trains, what is written when, and what is left alone."""
 
+import dataclasses
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +17,7 @@ import pytest
 from agents import RAM, pretrained_models, reproduce, table
 from agents.baselines import make_parser as make_baselines_parser
 from agents.config import make_config
+from agents.files import is_finished, lock_folder
 from agents.paper_report import PaperTable, describe_rows
 from agents.paper_rows import ROWS, PaperRow
 from agents.pretrained_models import INDEX, keep_if_better, pretrained_path
@@ -59,7 +63,7 @@ def reproduced(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("reproduced")
     with pytest.MonkeyPatch.context() as patch:
         use_tiny_rows(patch, folder)
-        assert reproduce.main(arguments_for(folder)) == 0
+        assert reproduce.main([*arguments_for(folder), "--ship"]) == 0
     return folder
 
 
@@ -86,7 +90,7 @@ def test_rows_are_what_their_runs_left(reproduced: Path) -> None:
     rows = read_rows(reproduced)
     assert list(rows) == ["tiny", "net"]
     for name, row in rows.items():
-        assert set(PaperTable.KEYS) <= set(row)
+        assert set(PaperTable.OF_ROW) <= set(row)
         run = reproduced / "runs" / name
         result = json.loads((run / "evaluation.json").read_text())
         for key in ("error", "low", "high", "num_errors", "validation_error", "parameters"):
@@ -153,11 +157,69 @@ def test_a_model_that_could_not_be_shipped_is_offered_again(
     with monkeypatch.context() as patch:
         patch.setattr(reproduce, "keep_if_better", lambda row, model: 1 / 0)
         with pytest.raises(ZeroDivisionError):
-            reproduce.main(arguments)
-    assert not (tmp_path / "results").exists()
-    assert reproduce.main(arguments) == 0
+            reproduce.main([*arguments, "--ship"])
+    assert not (tmp_path / "results" / "paper.json").exists()
+    assert reproduce.main([*arguments, "--ship"]) == 0
     assert sorted(read_rows(tmp_path)) == ["net", "tiny"]
     assert (tmp_path / "pretrained" / "centered.zip").exists()
+
+
+def test_no_model_is_shipped_unasked(
+    reproduced: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who trains a row again keeps the models that came with the package."""
+    use_tiny_rows(monkeypatch, tmp_path)
+    arguments = ["--out", str(tmp_path / "results"), "--runs", str(reproduced / "runs")]
+    assert reproduce.main(arguments) == 0
+    assert sorted(read_rows(tmp_path)) == ["net", "tiny"]
+    assert not (tmp_path / "pretrained").exists()
+
+
+@pytest.mark.parametrize("changes", [{"episodes": 2048}, {"seed": 1}, {"settings": ("core=lstm",)}])
+def test_the_run_of_another_command_is_no_row(
+    changes: dict[str, Any],
+    reproduced: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Of a row that was declared otherwise then, or of anything else that lies in its folder."""
+    changed = dataclasses.replace(TINY, **changes)
+    monkeypatch.setattr(reproduce, "ROWS", {"tiny": changed})
+    arguments = ["--out", str(tmp_path / "results"), "--runs", str(reproduced / "runs")]
+    with pytest.raises(SystemExit) as caught:
+        reproduce.main([*arguments, "--ship"])
+    assert caught.value.code == 2
+    message = capsys.readouterr().err.splitlines()[-1]
+    folder = reproduced / "runs" / "tiny"
+    assert f"{folder} must hold the run of `python train.py --env centered" in message
+    assert "got that of `python train.py" in message and "choose other `--runs`" in message
+    assert not (tmp_path / "results" / "paper.json").exists()
+
+
+def test_one_program_at_a_time_fills_a_table(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A second one would write back the rows that it has read at its start."""
+    arguments = ["--rows", "cluttered", "--out", str(tmp_path), "--runs", str(tmp_path / "runs")]
+    with lock_folder(tmp_path), pytest.raises(SystemExit) as caught:
+        reproduce.main(arguments)
+    assert caught.value.code == 2
+    message = capsys.readouterr().err
+    assert f"another process is writing to {tmp_path}" in message and "`--out`" in message
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_out_that_cannot_be_is_refused_before_the_training(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Not after hours of it."""
+    (tmp_path / "file").write_text("")
+    with pytest.raises(SystemExit) as caught:
+        reproduce.main(["--out", str(tmp_path / "file"), "--runs", str(tmp_path / "runs")])
+    assert caught.value.code == 2
+    assert "`--out` must be a folder that you may write to" in capsys.readouterr().err
+    assert not (tmp_path / "runs").exists()
 
 
 @pytest.mark.parametrize(
@@ -176,12 +238,13 @@ def test_only_a_run_that_spent_its_budget_is_finished(
     """What was interrupted or stopped early is no row."""
     for name, content in files.items():
         (tmp_path / name).write_text(json.dumps(content))
-    assert table.is_finished(tmp_path) == finished
+    assert is_finished(tmp_path) == finished
 
 
 CHILD = """
 import pathlib, signal, sys, time
-signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background ignores it
+for number in (signal.SIGINT, signal.SIGTERM):  # a job in the background ignores the first
+    signal.signal(number, signal.default_int_handler)
 path = pathlib.Path(sys.argv[1])
 try:
     path.touch()
@@ -193,8 +256,13 @@ except KeyboardInterrupt:
 """
 
 
-def test_ctrl_c_lets_the_training_save_what_it_has(tmp_path: Path) -> None:
-    """It reaches both programs, and the one that waits goes on waiting."""
+@pytest.mark.parametrize(
+    ("stop", "number"), [(os.killpg, signal.SIGINT), (os.kill, signal.SIGTERM)]
+)
+def test_a_signal_lets_the_training_save_what_it_has(
+    stop: Callable[[int, int], None], number: signal.Signals, tmp_path: Path
+) -> None:
+    """Ctrl-C reaches both programs, a SIGTERM is passed on; the one that waits goes on waiting."""
     script, path = tmp_path / "child.py", tmp_path / "begun"
     script.write_text(CHILD)
     arguments = [str(script), str(path)]
@@ -202,7 +270,7 @@ def test_ctrl_c_lets_the_training_save_what_it_has(tmp_path: Path) -> None:
     with subprocess.Popen([sys.executable, "-c", wait], start_new_session=True) as process:
         while not path.exists():
             time.sleep(0.05)
-        os.killpg(process.pid, signal.SIGINT)
+        stop(process.pid, number)
         assert process.wait() == 130
     assert path.read_text() == "saved"
 
@@ -229,7 +297,12 @@ def test_an_interrupted_row_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     for row in (TINY, NET):
         folder = tmp_path / row.name
         folder.mkdir()
-        (folder / "config.json").write_text("{}")
+        command = shlex.join(["python", *row.command(Path("elsewhere"))])
+        (folder / "config.json").write_text(json.dumps({"command": command}))
+        if row is NET:  # what was left behind still writes
+            with lock_folder(folder), pytest.raises(FileExistsError, match="another process"):
+                train_row(row, folder)
+            assert (folder / "config.json").exists()
         assert train_row(row, folder) == 0
     assert commands[0][:2] == ["train.py", "--resume"]
     assert commands[1][:2] == ["-m", "agents.baselines"]
@@ -244,6 +317,7 @@ def test_an_interrupted_row_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         '{"version": 2, "rows": []}',
         '{"version": 1}',
         '{"version": 1, "rows": [{"name": "tiny"}]}',
+        '{"version": 1, "rows": {"name": "tiny"}}',
         "[]",
         "",
     ],
@@ -259,6 +333,20 @@ def test_results_that_cannot_be_read_are_left_alone(
     assert "paper.json" in capsys.readouterr().err
     assert (tmp_path / "paper.json").read_text() == content
     assert not (tmp_path / "runs").exists()
+
+
+def test_a_row_that_lacks_something_is_named(
+    reproduced: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is found when the table is read, not when it is written again hours later."""
+    rows = list(read_rows(reproduced).values())
+    del rows[1]["minutes"]
+    content = json.dumps({"version": PaperTable.VERSION, "rows": rows})
+    (tmp_path / "paper.json").write_text(content)
+    with pytest.raises(SystemExit):
+        reproduce.main(["--out", str(tmp_path), "--runs", str(tmp_path / "runs")])
+    assert "damaged, in row 'net' (KeyError('minutes'))" in capsys.readouterr().err
+    assert (tmp_path / "paper.json").read_text() == content
 
 
 def test_unknown_rows_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

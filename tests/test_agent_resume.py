@@ -5,6 +5,7 @@ import csv
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -30,7 +31,7 @@ from agents.errors import TeamError
 from agents.ram_run import RAMRun, describe_weights
 from agents.resume import CHECKPOINT, PREVIOUS
 from agents.run_options import RAMRunOptions, options_of_run
-from agents.train_arguments import make_parser
+from agents.train_arguments import make_parser, parse_options
 
 BATCH = 16
 UPDATES = 24
@@ -268,7 +269,7 @@ def test_torchrun_deals_out_gpus_anew(
     (tmp_path / "config.json").write_text(json.dumps(config))
     monkeypatch.setattr(ram_run, "RAMRun", lambda options: options)
     be_launched(monkeypatch, Launch(rank=1, size=2, local_rank=1, local_size=2))
-    resumed: Any = prepare.prepare(make_parser().parse_args(["--resume", str(tmp_path)]))
+    resumed: Any = prepare.prepare(parse_options(make_parser(), ["--resume", str(tmp_path)]))
     assert resumed.device == "cuda:1"
 
 
@@ -386,11 +387,44 @@ def test_killed_processes_go_on_from_the_command_line(
 
 
 @pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("num_envs", 0, "`num_envs` must be at least 1, got 0"),
+        ("processes", "two", "`processes` must be of type int, got 'two'"),
+        ("threads", None, "`threads` must be of type int, got None"),
+        ("episodes", 1.5, "`episodes` must be of type int, got 1.5"),
+        ("seed", -1, "`seed` must be at least 0, got -1"),
+        ("device", 3, "`device` must be of type str, got 3"),
+    ],
+)
+def test_a_config_that_says_nonsense_is_damaged(
+    name: str, value: Any, message: str, whole: Path, tmp_path: Path
+) -> None:
+    """The message names the file, what is wrong in it, and its value."""
+    config = json.loads((whole / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps(config | {name: value}))
+    with pytest.raises(ValueError, match="is damaged") as caught:
+        options_of_run(tmp_path)
+    assert str(tmp_path / "config.json") in str(caught.value) and message in str(caught.value)
+
+
+def test_a_half_written_evaluation_is_named(whole: Path, tmp_path: Path) -> None:
+    """It cannot be told from it whether the run is finished."""
+    shutil.copy(whole / "config.json", tmp_path)
+    path = tmp_path / "evaluation.json"
+    path.write_text('{"error": ')
+    with pytest.raises(ValueError, match=re.escape(f"`{path}` is damaged")):
+        options_of_run(tmp_path)
+
+
+@pytest.mark.parametrize(
     ("options", "message"),
     [
         (["--resume", "nowhere"], "nowhere/config.json is missing"),
         (["--resume", "run", "--seed", "1"], "got `--seed` too: leave it out"),
         (["--resume", "run", "--env", "centered"], "got `--env` too"),
+        (["--resume", "run", "--seed", "0"], "got `--seed` too"),
+        (["--resume", "run", "--minutes", "10"], "got `--minutes` too"),
         (["--resume", "run"], "is finished, its whole budget is spent"),
         (["--resume", "damaged"], "config.json` is damaged"),
     ],

@@ -18,7 +18,7 @@ from PIL import Image
 from agents.config import make_config
 from agents.networks import RAMNetworks, forward_multiply_adds
 from benchmarks import __main__ as command
-from benchmarks import curves, machine, measuring, timing
+from benchmarks import curves, machine, measuring, time_to_error, timing
 from benchmarks.convnet import ConvNet, crossing
 from benchmarks.curve import Curve, draw_curves
 from benchmarks.env_curves import costs
@@ -58,6 +58,13 @@ def fake_result(name: str, value: float) -> Result:
 def make_digits(mode: AutoresetMode = AutoresetMode.SAME_STEP) -> gym.vector.VectorEnv:
     """Make a small vector env; `--against` finds it here."""
     return gym.make_vec("GlimpseMNIST-v0", num_envs=3, dataset="digits", autoreset_mode=mode)
+
+
+def make_talking() -> gym.vector.VectorEnv:
+    """Make one that prints, past Python too, as libraries in C do."""
+    print("spoken by Python", flush=True)
+    os.write(1, b"spoken by C\n")
+    return make_digits()
 
 
 def make_disabled() -> gym.vector.VectorEnv:
@@ -193,18 +200,77 @@ def test_only_steps_that_are_played_count(mode: AutoresetMode, played: int) -> N
 
 
 def test_other_env_is_measured_in_its_own_process(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """`--measure` prints one line of JSON per row, and nothing else, to stdout."""
     monkeypatch.setattr(measuring, "pin", lambda cores: None)
     monkeypatch.setattr(timing, "QUICK_SECONDS", 0.01)
-    names = ["test_benchmarks:make_digits", "scene_generation", "retina"]
+    names = ["test_benchmarks:make_talking", "scene_generation", "retina"]
     assert command.main(["--measure", *names, "--quick", "--repeats", "2"]) == 0
-    rows = [Result(**json.loads(line)) for line in capsys.readouterr().out.splitlines()]
+    output, errors = capfd.readouterr()
+    assert "spoken by Python" in errors and "spoken by C" in errors
+    rows = [Result(**json.loads(line)) for line in output.splitlines()]
     assert [row.name for row in rows] == names
     for row in rows:
         assert 0 < row.low <= row.value <= row.high
         assert (row.repeats, row.cores, row.quick) == (2, 1, True)
+
+
+def test_a_row_that_fails_leaves_the_others(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """Those of the same process are measured, and it alone is named as missing."""
+    monkeypatch.setattr(measuring, "pin", lambda cores: None)
+    monkeypatch.setattr(timing, "CORES", [0, 1])
+    monkeypatch.setattr(time_to_error, "train_once", lambda settings, device: (PROGRESS, 8.5))
+    names = ["seconds_to_12", "seconds_to_6", "final_error"]
+    assert command.main(["--measure", *names]) == 1
+    output, errors = capfd.readouterr()
+    rows = [Result(**json.loads(line)) for line in output.splitlines()]
+    assert [(row.name, row.value) for row in rows] == [("seconds_to_12", 4.0), ("final_error", 8.5)]
+    assert "seconds_to_6: the validation error never fell to 6" in errors
+
+    def measure_apart(names: list[str], settings: Settings) -> Iterator[Result]:
+        yield from rows
+        raise measuring.MeasurementError(names, 1)
+
+    monkeypatch.setattr(command, "measure_apart", measure_apart)
+    arguments = ["--rows", *names, "--dataset", "digits", "--out", str(tmp_path)]
+    assert command.main(arguments) == 1
+    assert "Not measured, see above: seconds_to_6\n" in capfd.readouterr().err
+    content = json.loads((tmp_path / "benchmarks.json").read_text())
+    assert [row["name"] for row in content["rows"]] == ["seconds_to_12", "final_error"]
+
+
+@pytest.mark.parametrize("options", [["--rows", "retina"], ["--against", "some:env"], ["--quick"]])
+def test_a_trial_does_not_replace_a_whole_report(
+    options: list[str],
+    faked: list[tuple[list[str], Settings]],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """What another machine or commit measured goes only where all is measured anew."""
+    Report(tmp_path, MACHINE).add(fake_result("vector_env", 1.0))
+    before = (tmp_path / "benchmarks.json").read_bytes()
+    arguments = ["--dataset", "digits", "--out", str(tmp_path)]
+    with pytest.raises(SystemExit) as stop:
+        command.main([*options, *arguments])
+    assert stop.value.code == 2
+    assert "of another machine or commit" in capsys.readouterr().err
+    assert (tmp_path / "benchmarks.json").read_bytes() == before and faked == []
+    monkeypatch.setattr(command, "all_rows", lambda cores, quick: ["retina", "single_env"])
+    assert command.main(arguments) == 0
+    assert "starting anew" in capsys.readouterr().out
+    rows = json.loads((tmp_path / "benchmarks.json").read_text())["rows"]
+    assert [row["name"] for row in rows] == ["single_env", "retina"]
+
+
+def test_quick_values_and_others_never_share_a_report(tmp_path: Path) -> None:
+    """Whichever is there first."""
+    Report(tmp_path, MACHINE).add(fake_result("vector_env", 1.0))
+    assert "of longer repetitions" in Report(tmp_path, MACHINE, quick=True).notes
+    assert Report(tmp_path, MACHINE).notes == ""
 
 
 def test_rows_of_a_whole_training_share_one_process(
@@ -359,7 +425,7 @@ def test_report_starts_anew_for_another_source(changed: str, tmp_path: Path) -> 
     """Values of different sources never stand in one table, and it says so."""
     Report(tmp_path, MACHINE).add(fake_result("vector_env", 1.0))
     other = Report(tmp_path, {**MACHINE, changed: {"other": "one"}})
-    assert "another machine or commit: starting anew" in other.notes
+    assert "is of another machine or commit" in other.notes
     assert other.results == []
 
 
@@ -368,7 +434,7 @@ def test_damaged_report_is_replaced(damage: str, tmp_path: Path) -> None:
     """A file that is none of ours is no reason to stop."""
     (tmp_path / "benchmarks.json").write_text(damage)
     report = Report(tmp_path, MACHINE)
-    assert "damaged: starting anew" in report.notes
+    assert "is damaged" in report.notes
     assert report.results == []
 
 

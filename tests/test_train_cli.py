@@ -16,7 +16,7 @@ from helpers import IDS
 import train
 from agents.command_line import parse_pairs, resolve_env
 from agents.config import PRESETS
-from agents.train_arguments import make_parser
+from agents.train_arguments import make_parser, parse_options
 from ram_env import SHORT_NAMES, datasets, mnist
 
 ROOT = Path(__file__).parent.parent
@@ -62,6 +62,7 @@ def refuse(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
         (["--env", "GlimpseMNIST"], ["Did you mean 'GlimpseMNIST-v0'?"]),
         (["--env", "GlimpseMNIST-v7"], ["Did you mean 'GlimpseMNIST-v0'?"]),
         (["--env", "no_such_module:Thing-v0"], ["`--env", "no_such_module"]),
+        (["--env", ".module:Thing-v0"], ["`--env .module:Thing-v0`", "cannot import '.module'"]),
         (["--env", "Acrobot-v1"], ["Acrobot-v1"]),
         (["--env", ""], ["`--env`"]),
         (["--preset", "best"], ["--preset", "'best'", "paper"]),
@@ -71,6 +72,7 @@ def refuse(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
         (["--minutes", "0"], ["--minutes", "'0'"]),
         (["--minutes", "nan"], ["--minutes", "'nan'"]),
         (["--minutes", "soon"], ["--minutes", "'soon'"]),
+        (["--minutes", "1e308"], ["--minutes", "at most 1e9", "'1e308'"]),
         (["--minutes", "1", "--episodes", "1"], ["--minutes", "--episodes", "not allowed"]),
         (["--num-glimpses", "0"], ["--num-glimpses", "'0'"]),
         (["--seed", "-1"], ["--seed"]),
@@ -118,6 +120,14 @@ def refuse(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
             ["log_likelihood", "multidiscrete"],
         ),
         (["--settings", "core"], ["`--settings`", "KEY=VALUE", "'core'"]),
+        (["--settings", "core=lstm", "core=relu"], ["`--settings`", "'core' twice"]),
+        (["--settings", "core=lstm", "--settings", "core=relu"], ["`--settings`", "'core' twice"]),
+        (
+            ["--env-kwargs", "patch_size=8", "--env-kwargs", "patch_size=9"],
+            ["`--env-kwargs`", "'patch_size' twice"],
+        ),
+        (["--settings", f"hidden_size={10**20}"], ["`hidden_size`", "at most", str(10**20)]),
+        (["--batch-size", str(10**12), "--num-envs", "64"], ["`batch_size`", "at most"]),
         (["--settings", "colour=red"], ["'colour'", "learning_rate"]),
         (["--settings", "core=crystal"], ["`core`", "'crystal'", "gru"]),
         (
@@ -192,6 +202,23 @@ def test_run_dir_below_a_file_is_refused(capsys: pytest.CaptureFixture[str]) -> 
     """No folder can be made inside a file, and that is known before the training."""
     Path("file").write_text("mine")
     assert "file" in refuse([*QUICK, "--run-dir", "file/run"], capsys)
+
+
+def test_a_run_dir_that_no_file_system_takes_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    """A name too long for a folder is told, not shown as a traceback."""
+    assert "File name too long" in refuse([*QUICK, "--run-dir", "n" * 300], capsys)
+
+
+def test_an_option_given_twice_takes_the_values_of_both() -> None:
+    """None is dropped; `given` holds what was given, even if it is what would have been taken."""
+    arguments = ["--settings", "core=lstm", "--seed", "0", "--settings", "gaze=random"]
+    options = parse_options(make_parser(), arguments)
+    assert options.settings == ["core=lstm", "gaze=random"]
+    assert sorted(options.given) == ["seed", "settings"]
+    defaults = make_parser().parse_args([])
+    assert (options.env, options.minutes) == (defaults.env, defaults.minutes)
+    assert parse_options(make_parser(), []).given == []
+    assert make_parser().parse_args([]).settings == []
 
 
 def test_missing_mnist_names_the_remedies(capsys: pytest.CaptureFixture[str]) -> None:

@@ -78,6 +78,22 @@ def test_divergence_ends_the_run_with_what_to_change(
     assert not (folder / "evaluation.json").exists()
 
 
+@pytest.mark.fault("training that diverges")
+def test_divergence_in_the_last_update_is_told_by_the_validation(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No further batch is played that would show it; the exit code is the same."""
+    folder = tmp_path / "run"
+    arguments = [*QUICK, *SMALL, "--episodes", "16", "--run-dir", str(folder)]
+    settings = ["learning_rate=1e30", "warmup_fraction=0.0", "precision=float32"]
+    with pytest.raises(SystemExit) as stop:
+        train.main([*arguments, "--settings", *settings])
+    assert stop.value.code == train.DIVERGED
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert "the model has diverged" in last and "lower `learning_rate`" in last
+    assert ("No checkpoint is left." in last) != (folder / CHECKPOINT).exists()
+
+
 @pytest.mark.fault("two processes with one run folder")
 @posix
 def test_a_folder_is_for_one_process_at_a_time(

@@ -79,7 +79,7 @@ ROWS: dict[str, PaperRow] = {
         PaperRow("translated-paper", "translated", "paper", 8, 8 * MILLION, 1.20),
         PaperRow("cluttered-paper", "cluttered", "paper", 8, 8 * MILLION, 4.04),
         PaperRow("cluttered-paper-6", "cluttered", "paper", 6, 10 * MILLION, 4.08),
-        PaperRow("cluttered-paper-4", "cluttered", "paper", 4, 8 * MILLION, 4.96),
+        PaperRow("cluttered-paper-4", "cluttered", "paper", 4, 7 * MILLION, 4.96),
         PaperRow("cluttered100-paper", "cluttered100", "paper", 8, 7 * MILLION, 8.11),
         # The paper's networks, the gaze paid for each glimpse and its gradient in the core: ours.
         PaperRow(

@@ -102,7 +102,9 @@ def train(prepared: "Run[Any]") -> "Evaluation | None":
     try:
         return prepared.train()
     except DivergenceError as error:
-        saved = (folder / "checkpoint.zip").exists()
+        from agents.resume import CHECKPOINT  # loads torch, which is there by now
+
+        saved = (folder / CHECKPOINT).exists()
         before = f"The checkpoint in {folder} is of before." if saved else "No checkpoint is left."
         raise RunError(f"{error} {before}", DIVERGED) from error
     except TeamError as error:

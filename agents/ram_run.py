@@ -2,7 +2,6 @@
 
 import dataclasses
 import hashlib
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from agents import run
 from agents.callbacks import Checkpoint, Validation
 from agents.distributed import all_same, launched, rank, world_size
 from agents.errors import TeamError
-from agents.files import CONFIG, write_json
+from agents.files import CONFIG, read_json, write_json
 from agents.networks import forward_multiply_adds
 from agents.progress import ProgressCSV
 from agents.provenance import describe_source
@@ -125,7 +124,7 @@ class RAMRun(Run[RAMRunOptions]):
     def _open_log(self, folder: Path, episodes: int, validation: Validation) -> ProgressCSV:
         if not self.options.resume:
             return super()._open_log(folder, episodes, validation)
-        config = json.loads((folder / CONFIG).read_text())
+        config = read_json(folder / CONFIG)
         part = {
             "episodes": self._model._episode_num,
             "precision": self._precision(),

@@ -1,6 +1,5 @@
 """What a run is made of: its options, from the command line or from an earlier run, and checks."""
 
-import json
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,7 +9,7 @@ import torch
 
 from agents.command_line import import_env_module
 from agents.config import RAMConfig, check_type, replace_settings
-from agents.files import CONFIG, is_finished, leftovers
+from agents.files import CONFIG, is_finished, leftovers, read_json
 from ram_env import SHORT_NAMES
 
 COUNTS = {"seed": 0, "episodes": 1, "num_envs": 1, "processes": 1, "threads": 1}  # at least
@@ -111,15 +110,15 @@ def read_run_config(folder: Path, option: str, what: str) -> dict[str, Any]:
     """
     path = folder / CONFIG
     try:
-        config = json.loads(path.read_text())
-        import_env_module(config.get("env_module"), option)
+        config = read_json(path)
     except (FileNotFoundError, NotADirectoryError) as error:
         raise ValueError(f"`{option}` must be the folder of {what}: {path} is missing.") from error
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError, AttributeError) as error:
-        raise ValueError(
-            f"`{path}` is damaged ({error!r}): nothing can be told from it."
-        ) from error
-    assert isinstance(config, dict)
+    except OSError as error:
+        raise ValueError(f"`{path}` cannot be read ({error}).") from error
+    module = config.get("env_module")
+    if not isinstance(module, str | None):
+        raise ValueError(f"`{path}` is damaged: `env_module` must be a name, got {module!r}.")
+    import_env_module(module, option)
     return config
 
 

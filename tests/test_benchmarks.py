@@ -271,6 +271,10 @@ def test_quick_values_and_others_never_share_a_report(tmp_path: Path) -> None:
     Report(tmp_path, MACHINE).add(fake_result("vector_env", 1.0))
     assert "of longer repetitions" in Report(tmp_path, MACHINE, quick=True).notes
     assert Report(tmp_path, MACHINE).notes == ""
+    (tmp_path / "quick").mkdir()
+    quick = summarise("retina", [1.0], "glimpses/s", QUICK)
+    Report(tmp_path / "quick", MACHINE, quick=True).add(quick)
+    assert "of quick repetitions" in Report(tmp_path / "quick", MACHINE).notes
 
 
 def test_rows_of_a_whole_training_share_one_process(

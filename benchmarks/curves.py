@@ -73,7 +73,7 @@ def save(folder: Path, content: dict[str, Any], quick: bool) -> None:
     from benchmarks.report import headline
 
     write_json(folder / f"{NAME}.json", content)
-    title = headline(content["machine"]) + (" (quick, not for publication)" * quick)
+    title = headline(content["machine"], quick)
     figure = draw_curves([Curve(**curve) for curve in content["curves"]], title)
     write_atomically(
         folder / f"{NAME}.png", lambda file: figure.savefig(file, format="png", dpi=120)

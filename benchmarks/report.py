@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from agents.files import write_atomically, write_json
 from benchmarks.machine import same_source
 from benchmarks.rows import ROWS, make_row
-from benchmarks.timing import Result, show
+from benchmarks.timing import QUICK, Result, show
 
 NAME = "benchmarks"
 COLOR = "#0072B2"
@@ -35,7 +35,7 @@ class Report:
     def __init__(self, folder: Path, machine: dict[str, Any], quick: bool = False) -> None:
         """Go on with the report that is there if its values come from the same source."""
         self.folder, self.machine = folder, machine
-        self.notes, self._results = "", dict[str, Result]()
+        self.notes, self._results, self._quick = "", dict[str, Result](), quick
         path = folder / f"{NAME}.json"
         if not path.exists():
             return
@@ -67,17 +67,18 @@ class Report:
         write_json(self.folder / f"{NAME}.json", {"machine": self.machine, "rows": rows})
         text = describe_report(self.machine, self.results).encode()
         write_atomically(self.folder / f"{NAME}.md", lambda file: file.write(text))
-        figure = draw_results(self.results, headline(self.machine))
+        figure = draw_results(self.results, headline(self.machine, self._quick))
         write_atomically(
             self.folder / f"{NAME}.png", lambda file: figure.savefig(file, format="png", dpi=120)
         )
 
 
-def headline(machine: dict[str, Any]) -> str:
-    """Return machine, commit and day in one line."""
+def headline(machine: dict[str, Any], quick: bool = False) -> str:
+    """Return machine, commit and day in one line, and whether the values are quick ones."""
     commit = machine["commit"] or "unknown"
     gpu = f", {machine['gpu']}" if machine.get("gpu") else ""
-    return f"{machine['machine']}{gpu}; commit {commit}; {machine['date']}"
+    note = f"; {QUICK}" if quick else ""
+    return f"{machine['machine']}{gpu}; commit {commit}; {machine['date']}{note}"
 
 
 def describe_report(machine: dict[str, Any], results: list[Result]) -> str:

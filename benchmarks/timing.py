@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 SECONDS = 2.0  # how long a repetition lasts at least
 QUICK_SECONDS = 0.2
+QUICK = "quick, not for publication"  # the words for such a value
 # Not every system tells; then nothing is pinned.
 CORES = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
 
@@ -69,7 +70,7 @@ def summarise(
     name: str, values: list[float], unit: str, settings: Settings, note: str = ""
 ) -> Result:
     """Return the median and the range of some repetitions."""
-    notes = [note, "quick, not for publication" if settings.quick else ""]
+    notes = [note, QUICK if settings.quick else ""]
     return Result(
         name=name,
         value=statistics.median(values),

@@ -1,5 +1,6 @@
 """The benchmarks: what they count and write, and how they refuse; never how fast anything is."""
 
+import dataclasses
 import json
 import os
 import subprocess
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 from gymnasium.vector import AutoresetMode
+from matplotlib.figure import Figure
 from PIL import Image
 
 from agents.config import make_config
@@ -275,6 +277,21 @@ def test_quick_values_and_others_never_share_a_report(tmp_path: Path) -> None:
     quick = summarise("retina", [1.0], "glimpses/s", QUICK)
     Report(tmp_path / "quick", MACHINE, quick=True).add(quick)
     assert "of quick repetitions" in Report(tmp_path / "quick", MACHINE).notes
+
+
+def test_pictures_say_that_values_are_quick(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """In the title, of the rows as of the curves."""
+    titles: list[str] = []
+    curve = dataclasses.asdict(Curve("name", "Title", "x", "y", [1, 2], {"line": [3, 4]}))
+    monkeypatch.setattr(Figure, "suptitle", lambda figure, text, **style: titles.append(text))
+    for quick in (False, True):
+        folder = tmp_path / str(quick)
+        folder.mkdir()
+        Report(folder, MACHINE, quick).add(fake_result("vector_env", 1.0))
+        curves.save(folder, {"machine": MACHINE, "curves": [curve]}, quick)
+    assert ["not for publication" in title for title in titles] == [False, False, True, True]
 
 
 def test_rows_of_a_whole_training_share_one_process(

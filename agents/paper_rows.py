@@ -23,6 +23,7 @@ class PaperRow:
         seed: Of networks, scenes and exploration.
         dataset: Of the env.
         distortion: Of the training images: pays where a budget shows each of them often.
+        elastic_distortion: Likewise.
         settings: Of the agent, beyond its preset.
     """
 
@@ -36,6 +37,7 @@ class PaperRow:
     seed: int = 0
     dataset: str = "mnist"
     distortion: float = 0.0
+    elastic_distortion: float = 0.0
     settings: tuple[str, ...] = ()
 
     @property
@@ -56,8 +58,9 @@ class PaperRow:
         if self.gaze == "none":
             return ["-m", "agents.baselines", "--network", self.preset, *arguments]
         arguments += ["--preset", self.preset, "--num-glimpses", str(self.num_glimpses)]
-        if self.distortion:
-            arguments += ["--env-kwargs", f"distortion={self.distortion}"]
+        for name in ("distortion", "elastic_distortion"):
+            if getattr(self, name):
+                arguments += ["--env-kwargs", f"{name}={getattr(self, name)}"]
         settings = [*self.settings, *(["gaze=random"] if self.gaze == "random" else [])]
         if settings:
             arguments += ["--settings", *settings]

@@ -72,7 +72,9 @@ class GlimpseEnv(gym.Env[Observation, Any]):
     saturate at 255. The first glimpse is taken at a uniformly random location or at the centre.
     With `distortion` d, and only if `split="train"`, the image is first redrawn through a linear
     map around its centre, the identity with up to d added to or taken from each of its four
-    numbers: an agent in training then never sees quite the same image twice.
+    numbers. With `elastic_distortion` e it is bent as well: each node of a grid of 5x5 over it is
+    shifted by up to e of its height and width, and what lies between moves smoothly along (cubic
+    B-splines). An agent in training then never sees quite the same image twice.
     A reset draws one scene seed from `np_random`, and a scene follows from its seed alone. The
     `reset` options `index` (which image) and `scene_seed` (0..2**63 - 1) override parts of it:
     the frozen test set is `split="test"` with `index=i, scene_seed=i` for every i, the frozen
@@ -97,7 +99,8 @@ class GlimpseEnv(gym.Env[Observation, Any]):
     | `canvas_size` | 28 | side of the canvas in pixels, or (height, width); no image is larger |
     | `num_distractors` | 0 | crops that clutter the canvas |
     | `distractor_size` | 8 | side of a crop in pixels; at most the images' shorter side |
-    | `distortion` | 0.0 | strength of random distortions of training images, up to 0.45 |
+    | `distortion` | 0.0 | strength of random linear maps of training images, up to 0.45 |
+    | `elastic_distortion` | 0.0 | strength of random bends of training images, up to 0.25 |
     | `patch_size` | 8 | g, side of each scale of a glimpse; at most the canvas's longer side |
     | `num_scales` | 1 | K, up to 13; the widest window is under 4 times the canvas's longer side |
     | `num_glimpses` | 7 | T |

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ram_env.distortion import distort
+from ram_env.distortion import NODES, distort
 from ram_env.padding import PaddedImages
 from ram_env.retina import Rows
 
@@ -25,10 +25,12 @@ _IDENTITY = np.eye(2, dtype=np.float32)
 _LOCATION_STEPS = 2**24
 # The scene seed of image 0 in the frozen set of each split.
 _FROZEN_SEEDS = {"validation": 10_000, "test": 0}
-# Each of the four numbers of a distortion is drawn in so many steps from -1 to 1.
+# Each number of a distortion is drawn in so many steps from -1 to 1.
 _DISTORTION_STEPS = 2**24
 _DRAWS_PER_SCENE = 5  # image, row, column, x, y
 DRAWS_PER_DISTRACTOR = 5  # image, row and column of the crop, row and column on the canvas
+_DRAWS_PER_MAP = 4
+_DRAWS_PER_BEND = 2 * NODES**2  # row and column of each node
 
 
 def mix_bits(values: np.ndarray) -> np.ndarray:
@@ -81,6 +83,7 @@ class ScenePlans:
         distractors: Per distractor the image, the crop's (row, column) in it and its (row, column)
             on the canvas, int64 (..., D, 5).
         map: The linear map that the target is redrawn through, float32 (..., 2, 2); see `distort`.
+        node_shifts: And how it is bent, float32 (..., 2, `NODES`, `NODES`), or None: not at all.
     """
 
     index: np.ndarray
@@ -88,6 +91,7 @@ class ScenePlans:
     location: np.ndarray
     distractors: np.ndarray
     map: np.ndarray
+    node_shifts: np.ndarray | None
 
 
 class ScenePainter:
@@ -99,6 +103,8 @@ class ScenePainter:
         num_distractors: How many crops of other images clutter each scene.
         distractor_size: Side of a crop in pixels, at most the smaller side of an image.
         distortion: By how much at most each number of the target's map differs from the identity.
+        elastic_distortion: How far at most each node of the grid that bends the target is shifted,
+            as a share of the image's height and width.
     """
 
     def __init__(
@@ -108,6 +114,7 @@ class ScenePainter:
         num_distractors: int,
         distractor_size: int,
         distortion: float = 0.0,
+        elastic_distortion: float = 0.0,
     ) -> None:
         """Prepare the draws; nothing is copied."""
         (num_images, height, width), (canvas_height, canvas_width) = images.shape, canvas_shape
@@ -118,10 +125,12 @@ class ScenePainter:
         distractor += [canvas_height - size + 1, canvas_width - size + 1]
         bounds = scene + distractor * num_distractors
         # Last, and only if needed: all else of a scene is the same with and without distortion.
-        bounds += [_DISTORTION_STEPS] * (4 if distortion else 0)
+        bounds += [_DISTORTION_STEPS] * (_DRAWS_PER_MAP if distortion else 0)
+        bounds += [_DISTORTION_STEPS] * (_DRAWS_PER_BEND if elastic_distortion else 0)
         self._bounds = np.array(bounds, dtype=np.int64)
         self._num_distractors = num_distractors
         self._distortion = distortion
+        self._elastic_distortion = elastic_distortion
         self._images = PaddedImages(images)
         self._size = distractor_size
 
@@ -135,21 +144,30 @@ class ScenePainter:
         steps = draws[..., 3:5].astype(np.float64) / (_LOCATION_STEPS / 2) - 1.0
         end = _DRAWS_PER_SCENE + DRAWS_PER_DISTRACTOR * self._num_distractors
         distractors = draws[..., _DRAWS_PER_SCENE:end]
+        bend = end + (_DRAWS_PER_MAP if self._distortion else 0)
         return ScenePlans(
             index=draws.T[0],
             corner=draws[..., 1:3],
             location=steps.astype(np.float32),
             distractors=distractors.reshape(*draws.shape[:-1], -1, DRAWS_PER_DISTRACTOR),
-            map=self._map(draws[..., end:]),
+            map=self._map(draws[..., end:bend]),
+            node_shifts=self._node_shifts(draws[..., bend:]),
         )
 
     def _map(self, draws: np.ndarray) -> np.ndarray:
         """Return the maps, float32 (..., 2, 2), that draws, int64 (..., 4 or 0), stand for."""
         if not self._distortion:
             return _IDENTITY
-        shares = draws.astype(np.float64) / (_DISTORTION_STEPS / 2) - 1.0  # in [-1, 1)
-        maps = self._distortion * shares.reshape(*draws.shape[:-1], 2, 2) + _IDENTITY
-        return maps.astype(np.float32)
+        shares = _shares(draws).reshape(*draws.shape[:-1], 2, 2)
+        return (self._distortion * shares + _IDENTITY).astype(np.float32)
+
+    def _node_shifts(self, draws: np.ndarray) -> np.ndarray | None:
+        """Return the shifts of the nodes in pixels that draws, int64 (..., 50 or 0), stand for."""
+        if not self._elastic_distortion:
+            return None
+        shares = _shares(draws).reshape(*draws.shape[:-1], 2, NODES, NODES)
+        sides = np.array(self._images.inside.shape[1:])[:, None, None]
+        return (self._elastic_distortion * sides * shares).astype(np.float32)
 
     def paint(self, canvases: PaddedImages, rows: Rows, plans: ScenePlans) -> None:
         """Paint scenes over some canvases.
@@ -166,11 +184,16 @@ class ScenePainter:
             for image, crop_row, crop_column, row, column in zip(*plans.distractors.T, strict=True):
                 add_saturating(windows, (rows, row, column), crops[image, crop_row, crop_column])
         targets = self._images.inside[plans.index]
-        if self._distortion:
-            targets = distort(targets, plans.map)
+        if self._distortion or self._elastic_distortion:
+            targets = distort(targets, plans.map, plans.node_shifts)
         row, column = plans.corner.T
         windows = canvases.windows_inside(*targets.shape[-2:])
         add_saturating(windows, (rows, row, column), targets)
+
+
+def _shares(draws: np.ndarray) -> np.ndarray:
+    """Return draws of a distortion, int64 (...), as float64 (...) in [-1, 1)."""
+    return draws.astype(np.float64) / (_DISTORTION_STEPS / 2) - 1.0
 
 
 def add_saturating(

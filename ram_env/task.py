@@ -40,6 +40,7 @@ from ram_env.scenes import DRAWS_PER_DISTRACTOR, ScenePainter, ScenePlans
 
 MAX_SCENE_SEED = MAX_INT64
 HIGHEST_DISTORTION = 0.45  # from 0.5 on a map may fold an image over
+HIGHEST_ELASTIC_DISTORTION = 0.25  # hardly a digit can be read beyond
 HIGHEST_SCORE_SCALE = 1e9  # two scores that differ at all in float32 are then worlds apart
 MAX_SCALES = 13  # a window 4,096 times as wide as its patch: what the retina can add up exactly
 _BYTES_PER_NUMBER = 18  # float32 as it is, as it is returned, low and high; two flags
@@ -87,6 +88,7 @@ class GlimpseTask:
         num_distractors: int = 0,
         distractor_size: int = 8,
         distortion: float = 0.0,
+        elastic_distortion: float = 0.0,
         patch_size: int = 8,
         num_scales: int = 1,
         num_glimpses: int = 7,
@@ -101,6 +103,9 @@ class GlimpseTask:
         self.num_distractors = whole_number("num_distractors", num_distractors, 0)
         self.distractor_size = whole_number("distractor_size", distractor_size, 1)
         self.distortion = number_between("distortion", distortion, 0.0, HIGHEST_DISTORTION)
+        self.elastic_distortion = number_between(
+            "elastic_distortion", elastic_distortion, 0.0, HIGHEST_ELASTIC_DISTORTION
+        )
         self.patch_size = whole_number("patch_size", patch_size, 1, max(self.canvas_shape))
         self.num_scales = whole_number("num_scales", num_scales, 1, MAX_SCALES)
         self.num_glimpses = whole_number("num_glimpses", num_glimpses, 1)
@@ -130,6 +135,7 @@ class GlimpseTask:
             self.distractor_size,
             # What results are measured on stays as it was written.
             self.distortion if split == "train" else 0.0,
+            self.elastic_distortion if split == "train" else 0.0,
         )
         self._decoder = make_decoder(self.action_format, self.num_classes, self.location_grid)
         self.action_space = self._decoder.space

@@ -34,8 +34,8 @@ ARGUMENTS: dict[str, Any] = {
 }
 NAMES = [
     *("dataset", "data_dir", "split", "canvas_size", "num_distractors", "distractor_size"),
-    *("distortion", "patch_size", "num_scales", "num_glimpses", "action_format", "location_grid"),
-    *("score_scale", "reward", "initial_location"),
+    *("distortion", "elastic_distortion", "patch_size", "num_scales", "num_glimpses"),
+    *("action_format", "location_grid", "score_scale", "reward", "initial_location"),
 ]
 ROWS = 3  # of the vector envs
 single_arguments = st.dictionaries(st.sampled_from(NAMES), anything, min_size=1, max_size=2)

@@ -5,6 +5,7 @@ import functools
 import numpy as np
 
 NODES = 5  # along each axis, of the grid whose shifts bend an image
+_IMAGES_AT_A_TIME = 16  # so few that memory for what is computed on the way is always at hand
 
 
 def distort(
@@ -16,15 +17,29 @@ def distort(
     Best Practices for Convolutional Neural Networks Applied to Visual Document Analysis, 2003).
 
     Args:
-        images: uint8 (..., h, w).
+        images: uint8 (B, h, w) or (h, w).
         maps: Which offset from the centre, (row, column), in pixels, the old image is read at for
-            each offset in the new one; float32 (..., 2, 2). The identity changes nothing.
+            each offset in the new one; float32 (B, 2, 2), or (2, 2) for all images. The identity
+            changes nothing.
         node_shifts: How much further, in rows and in columns, it is read around each node of a
-            grid over the image, in pixels; float32 (..., 2, `NODES`, `NODES`). None: no further.
+            grid over the image, in pixels; float32 (B, 2, `NODES`, `NODES`) or, of a single image,
+            (2, `NODES`, `NODES`). None: no further.
 
     Returns:
-        uint8 (..., h, w); what lay outside of the image is 0.
+        uint8, the shape of the images; what lay outside of an image is 0.
     """
+    if images.ndim == 2:
+        return _redraw(images, maps, node_shifts)
+    redrawn, maps = np.empty_like(images), np.broadcast_to(maps, (len(images), 2, 2))
+    for start in range(0, len(images), _IMAGES_AT_A_TIME):
+        part = slice(start, start + _IMAGES_AT_A_TIME)
+        shifts = None if node_shifts is None else node_shifts[part]
+        redrawn[part] = _redraw(images[part], maps[part], shifts)
+    return redrawn
+
+
+def _redraw(images: np.ndarray, maps: np.ndarray, node_shifts: np.ndarray | None) -> np.ndarray:
+    """Do what `distort` does, all at once: images (..., h, w)."""
     height, width = images.shape[-2:]
     # A border of black pixels: what is read outside of the image is read there.
     padded = np.zeros((*images.shape[:-2], height + 2, width + 2), dtype=np.uint8)
@@ -40,11 +55,12 @@ def distort(
     first_column, column_share = _cells(old_column, width)
     size = (height + 2) * (width + 2)
     image = np.arange(0, padded.size, size).reshape(*images.shape[:-2], 1)  # where each begins
-    corner = image + first_row * (width + 2) + first_column  # (..., h w)
+    corner = image + (first_row * np.int32(width + 2) + first_column)  # (..., h w)
+    pixels = padded.reshape(-1)
 
     def between_columns(offset: int) -> np.ndarray:
-        left = padded.take(corner + offset).astype(np.float32)
-        right = padded.take(corner + (offset + 1))
+        left = pixels[offset:].take(corner).astype(np.float32)
+        right = pixels[offset + 1 :].take(corner)
         return left + column_share * (right - left)
 
     upper, lower = between_columns(0), between_columns(width + 2)
@@ -54,12 +70,11 @@ def distort(
 
 def _between_nodes(values: np.ndarray, height: int, width: int) -> np.ndarray:
     """Spread values of nodes, float32 (..., `NODES`, `NODES`), smoothly: float32 (..., h w)."""
+    down, across = _spline_weights(height), _spline_weights(width)
     # Sums in a fixed order instead of matrix products, whose rounding differs between machines.
-    for side in (height, width):
-        weights = _spline_weights(side)
-        values = sum(values[..., node, None, :] * weights[node, :, None] for node in range(NODES))
-        values = values.swapaxes(-1, -2)  # first (..., columns of nodes, h), then (..., h, w)
-    return values.reshape(*values.shape[:-2], height * width)
+    rows = sum(values[..., node, None] * across[node] for node in range(NODES))  # (..., NODES, w)
+    spread = sum(rows[..., node, None, :] * down[node, :, None] for node in range(NODES))
+    return spread.reshape(*spread.shape[:-2], height * width)
 
 
 @functools.cache
@@ -80,9 +95,9 @@ def _cells(offsets: np.ndarray, side: int) -> tuple[np.ndarray, np.ndarray]:
         side: Of the image without its border of 1.
 
     Returns:
-        Numbers of pixels in the image with its border, int64 (...), and shares of the way to the
+        Numbers of pixels in the image with its border, int32 (...), and shares of the way to the
         next pixel, float32 (...), in [0, 1].
     """
     positions = np.clip(offsets + np.float32((side + 1) / 2), 0, side + 1)
-    first = np.minimum(positions.astype(np.int64), side)
+    first = np.minimum(positions.astype(np.int32), side)
     return first, positions - first.astype(np.float32)

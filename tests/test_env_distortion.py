@@ -92,14 +92,10 @@ def test_distort_equals_reading_pixel_by_pixel(
 
 def test_the_identity_changes_nothing() -> None:
     """Every pixel is read where it is, as with nodes that stay where they are."""
-    images, identity = (
-        random_images(np.random.default_rng(0), 20, 28, 28),
-        np.eye(2, dtype=np.float32),
-    )
+    images = random_images(np.random.default_rng(0), 20, 28, 28)
+    identity, still = np.eye(2, dtype=np.float32), np.zeros((20, 2, NODES, NODES), np.float32)
     assert np.array_equal(distort(images, identity), images)
-    assert np.array_equal(
-        distort(images, identity, np.zeros((2, NODES, NODES), np.float32)), images
-    )
+    assert np.array_equal(distort(images, identity, still), images)
 
 
 def test_all_nodes_together_move_the_middle_of_an_image() -> None:
@@ -119,10 +115,10 @@ def test_a_quarter_turn_is_exact() -> None:
 
 
 def test_one_image_is_distorted_as_in_a_batch() -> None:
-    """Without a leading axis the result is the same."""
+    """Without a leading axis the result is the same; the batch is more than one part of it."""
     rng = np.random.default_rng(2)
-    images, maps = random_images(rng, 5, 12, 9), random_maps(rng, 5, 0.3)
-    shifts = rng.uniform(-2, 2, (5, 2, NODES, NODES)).astype(np.float32)
+    images, maps = random_images(rng, 40, 12, 9), random_maps(rng, 40, 0.3)
+    shifts = rng.uniform(-2, 2, (40, 2, NODES, NODES)).astype(np.float32)
     alone = [distort(*parts) for parts in zip(images, maps, shifts, strict=True)]
     assert np.array_equal(distort(images, maps, shifts), np.stack(alone))
 

@@ -224,10 +224,16 @@ def _fill(
 ) -> int:
     """Train the rows that a table lacks; see `fill`."""
     for row in chosen:
+        folder = runs / row.name
         if row.name in table.rows:
+            check_command(
+                str(table.rows[row.name].get("command")),
+                row.command(folder),
+                f"row {row.name!r} of {table.path} must be",
+                "take it out of there to train it anew, or choose another `--out`",
+            )
             print(f"{row.name}: is in {table.path} already", flush=True)
             continue
-        folder = runs / row.name
         code = train(row, folder)
         if code:
             print(f"{row.name}: the training ended with exit code {code}.", file=sys.stderr)
@@ -263,7 +269,12 @@ def train(row: Row, folder: Path) -> int:
     folder_option = Path(os.path.relpath(folder, ROOT))  # for the command that the run notes down
     arguments = row.command(folder_option)
     if (folder / CONFIG).exists():
-        check_command(folder, arguments)
+        check_command(
+            str(read_json(folder / CONFIG).get("command")),
+            arguments,
+            f"{folder} must hold",
+            "move it away or choose other `--runs`",
+        )
         if is_finished(folder):
             return 0
         if row.resumes:  # it was interrupted
@@ -274,23 +285,21 @@ def train(row: Row, folder: Path) -> int:
     return run_program(arguments)
 
 
-def check_command(folder: Path, arguments: list[str]) -> None:
-    """Refuse a run that was begun by another command: it would stand in the table as this row.
+def check_command(given: str, arguments: list[str], what: str, advice: str) -> None:
+    """Refuse the run of another command: it would stand in the table as this row.
 
     Args:
-        folder: Of the run.
+        given: The command of the run.
         arguments: Of Python, that train the row.
+        what: Beginning of the message, "... must be": what is the run of a command.
+        advice: End of the message: what to do.
 
     Raises:
-        TableError: If it was.
+        TableError: If the commands differ by more than the run folder.
     """
-    begun = str(read_json(folder / CONFIG).get("command"))
     command = shlex.join(["python", *arguments])
-    if _without_folder(begun) != _without_folder(command):
-        raise TableError(
-            f"{folder} must hold the run of `{command}`, got that of `{begun}`: move it away or "
-            "choose other `--runs`."
-        )
+    if _without_folder(given) != _without_folder(command):
+        raise TableError(f"{what} the run of `{command}`, got that of `{given}`: {advice}.")
 
 
 def _without_folder(command: str) -> list[str]:

@@ -14,13 +14,14 @@ from typing import Any
 
 import pytest
 
-from agents import RAM, pretrained_models, reproduce, table
+from agents import RAM, compare, pretrained_models, reproduce, table
 from agents.baselines import make_parser as make_baselines_parser
 from agents.config import make_config
 from agents.files import is_finished, lock_folder
 from agents.paper_report import PaperTable, describe_rows
 from agents.paper_rows import ROWS, PaperRow
 from agents.pretrained_models import INDEX, keep_if_better, pretrained_path
+from agents.table import ROOT, check_command
 from agents.table import train as train_row
 from agents.train_arguments import collect_settings, make_parser
 from ram_env import SHORT_NAMES, TASKS
@@ -195,6 +196,31 @@ def test_the_run_of_another_command_is_no_row(
     assert f"{folder} must hold the run of `python train.py --env centered" in message
     assert "got that of `python train.py" in message and "choose other `--runs`" in message
     assert not (tmp_path / "results" / "paper.json").exists()
+
+
+def test_a_row_in_the_table_is_that_of_its_command(
+    reproduced: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A row that was declared otherwise when it was trained is not said to be there."""
+    monkeypatch.setattr(reproduce, "ROWS", {"tiny": dataclasses.replace(TINY, seed=1)})
+    before = (reproduced / "results" / "paper.json").read_bytes()
+    with pytest.raises(SystemExit) as caught:
+        reproduce.main(arguments_for(reproduced))
+    assert caught.value.code == 2
+    message = capsys.readouterr().err.splitlines()[-1]
+    path = reproduced / "results" / "paper.json"
+    assert f"row 'tiny' of {path} must be the run of `python train.py" in message
+    assert "--seed 1" in message and "--seed 0" in message and "choose another `--out`" in message
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize(("name", "declared"), [("paper", ROWS), ("agents", compare.ROWS)])
+def test_committed_rows_are_those_that_are_declared(name: str, declared: Any) -> None:
+    """Each was trained by the command that its row has today: else this raises."""
+    rows = json.loads((ROOT / "results" / f"{name}.json").read_text())["rows"]
+    assert rows
+    for row in rows:
+        check_command(row["command"], declared[row["name"]].command(Path("x")), row["name"], "")
 
 
 def test_one_program_at_a_time_fills_a_table(

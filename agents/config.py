@@ -68,7 +68,7 @@ class RAMConfig:
     batch_size: int = _setting(512, "episodes per gradient step")
     precision: str = _setting(
         "auto",
-        "of glimpse and core networks in training: float32, bfloat16 (weights stay float32), or "
+        "of all but the last layers in training: float32, bfloat16 (weights stay float32), or "
         "auto: bfloat16 where the processor multiplies it natively",
     )
 

@@ -21,6 +21,11 @@ def forward_multiply_adds(networks: nn.Module) -> int:
     return sum(weight.numel() for weight in networks.parameters() if weight.dim() == 2)
 
 
+def float32(tensor: Tensor) -> torch.autocast:
+    """Return a context without mixed precision: for small products whose result must be exact."""
+    return torch.autocast(tensor.device.type, enabled=False)
+
+
 class GlimpseNetwork(nn.Module):
     """Join what and where: g_t = relu(W_gh relu(W_h glimpse) + W_gl relu(W_l location))."""
 
@@ -114,8 +119,9 @@ class LocationNetwork(nn.Module):
         """Return the mean of the next location, (B, 2)."""
         if self.hidden is not None:
             hidden = torch.relu(self.hidden(hidden))
-        mean = self.mean(hidden)
-        return torch.tanh(mean) if self.squash else mean
+        with float32(hidden):  # in bfloat16 it would be off by a pixel on wide canvases
+            mean = self.mean(hidden.float())
+            return torch.tanh(mean) if self.squash else mean
 
 
 class ActionNetwork(nn.Module):
@@ -178,13 +184,8 @@ class RAMNetworks(nn.Module):
         """Take in one glimpse, (B, K, g, g) at (B, 2), in state (B, S)."""
         features = self.glimpse_network(glimpse, location)  # (B, F)
         hidden, state = self.core_network(features, state)  # (B, H), (B, S)
-        hidden, state = hidden.float(), state.float()
-        # The heads are small, and a location in bfloat16 would be off by a pixel on wide canvases.
-        with torch.autocast(hidden.device.type, enabled=False):
-            gaze_hidden = hidden if self.policy_gradient_to_core else hidden.detach()
-            return Thought(
-                logits=self.action_network(hidden),
-                mean=self.location_network(gaze_hidden),
-                baseline=self.baseline_network(hidden),
-                state=state,
-            )
+        mean = self.location_network(hidden if self.policy_gradient_to_core else hidden.detach())
+        hidden = hidden.float()
+        with float32(hidden):
+            logits, baseline = self.action_network(hidden), self.baseline_network(hidden)
+        return Thought(logits, mean, baseline, state)

@@ -70,7 +70,7 @@ class PaperRow:
 ROWS: dict[str, PaperRow] = {
     row.name: row
     for row in (
-        # Headline rows: 40 to 60 minutes each on two cores that multiply bfloat16 natively.
+        # Headline rows: about an hour each on one or two cores that multiply bfloat16 natively.
         PaperRow("cluttered", "cluttered", "default", 8, 16 * MILLION, 4.04, distortion=0.1),
         PaperRow(
             "centered",

@@ -165,6 +165,19 @@ def test_location_network_reads_a_state_detached_by_setting(attached: bool) -> N
     assert reached == {"location_network"} | shaping
 
 
+@pytest.mark.parametrize("preset", ["default", "paper"])
+def test_heads_are_exact_in_mixed_precision(preset: str) -> None:
+    """Bfloat16 holds 8 bits of a location: it would miss by half a pixel on a canvas of 300."""
+    networks = RAMNetworks((K, G, G), C, small(preset))
+    state = networks.initial_state(B)
+    with torch.autocast("cpu", torch.bfloat16):
+        thought = networks(torch.rand(B, K, G, G), torch.rand(B, 2) * 2 - 1, state)
+        assert networks.location_network(thought.state).dtype == torch.float32
+    for part in (thought.logits, thought.mean, thought.baseline):
+        assert part.dtype == torch.float32
+        assert not part.bfloat16().float().equal(part)
+
+
 @pytest.mark.parametrize("core", ["relu", "gru", "lstm"])
 def test_networks_together_are_the_networks_in_turn(core: str) -> None:
     """`RAMNetworks` feeds glimpse -> core -> location, action and baseline."""

@@ -70,7 +70,7 @@ class PaperRow:
 ROWS: dict[str, PaperRow] = {
     row.name: row
     for row in (
-        # Headline rows: about an hour each on one or two cores that multiply bfloat16 natively.
+        # Headline rows: 36 to 66 minutes each.
         PaperRow("cluttered", "cluttered", "default", 8, 16 * MILLION, 4.04, distortion=0.1),
         PaperRow(
             "centered",
@@ -84,7 +84,7 @@ ROWS: dict[str, PaperRow] = {
         ),
         PaperRow("translated", "translated", "default", 8, 10 * MILLION, 1.20, distortion=0.1),
         PaperRow("cluttered100", "cluttered100", "default", 8, 10 * MILLION, 8.11, distortion=0.1),
-        # About 20 minutes each.
+        # With fewer glimpses, and with the paper's own model: 22 to 60 minutes each.
         PaperRow("cluttered-6", "cluttered", "default", 6, 7 * MILLION, 4.08, distortion=0.1),
         PaperRow("cluttered-4", "cluttered", "default", 4, 10 * MILLION, 4.96, distortion=0.1),
         PaperRow("centered-paper", "centered", "paper", 7, 12 * MILLION, 1.07),

@@ -44,8 +44,7 @@ def _redraw(images: np.ndarray, maps: np.ndarray, node_shifts: np.ndarray | None
     # A border of black pixels: what is read outside of the image is read there.
     padded = np.zeros((*images.shape[:-2], height + 2, width + 2), dtype=np.uint8)
     padded[..., 1:-1, 1:-1] = images
-    row, column = np.indices((height, width), dtype=np.float32).reshape(2, -1)  # (h w,) each
-    row, column = row - np.float32((height - 1) / 2), column - np.float32((width - 1) / 2)
+    row, column = _offsets_from_centre(height, width)
     old_row = maps[..., 0, 0, None] * row + maps[..., 0, 1, None] * column
     old_column = maps[..., 1, 0, None] * row + maps[..., 1, 1, None] * column
     if node_shifts is not None:
@@ -66,6 +65,13 @@ def _redraw(images: np.ndarray, maps: np.ndarray, node_shifts: np.ndarray | None
     upper, lower = between_columns(0), between_columns(width + 2)
     mixed = upper + row_share * (lower - upper)
     return np.rint(mixed).astype(np.uint8).reshape(images.shape)
+
+
+@functools.cache
+def _offsets_from_centre(height: int, width: int) -> np.ndarray:
+    """Return how far pixels lie from the centre, in rows and in columns, float32 (2, h w)."""
+    offsets = np.indices((height, width), dtype=np.float32).reshape(2, -1)
+    return offsets - np.array([[height - 1], [width - 1]], dtype=np.float32) / 2
 
 
 def _between_nodes(values: np.ndarray, height: int, width: int) -> np.ndarray:

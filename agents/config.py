@@ -46,6 +46,10 @@ class RAMConfig:
     )
     log_likelihood_floor: float = _setting(-5.0, "lowest log p(label) that is paid, in nats")
     discount: float = _setting(0.0, "of rewards after the glimpse that a location leads to")
+    gae_lambda: float = _setting(
+        1.0,
+        "share of later rewards that is paid as it comes; the rest as the baseline foretells it",
+    )
     policy_coef: float = _setting(0.1, "weight of the policy loss")
     entropy_coef: float = _setting(
         0.0, "weight of the entropy of the answers, if the class is learned from reward"
@@ -93,6 +97,8 @@ class RAMConfig:
         for name in ("policy_coef", "entropy_coef", "baseline_coef", "warmup_fraction", "discount"):
             _at_least(self, name, 0.0)
         _at_most(self, "discount", 1.0)
+        _at_least(self, "gae_lambda", 0.0)
+        _at_most(self, "gae_lambda", 1.0)
         _at_least(self, "adam_beta2", 0.0)
         _at_most(self, "adam_beta2", 0.9999)
         _at_most(self, "warmup_fraction", 0.9)

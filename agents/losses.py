@@ -35,20 +35,30 @@ class Losses(NamedTuple):
     baseline_loss: Tensor
 
 
-def discounted_returns(rewards: Tensor, discount: float) -> Tensor:
-    """Return what each decision brings later: R_t = r_{t+1} + discount * R_{t+1}.
+def lambda_returns(
+    rewards: Tensor, baselines: Tensor, discount: float, gae_lambda: float
+) -> Tensor:
+    """Return what each decision brings later, partly as the baseline foretells it.
+
+    R_t = r_{t+1} + discount * (gae_lambda * R_{t+1} + (1 - gae_lambda) * b_{t+1}). With 1 it is
+    what came, REINFORCE's; less a baseline it is the advantage of Schulman et al. 2016,
+    arXiv:1506.02438. With 0 a decision is paid the change of the baseline that it leads to.
 
     Args:
         rewards: (T, B); r_t is paid for glimpse t, so the location chosen after it first earns
             r_{t+1}.
+        baselines: (T, B): expected returns.
         discount: In 0..1.
+        gae_lambda: In 0..1.
 
     Returns:
         (T, B); the last row is 0, as nothing comes after it.
     """
     returns = torch.zeros_like(rewards)
+    later = torch.zeros_like(rewards[0])  # (B,)
     for t in range(len(rewards) - 2, -1, -1):
-        returns[t] = rewards[t + 1] + discount * returns[t + 1]
+        returns[t] = rewards[t + 1] + discount * later
+        later = torch.lerp(baselines[t], returns[t], gae_lambda)
     return returns
 
 
@@ -63,10 +73,12 @@ def hybrid_loss(rollout: Rollout, config: RAMConfig) -> Losses:
         if config.gaze_reward == "log_likelihood"
         else rollout.rewards
     )
-    returns = discounted_returns(rewards, config.discount)[:-1]  # (T - 1, B)
-    baselines, log_probs = rollout.baselines[:-1], rollout.log_probs[:-1]
     # Detached: the baseline is fitted by its own loss, not by the policy's.
-    advantages = returns - baselines.detach()
+    foretold = rollout.baselines.detach()  # (T, B)
+    paid = lambda_returns(rewards, foretold, config.discount, config.gae_lambda)
+    advantages = (paid - foretold)[:-1]  # (T - 1, B)
+    returns = lambda_returns(rewards, foretold, config.discount, gae_lambda=1.0)[:-1]
+    baselines, log_probs = rollout.baselines[:-1], rollout.log_probs[:-1]
     policy_loss = -(log_probs * advantages).mean(1).sum()
     baseline_loss = functional.mse_loss(baselines, returns, reduction="sum") / returns.shape[1]
     # A random gaze follows no policy: there is nothing to learn from it.

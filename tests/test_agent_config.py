@@ -101,6 +101,8 @@ def test_unknown_setting_is_refused() -> None:
         ("baseline_coef", math.nan),
         ("discount", 1.01),
         ("discount", -0.01),
+        ("gae_lambda", 1.01),
+        ("gae_lambda", -0.01),
         ("warmup_fraction", 1.5),
         ("warmup_fraction", math.nan),
         ("log_likelihood_floor", 0.5),

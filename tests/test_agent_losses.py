@@ -10,7 +10,7 @@ import torch
 from gymnasium import spaces
 
 from agents.config import PRESETS, RAMConfig, make_config
-from agents.losses import Losses, Rollout, discounted_returns, hybrid_loss
+from agents.losses import Losses, Rollout, hybrid_loss, lambda_returns
 from agents.policy import RAMPolicy
 
 # Beliefs of T=3 glimpses, B=2 episodes, C=2 classes; the truth is 0 and 1.
@@ -57,7 +57,36 @@ def test_discounted_returns_start_at_the_next_glimpse(
 ) -> None:
     """R_t = r_{t+1} + discount * R_{t+1}; the reward of a glimpse is not due to its own gaze."""
     rewards = torch.tensor([[1.0, 4.0], [2.0, 5.0], [3.0, 6.0]])
-    assert discounted_returns(rewards, discount).tolist() == expected
+    assert lambda_returns(rewards, torch.zeros(3, 2), discount, 1.0).tolist() == expected
+
+
+@pytest.mark.parametrize(
+    ("gae_lambda", "expected"),
+    [
+        # The last decision, t = 2, is paid 4 in any case; the one before 2 + 0.5 * (4 or b_2 = 8).
+        (1.0, [[1 + 0.5 * 4.0], [2 + 0.5 * 4.0], [4.0], [0.0]]),
+        (0.0, [[1 + 0.5 * 6.0], [2 + 0.5 * 8.0], [4.0], [0.0]]),
+        (0.5, [[1 + 0.5 * (6.0 + 5.0) / 2], [2 + 0.5 * (8.0 + 4.0) / 2], [4.0], [0.0]]),
+    ],
+)
+def test_lambda_returns_mix_what_came_and_what_is_foretold(
+    gae_lambda: float, expected: list[list[float]]
+) -> None:
+    """R_t = r_{t+1} + discount * (gae_lambda * R_{t+1} + (1 - gae_lambda) * b_{t+1})."""
+    rewards = torch.tensor([[9.0], [1.0], [2.0], [4.0]])
+    baselines = torch.tensor([[7.0], [6.0], [8.0], [torch.nan]])  # after the last nothing follows
+    assert lambda_returns(rewards, baselines, 0.5, gae_lambda).tolist() == expected
+
+
+def test_gae_with_lambda_0_pays_the_rise_of_the_baseline() -> None:
+    """The advantage is b_{t+1} - b_t, and for the last decision the reward less b_t.
+
+    Episode 0: 0.75 - 0.5 and 1 - 0.75; episode 1: 0.5 - 0.25 and 0 - 0.5. Policy:
+    -(mean(-1 * 0.25, -2 * 0.25) + mean(-3 * 0.25, 0.5 * -0.5)) = 0.875. The baseline is still
+    fitted to the returns that came.
+    """
+    losses = hybrid_loss(make_rollout(), make_config("paper", gae_lambda=0.0))
+    assert values(losses)[2:] == pytest.approx([0.875, 0.3125], rel=1e-12)
 
 
 def test_paper_loss_by_hand() -> None:
@@ -287,7 +316,9 @@ def test_loss_gradient_of_the_last_layer_of_the_gaze_by_hand(preset: str) -> Non
     rewards = rollout.rewards
     if config.gaze_reward == "log_likelihood":
         rewards = rollout.logits.detach().log_softmax(2)[:, range(B), rollout.labels].clamp(min=-5)
-    advantages = discounted_returns(rewards, config.discount) - rollout.baselines.detach()
+    baselines = rollout.baselines.detach()
+    paid = lambda_returns(rewards, baselines, config.discount, config.gae_lambda)
+    advantages = paid - baselines
     slopes = (torch.stack(locations) - torch.stack(kept)) / config.location_std**2
     expected = -(advantages[:-1, :, None] * slopes[:-1]).mean(1).sum(0)
     bias = policy.networks.location_network.mean.bias

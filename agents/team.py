@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -185,7 +186,7 @@ def leave_signals_to_leader() -> None:
 def _follow(
     number: int, size: int, port: int, follow: Callable[..., None], arguments: tuple[Any, ...]
 ) -> None:
-    """Join the team that process 0 leads, and do what it asks for."""
+    """Join the team that process 0 leads, do what it asks for, and end this process."""
     store = dist.TCPStore(  # type: ignore[attr-defined]
         HOST, port, size, is_master=False, timeout=TIMEOUT
     )
@@ -198,3 +199,6 @@ def _follow(
         pass  # process 0 has ended, or sees the same: it says so
     finally:
         leave_team()
+    # Not by way of Python's own end: threads of PyTorch that outlive it may abort the process.
+    sys.stdout.flush()
+    os._exit(0)

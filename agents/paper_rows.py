@@ -6,6 +6,23 @@ from pathlib import Path
 from ram_env import SHORT_NAMES, TASKS
 
 MILLION = 1_000_000
+# The paper's networks, reward and classifier's loss; what differs is what a location is paid, and
+# that its gradient reaches the core. Paid log p(label) after the glimpse that it leads to:
+CREDIT = (
+    "gaze_reward=log_likelihood",
+    "discount=0.0",
+    "policy_coef=0.1",
+    "policy_gradient_to_core=true",
+)
+# Paid the rise of the paper's baseline, so from the paper's reward alone:
+CRITIC = (
+    "gae_lambda=0.0",
+    "policy_coef=0.1",
+    "policy_gradient_to_core=true",
+    "learning_rate=0.002",
+    "adam_beta2=0.98",
+    "warmup_fraction=0.03",
+)
 
 
 @dataclass(frozen=True)
@@ -93,20 +110,33 @@ ROWS: dict[str, PaperRow] = {
         PaperRow("cluttered-paper-6", "cluttered", "paper", 6, 10 * MILLION, 4.08),
         PaperRow("cluttered-paper-4", "cluttered", "paper", 4, 7 * MILLION, 4.96),
         PaperRow("cluttered100-paper", "cluttered100", "paper", 8, 7 * MILLION, 8.11),
-        # The paper's networks, the gaze paid for each glimpse and its gradient in the core: ours.
+        # The same networks with more credit for the gaze.
         PaperRow(
-            "cluttered-paper-credit",
-            "cluttered",
+            "cluttered-paper-credit", "cluttered", "paper", 8, 8 * MILLION, 4.04, settings=CREDIT
+        ),
+        PaperRow(
+            "cluttered-paper-critic", "cluttered", "paper", 8, 8 * MILLION, 4.04, settings=CRITIC
+        ),
+        PaperRow(
+            "cluttered-paper-critic-6", "cluttered", "paper", 6, 10 * MILLION, 4.08, settings=CRITIC
+        ),
+        PaperRow(
+            "cluttered-paper-critic-4", "cluttered", "paper", 4, 10 * MILLION, 4.96, settings=CRITIC
+        ),
+        PaperRow(
+            "cluttered100-paper-critic",
+            "cluttered100",
             "paper",
             8,
-            8 * MILLION,
-            4.04,
-            settings=(
-                "gaze_reward=log_likelihood",
-                "discount=0.0",
-                "policy_coef=0.1",
-                "policy_gradient_to_core=true",
-            ),
+            7 * MILLION,
+            8.11,
+            settings=CRITIC,
+        ),
+        PaperRow(
+            "translated-paper-critic", "translated", "paper", 8, 8 * MILLION, 1.20, settings=CRITIC
+        ),
+        PaperRow(
+            "centered-paper-critic", "centered", "paper", 7, 12 * MILLION, 1.07, settings=CRITIC
         ),
         # Calibration: are the scenes as hard as the paper's?
         PaperRow("cluttered-random", "cluttered", "paper", 8, 8 * MILLION, 14.4, "random"),

@@ -135,9 +135,6 @@ ROWS: dict[str, PaperRow] = {
         PaperRow(
             "translated-paper-critic", "translated", "paper", 8, 8 * MILLION, 1.20, settings=CRITIC
         ),
-        PaperRow(
-            "centered-paper-critic", "centered", "paper", 7, 12 * MILLION, 1.07, settings=CRITIC
-        ),
         # Calibration: are the scenes as hard as the paper's?
         PaperRow("cluttered-random", "cluttered", "paper", 8, 8 * MILLION, 14.4, "random"),
         PaperRow(

@@ -15,14 +15,7 @@ CREDIT = (
     "policy_gradient_to_core=true",
 )
 # Paid the rise of the paper's baseline, so from the paper's reward alone:
-CRITIC = (
-    "gae_lambda=0.0",
-    "policy_coef=0.1",
-    "policy_gradient_to_core=true",
-    "learning_rate=0.002",
-    "adam_beta2=0.98",
-    "warmup_fraction=0.03",
-)
+CRITIC = ("gae_lambda=0.0", "policy_coef=0.1", "policy_gradient_to_core=true")
 
 
 @dataclass(frozen=True)

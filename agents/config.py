@@ -46,9 +46,12 @@ class RAMConfig:
     )
     log_likelihood_floor: float = _setting(-5.0, "lowest log p(label) that is paid, in nats")
     discount: float = _setting(0.0, "of rewards after the glimpse that a location leads to")
+    critic: str = _setting(
+        "baseline",
+        "what foretells the gaze's return: baseline: b_t; belief: p(label), of rewards of 0 and 1",
+    )
     gae_lambda: float = _setting(
-        1.0,
-        "share of later rewards that is paid as it comes; the rest as the baseline foretells it",
+        1.0, "share of later rewards that is paid as they come; the rest as the critic foretells"
     )
     policy_coef: float = _setting(0.1, "weight of the policy loss")
     entropy_coef: float = _setting(
@@ -84,6 +87,7 @@ class RAMConfig:
         _one_of(self, "core", "relu", "gru", "lstm")
         _one_of(self, "learn_class_from", "labels", "reward")
         _one_of(self, "gaze_reward", "env", "log_likelihood")
+        _one_of(self, "critic", "baseline", "belief")
         _one_of(self, "gaze", "learned", "random")
         _one_of(self, "learning_rate_schedule", "cosine", "constant")
         _one_of(self, "precision", "auto", "float32", "bfloat16")
@@ -110,6 +114,14 @@ class RAMConfig:
             raise ValueError(
                 "`learn_class_from='reward'` reads no labels, so `gaze_reward` must be 'env', "
                 f"got {self.gaze_reward!r}."
+            )
+        if self.critic == "belief" and (
+            self.learn_class_from == "reward" or self.gaze_reward != "env"
+        ):
+            raise ValueError(
+                "`critic='belief'` foretells the env's rewards by the label, so it needs "
+                "`learn_class_from='labels'` and `gaze_reward='env'`, got "
+                f"{self.learn_class_from!r} and {self.gaze_reward!r}."
             )
 
     def to_dict(self) -> dict[str, Any]:

@@ -35,19 +35,17 @@ class Losses(NamedTuple):
     baseline_loss: Tensor
 
 
-def lambda_returns(
-    rewards: Tensor, baselines: Tensor, discount: float, gae_lambda: float
-) -> Tensor:
-    """Return what each decision brings later, partly as the baseline foretells it.
+def lambda_returns(rewards: Tensor, foretold: Tensor, discount: float, gae_lambda: float) -> Tensor:
+    """Return what each decision brings later, partly as a critic foretells it.
 
     R_t = r_{t+1} + discount * (gae_lambda * R_{t+1} + (1 - gae_lambda) * b_{t+1}). With 1 it is
-    what came, REINFORCE's; less a baseline it is the advantage of Schulman et al. 2016,
-    arXiv:1506.02438. With 0 a decision is paid the change of the baseline that it leads to.
+    what came, REINFORCE's; less b_t it is the advantage of Schulman et al. 2016, arXiv:1506.02438.
+    With 0, reward at the end and no discount, a decision is paid the rise from b_t to b_{t+1}.
 
     Args:
         rewards: (T, B); r_t is paid for glimpse t, so the location chosen after it first earns
             r_{t+1}.
-        baselines: (T, B): expected returns.
+        foretold: (T, B): b_t, the return that is expected after glimpse t.
         discount: In 0..1.
         gae_lambda: In 0..1.
 
@@ -58,7 +56,7 @@ def lambda_returns(
     later = torch.zeros_like(rewards[0])  # (B,)
     for t in range(len(rewards) - 2, -1, -1):
         returns[t] = rewards[t + 1] + discount * later
-        later = torch.lerp(baselines[t], returns[t], gae_lambda)
+        later = torch.lerp(foretold[t], returns[t], gae_lambda)
     return returns
 
 
@@ -68,13 +66,10 @@ def hybrid_loss(rollout: Rollout, config: RAMConfig) -> Losses:
         classification_loss = _answer_loss(rollout, config.entropy_coef)
     else:
         classification_loss = _cross_entropy(rollout, config.classify_every_step)
-    rewards = (
-        _log_likelihoods(rollout, config)
-        if config.gaze_reward == "log_likelihood"
-        else rollout.rewards
-    )
-    # Detached: the baseline is fitted by its own loss, not by the policy's.
-    foretold = rollout.baselines.detach()  # (T, B)
+    rewards = rollout.rewards
+    if config.gaze_reward == "log_likelihood":
+        rewards = _log_likelihoods(rollout).clamp(min=config.log_likelihood_floor)
+    foretold = _foretold(rollout, config.critic)  # (T, B)
     paid = lambda_returns(rewards, foretold, config.discount, config.gae_lambda)
     advantages = (paid - foretold)[:-1]  # (T - 1, B)
     returns = lambda_returns(rewards, foretold, config.discount, gae_lambda=1.0)[:-1]
@@ -115,8 +110,15 @@ def _answer_loss(rollout: Rollout, entropy_coef: float) -> Tensor:
     return -(log_probs * advantages + entropy_coef * entropy).mean(1).sum()
 
 
-def _log_likelihoods(rollout: Rollout, config: RAMConfig) -> Tensor:
-    """Return log p(label) after each glimpse, (T, B), not under the floor; no gradient."""
+def _foretold(rollout: Rollout, critic: str) -> Tensor:
+    """Return the return that the critic expects after each glimpse, (T, B); no gradient."""
+    if critic == "belief":  # in the true class: the chance of a reward of 1 for the right answer
+        return _log_likelihoods(rollout).exp()
+    return rollout.baselines.detach()  # fitted by their own loss, not by the policy's
+
+
+def _log_likelihoods(rollout: Rollout) -> Tensor:
+    """Return log p(label) after each glimpse, (T, B); no gradient."""
     log_beliefs = rollout.logits.detach().log_softmax(2)  # (T, B, C)
     labels = rollout.labels.expand(len(log_beliefs), -1).unsqueeze(2)  # (T, B, 1)
-    return log_beliefs.gather(2, labels).squeeze(2).clamp(min=config.log_likelihood_floor)
+    return log_beliefs.gather(2, labels).squeeze(2)

@@ -89,6 +89,33 @@ def test_gae_with_lambda_0_pays_the_rise_of_the_baseline() -> None:
     assert values(losses)[2:] == pytest.approx([0.875, 0.3125], rel=1e-12)
 
 
+@pytest.mark.parametrize(
+    ("gae_lambda", "expected"),
+    [
+        # 0.8 - 0.5 and 1 - 0.8 in episode 0, 0.5 - 0.25 and 0 - 0.5 in episode 1.
+        (0.0, -((-1 * 0.3 + -2 * 0.25) / 2 + (-3 * 0.2 + 0.5 * -0.5) / 2)),
+        # 1 - 0.5 and 1 - 0.8 in episode 0, 0 - 0.25 and 0 - 0.5 in episode 1.
+        (1.0, -((-1 * 0.5 + -2 * -0.25) / 2 + (-3 * 0.2 + 0.5 * -0.5) / 2)),
+    ],
+)
+def test_belief_in_the_label_is_the_critic(gae_lambda: float, expected: float) -> None:
+    """What is expected after a glimpse is p(label) there; the baseline learns as ever."""
+    config = make_config("paper", critic="belief", gae_lambda=gae_lambda)
+    losses = hybrid_loss(make_rollout(), config)
+    assert values(losses)[2:] == pytest.approx([expected, 0.3125], rel=1e-12)
+
+
+def test_critic_gets_no_policy_gradient() -> None:
+    """The belief that pays the gaze is not changed by what it pays."""
+    logits = make_rollout().logits.clone().requires_grad_()
+    config = make_config("paper", critic="belief", gae_lambda=0.0)
+    log_probs = make_rollout().log_probs.clone().requires_grad_()
+    losses = hybrid_loss(make_rollout(logits=logits, log_probs=log_probs), config)
+    losses.policy_loss.backward()
+    assert logits.grad is None
+    assert log_probs.grad is not None
+
+
 def test_paper_loss_by_hand() -> None:
     """Cross-entropy at the last glimpse + REINFORCE + squared error of the baseline.
 

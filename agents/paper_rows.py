@@ -14,8 +14,9 @@ CREDIT = (
     "policy_coef=0.1",
     "policy_gradient_to_core=true",
 )
-# Paid the rise of the paper's baseline, so from the paper's reward alone:
-CRITIC = ("gae_lambda=0.0", "policy_coef=0.1", "policy_gradient_to_core=true")
+# Paid the rise of p(label), and the last one the paper's reward less p(label): what is paid in all is
+# that reward less what was believed at first.
+CRITIC = ("critic=belief", "gae_lambda=0.0", "policy_coef=0.3", "policy_gradient_to_core=true")
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,8 @@ CREDIT = (
     "policy_coef=0.1",
     "policy_gradient_to_core=true",
 )
-# Paid the rise of p(label), and the last one the paper's reward less p(label): what is paid in all is
-# that reward less what was believed at first.
+# Paid the rise of p(label), and the last one the reward less p(label): what is paid in all is the
+# reward less what was believed at first.
 CRITIC = ("critic=belief", "gae_lambda=0.0", "policy_coef=0.3", "policy_gradient_to_core=true")
 
 

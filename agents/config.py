@@ -41,19 +41,13 @@ class RAMConfig:
         True, "cross-entropy after each glimpse (mean) and the last, instead of the last alone"
     )
     gaze_reward: str = _setting(
-        "log_likelihood",
-        "what the gaze is paid: env: the env's rewards; log_likelihood: log p(label) per glimpse",
+        "belief",
+        "what the gaze is paid: env: the env's rewards; belief: with each glimpse the rise of "
+        "p(label), at the last to 1 or 0 for right or wrong; log_likelihood: log p(label)",
     )
     log_likelihood_floor: float = _setting(-5.0, "lowest log p(label) that is paid, in nats")
     discount: float = _setting(0.0, "of rewards after the glimpse that a location leads to")
-    critic: str = _setting(
-        "baseline",
-        "what foretells the gaze's return: baseline: b_t; belief: p(label), of rewards of 0 and 1",
-    )
-    gae_lambda: float = _setting(
-        1.0, "share of later rewards that is paid as they come; the rest as the critic foretells"
-    )
-    policy_coef: float = _setting(0.1, "weight of the policy loss")
+    policy_coef: float = _setting(0.3, "weight of the policy loss")
     entropy_coef: float = _setting(
         0.0, "weight of the entropy of the answers, if the class is learned from reward"
     )
@@ -86,8 +80,7 @@ class RAMConfig:
                 raise ValueError(f"`{name}` must be finite, got {value!r}.")
         _one_of(self, "core", "relu", "gru", "lstm")
         _one_of(self, "learn_class_from", "labels", "reward")
-        _one_of(self, "gaze_reward", "env", "log_likelihood")
-        _one_of(self, "critic", "baseline", "belief")
+        _one_of(self, "gaze_reward", "env", "belief", "log_likelihood")
         _one_of(self, "gaze", "learned", "random")
         _one_of(self, "learning_rate_schedule", "cosine", "constant")
         _one_of(self, "precision", "auto", "float32", "bfloat16")
@@ -101,8 +94,6 @@ class RAMConfig:
         for name in ("policy_coef", "entropy_coef", "baseline_coef", "warmup_fraction", "discount"):
             _at_least(self, name, 0.0)
         _at_most(self, "discount", 1.0)
-        _at_least(self, "gae_lambda", 0.0)
-        _at_most(self, "gae_lambda", 1.0)
         _at_least(self, "adam_beta2", 0.0)
         _at_most(self, "adam_beta2", 0.9999)
         _at_most(self, "warmup_fraction", 0.9)
@@ -114,14 +105,6 @@ class RAMConfig:
             raise ValueError(
                 "`learn_class_from='reward'` reads no labels, so `gaze_reward` must be 'env', "
                 f"got {self.gaze_reward!r}."
-            )
-        if self.critic == "belief" and (
-            self.learn_class_from == "reward" or self.gaze_reward != "env"
-        ):
-            raise ValueError(
-                "`critic='belief'` foretells the env's rewards by the label, so it needs "
-                "`learn_class_from='labels'` and `gaze_reward='env'`, got "
-                f"{self.learn_class_from!r} and {self.gaze_reward!r}."
             )
 
     def to_dict(self) -> dict[str, Any]:

@@ -35,29 +35,40 @@ class Losses(NamedTuple):
     baseline_loss: Tensor
 
 
-def lambda_returns(rewards: Tensor, foretold: Tensor, discount: float, gae_lambda: float) -> Tensor:
-    """Return what each decision brings later, partly as a critic foretells it.
-
-    R_t = r_{t+1} + discount * (gae_lambda * R_{t+1} + (1 - gae_lambda) * b_{t+1}). With 1 it is
-    what came, REINFORCE's; less b_t it is the advantage of Schulman et al. 2016, arXiv:1506.02438.
-    With 0, reward at the end and no discount, a decision is paid the rise from b_t to b_{t+1}.
+def discounted_returns(rewards: Tensor, discount: float) -> Tensor:
+    """Return what each decision brings later: R_t = r_{t+1} + discount * R_{t+1}.
 
     Args:
         rewards: (T, B); r_t is paid for glimpse t, so the location chosen after it first earns
             r_{t+1}.
-        foretold: (T, B): b_t, the return that is expected after glimpse t.
         discount: In 0..1.
-        gae_lambda: In 0..1.
 
     Returns:
         (T, B); the last row is 0, as nothing comes after it.
     """
     returns = torch.zeros_like(rewards)
-    later = torch.zeros_like(rewards[0])  # (B,)
     for t in range(len(rewards) - 2, -1, -1):
-        returns[t] = rewards[t + 1] + discount * later
-        later = torch.lerp(foretold[t], returns[t], gae_lambda)
+        returns[t] = rewards[t + 1] + discount * returns[t + 1]
     return returns
+
+
+def gaze_rewards(rollout: Rollout, config: RAMConfig) -> Tensor:
+    """Return what each glimpse pays the location that led to it, (T, B); no gradient.
+
+    `"belief"` is the paper's reward, paid as it is earned: from p(label) before the glimpse to
+    p(label) after it, and after the last one to 1 if the answer is right, else to 0. An episode's
+    pay adds up to that 1 or 0, less the belief that the first glimpse gave for nothing.
+    """
+    if config.gaze_reward == "env":
+        return rollout.rewards
+    log_beliefs = rollout.logits.detach().log_softmax(2)  # (T, B, C)
+    labels = rollout.labels.expand(len(log_beliefs), -1).unsqueeze(2)  # (T, B, 1)
+    log_likelihoods = log_beliefs.gather(2, labels).squeeze(2)  # (T, B)
+    if config.gaze_reward == "log_likelihood":
+        return log_likelihoods.clamp(min=config.log_likelihood_floor)
+    beliefs = log_likelihoods.exp()
+    beliefs[-1] = rollout.logits[-1].argmax(1) == rollout.labels
+    return beliefs.diff(dim=0, prepend=beliefs[:1])
 
 
 def hybrid_loss(rollout: Rollout, config: RAMConfig) -> Losses:
@@ -66,14 +77,10 @@ def hybrid_loss(rollout: Rollout, config: RAMConfig) -> Losses:
         classification_loss = _answer_loss(rollout, config.entropy_coef)
     else:
         classification_loss = _cross_entropy(rollout, config.classify_every_step)
-    rewards = rollout.rewards
-    if config.gaze_reward == "log_likelihood":
-        rewards = _log_likelihoods(rollout).clamp(min=config.log_likelihood_floor)
-    foretold = _foretold(rollout, config.critic)  # (T, B)
-    paid = lambda_returns(rewards, foretold, config.discount, config.gae_lambda)
-    advantages = (paid - foretold)[:-1]  # (T - 1, B)
-    returns = lambda_returns(rewards, foretold, config.discount, gae_lambda=1.0)[:-1]
+    returns = discounted_returns(gaze_rewards(rollout, config), config.discount)[:-1]  # (T - 1, B)
     baselines, log_probs = rollout.baselines[:-1], rollout.log_probs[:-1]
+    # Detached: the baseline is fitted by its own loss, not by the policy's.
+    advantages = returns - baselines.detach()
     policy_loss = -(log_probs * advantages).mean(1).sum()
     baseline_loss = functional.mse_loss(baselines, returns, reduction="sum") / returns.shape[1]
     # A random gaze follows no policy: there is nothing to learn from it.
@@ -108,17 +115,3 @@ def _answer_loss(rollout: Rollout, entropy_coef: float) -> Tensor:
     advantages = (rollout.rewards - mean) / variance.clamp(min=MIN_VARIANCE).sqrt() * pays
     entropy = -(log_beliefs.exp() * log_beliefs).sum(2) * pays  # (T, B)
     return -(log_probs * advantages + entropy_coef * entropy).mean(1).sum()
-
-
-def _foretold(rollout: Rollout, critic: str) -> Tensor:
-    """Return the return that the critic expects after each glimpse, (T, B); no gradient."""
-    if critic == "belief":  # in the true class: the chance of a reward of 1 for the right answer
-        return _log_likelihoods(rollout).exp()
-    return rollout.baselines.detach()  # fitted by their own loss, not by the policy's
-
-
-def _log_likelihoods(rollout: Rollout) -> Tensor:
-    """Return log p(label) after each glimpse, (T, B); no gradient."""
-    log_beliefs = rollout.logits.detach().log_softmax(2)  # (T, B, C)
-    labels = rollout.labels.expand(len(log_beliefs), -1).unsqueeze(2)  # (T, B, 1)
-    return log_beliefs.gather(2, labels).squeeze(2)

@@ -87,7 +87,6 @@ def test_unknown_setting_is_refused() -> None:
         ("core", "rnn"),
         ("learn_class_from", "both"),
         ("gaze_reward", "final"),
-        ("critic", "value"),
         ("learning_rate_schedule", "linear"),
         ("hidden_size", 0),
         ("glimpse_hidden_size", -1),
@@ -102,8 +101,6 @@ def test_unknown_setting_is_refused() -> None:
         ("baseline_coef", math.nan),
         ("discount", 1.01),
         ("discount", -0.01),
-        ("gae_lambda", 1.01),
-        ("gae_lambda", -0.01),
         ("warmup_fraction", 1.5),
         ("warmup_fraction", math.nan),
         ("log_likelihood_floor", 0.5),
@@ -135,10 +132,3 @@ def test_settings_that_contradict_each_other_are_refused() -> None:
     """A gaze that is paid by log p(label) reads labels, so `reward` alone cannot go with it."""
     with pytest.raises(ValueError, match="`gaze_reward` must be 'env'"):
         make_config(learn_class_from="reward")
-
-
-@pytest.mark.parametrize("preset", ["default", "pure"])
-def test_belief_as_critic_needs_labels_and_the_envs_rewards(preset: str) -> None:
-    """It foretells rewards of 0 and 1, which preset `default` does not pay, and reads the label."""
-    with pytest.raises(ValueError, match=r"`critic='belief'`.*'labels'.*'env'.*got"):
-        make_config(preset, critic="belief")

@@ -10,7 +10,7 @@ import torch
 from gymnasium import spaces
 
 from agents.config import PRESETS, RAMConfig, make_config
-from agents.losses import Losses, Rollout, hybrid_loss, lambda_returns
+from agents.losses import Losses, Rollout, discounted_returns, gaze_rewards, hybrid_loss
 from agents.policy import RAMPolicy
 
 # Beliefs of T=3 glimpses, B=2 episodes, C=2 classes; the truth is 0 and 1.
@@ -57,63 +57,7 @@ def test_discounted_returns_start_at_the_next_glimpse(
 ) -> None:
     """R_t = r_{t+1} + discount * R_{t+1}; the reward of a glimpse is not due to its own gaze."""
     rewards = torch.tensor([[1.0, 4.0], [2.0, 5.0], [3.0, 6.0]])
-    assert lambda_returns(rewards, torch.zeros(3, 2), discount, 1.0).tolist() == expected
-
-
-@pytest.mark.parametrize(
-    ("gae_lambda", "expected"),
-    [
-        # The last decision, t = 2, is paid 4 in any case; the one before 2 + 0.5 * (4 or b_2 = 8).
-        (1.0, [[1 + 0.5 * 4.0], [2 + 0.5 * 4.0], [4.0], [0.0]]),
-        (0.0, [[1 + 0.5 * 6.0], [2 + 0.5 * 8.0], [4.0], [0.0]]),
-        (0.5, [[1 + 0.5 * (6.0 + 5.0) / 2], [2 + 0.5 * (8.0 + 4.0) / 2], [4.0], [0.0]]),
-    ],
-)
-def test_lambda_returns_mix_what_came_and_what_is_foretold(
-    gae_lambda: float, expected: list[list[float]]
-) -> None:
-    """R_t = r_{t+1} + discount * (gae_lambda * R_{t+1} + (1 - gae_lambda) * b_{t+1})."""
-    rewards = torch.tensor([[9.0], [1.0], [2.0], [4.0]])
-    baselines = torch.tensor([[7.0], [6.0], [8.0], [torch.nan]])  # after the last nothing follows
-    assert lambda_returns(rewards, baselines, 0.5, gae_lambda).tolist() == expected
-
-
-def test_gae_with_lambda_0_pays_the_rise_of_the_baseline() -> None:
-    """The advantage is b_{t+1} - b_t, and for the last decision the reward less b_t.
-
-    Episode 0: 0.75 - 0.5 and 1 - 0.75; episode 1: 0.5 - 0.25 and 0 - 0.5. Policy:
-    -(mean(-1 * 0.25, -2 * 0.25) + mean(-3 * 0.25, 0.5 * -0.5)) = 0.875. The baseline is still
-    fitted to the returns that came.
-    """
-    losses = hybrid_loss(make_rollout(), make_config("paper", gae_lambda=0.0))
-    assert values(losses)[2:] == pytest.approx([0.875, 0.3125], rel=1e-12)
-
-
-@pytest.mark.parametrize(
-    ("gae_lambda", "expected"),
-    [
-        # 0.8 - 0.5 and 1 - 0.8 in episode 0, 0.5 - 0.25 and 0 - 0.5 in episode 1.
-        (0.0, -((-1 * 0.3 + -2 * 0.25) / 2 + (-3 * 0.2 + 0.5 * -0.5) / 2)),
-        # 1 - 0.5 and 1 - 0.8 in episode 0, 0 - 0.25 and 0 - 0.5 in episode 1.
-        (1.0, -((-1 * 0.5 + -2 * -0.25) / 2 + (-3 * 0.2 + 0.5 * -0.5) / 2)),
-    ],
-)
-def test_belief_in_the_label_is_the_critic(gae_lambda: float, expected: float) -> None:
-    """What is expected after a glimpse is p(label) there; the baseline learns as ever."""
-    config = make_config("paper", critic="belief", gae_lambda=gae_lambda)
-    losses = hybrid_loss(make_rollout(), config)
-    assert values(losses)[2:] == pytest.approx([expected, 0.3125], rel=1e-12)
-
-
-def test_critic_gets_no_policy_gradient() -> None:
-    """The belief that pays the gaze is not changed by what it pays."""
-    logits = make_rollout().logits.clone().requires_grad_()
-    config = make_config("paper", critic="belief", gae_lambda=0.0)
-    log_probs = make_rollout().log_probs.clone().requires_grad_()
-    losses = hybrid_loss(make_rollout(logits=logits, log_probs=log_probs), config)
-    losses.policy_loss.backward()
-    assert logits.grad is None
-    assert log_probs.grad is not None
+    assert discounted_returns(rewards, discount).tolist() == expected
 
 
 def test_paper_loss_by_hand() -> None:
@@ -149,9 +93,40 @@ def test_classify_every_step_adds_the_mean_over_glimpses() -> None:
     assert losses.classification_loss.item() == pytest.approx(expected, rel=1e-12)
 
 
+def test_gaze_is_paid_the_rise_of_the_belief() -> None:
+    """A glimpse pays what p(label) rises by; the last one makes it 1 for right, 0 for wrong."""
+    beliefs = torch.tensor(BELIEFS, dtype=torch.float64)
+    beliefs[2, 1] = torch.tensor([0.7, 0.3])  # the second episode's answer is wrong in the end
+    paid = gaze_rewards(make_rollout(logits=beliefs.log()), make_config(gaze_reward="belief"))
+    expected = [[0.0, 0.0], [0.8 - 0.5, 0.5 - 0.25], [1.0 - 0.8, 0.0 - 0.5]]
+    np.testing.assert_allclose(paid, expected, rtol=0, atol=1e-12)
+
+
+def test_pay_by_belief_adds_up_to_the_papers_reward() -> None:
+    """All later pay of an episode is 1 or 0 for its answer, less what was believed before."""
+    generator = torch.Generator().manual_seed(0)
+    logits = 3 * torch.randn(5, 200, 10, generator=generator, dtype=torch.float64)
+    labels = torch.randint(10, (200,), generator=generator)
+    config = make_config(gaze_reward="belief")
+    paid = gaze_rewards(make_rollout(logits=logits, labels=labels), config)
+    is_success = (logits[-1].argmax(1) == labels).double()
+    assert 0 < is_success.sum() < 200
+    beliefs = logits.softmax(2)[:, range(200), labels]
+    expected = is_success - beliefs[:-1]
+    torch.testing.assert_close(discounted_returns(paid, 1.0)[:-1], expected, rtol=0, atol=1e-12)
+
+
+def test_pay_takes_no_gradient() -> None:
+    """What a gaze is paid does not shape the beliefs it is computed from."""
+    for gaze_reward in ("belief", "log_likelihood"):
+        logits = make_rollout().logits.clone().requires_grad_()
+        paid = gaze_rewards(make_rollout(logits=logits), make_config(gaze_reward=gaze_reward))
+        assert not paid.requires_grad
+
+
 def test_gaze_is_paid_by_the_next_log_likelihood() -> None:
     """With discount 0 the return of a gaze is log p(label) after the glimpse it leads to."""
-    losses = hybrid_loss(make_rollout(), RAMConfig())
+    losses = hybrid_loss(make_rollout(), make_config(gaze_reward="log_likelihood"))
     returns = [[math.log(0.8), math.log(0.5)], [math.log(0.9), math.log(0.6)]]
     log_probs, baselines = [[-1.0, -2.0], [-3.0, 0.5]], [[0.5, 0.25], [0.75, 0.5]]
     advantages = np.array(returns) - np.array(baselines)
@@ -165,7 +140,8 @@ def test_log_likelihood_is_floored() -> None:
     beliefs = torch.tensor(BELIEFS, dtype=torch.float64)
     beliefs[1, 0] = torch.tensor([1e-30, 1.0])
     rollout = make_rollout(logits=beliefs.log(), baselines=torch.zeros(3, 2, dtype=torch.float64))
-    losses = hybrid_loss(rollout, RAMConfig(log_likelihood_floor=-2.0))
+    config = make_config(gaze_reward="log_likelihood", log_likelihood_floor=-2.0)
+    losses = hybrid_loss(rollout, config)
     returns = [-2.0, math.log(0.5), math.log(0.9), math.log(0.6)]
     expected = sum(value**2 for value in returns) / 2
     assert losses.baseline_loss.item() == pytest.approx(expected, rel=1e-12)
@@ -340,12 +316,8 @@ def test_loss_gradient_of_the_last_layer_of_the_gaze_by_hand(preset: str) -> Non
     policy.sample_location = lambda *inputs: locations.append(sample(*inputs)) or locations[-1]  # type: ignore[func-returns-value, method-assign]
     rollout = play(policy)
     hybrid_loss(rollout, config).policy_loss.backward()
-    rewards = rollout.rewards
-    if config.gaze_reward == "log_likelihood":
-        rewards = rollout.logits.detach().log_softmax(2)[:, range(B), rollout.labels].clamp(min=-5)
-    baselines = rollout.baselines.detach()
-    paid = lambda_returns(rewards, baselines, config.discount, config.gae_lambda)
-    advantages = paid - baselines
+    returns = discounted_returns(gaze_rewards(rollout, config), config.discount)
+    advantages = returns - rollout.baselines.detach()
     slopes = (torch.stack(locations) - torch.stack(kept)) / config.location_std**2
     expected = -(advantages[:-1, :, None] * slopes[:-1]).mean(1).sum(0)
     bias = policy.networks.location_network.mean.bias

@@ -78,7 +78,7 @@ class PaperRow:
 ROWS: dict[str, PaperRow] = {
     row.name: row
     for row in (
-        # Headline rows: 36 to 66 minutes each.
+        # Headline rows: 36 to 90 minutes each.
         PaperRow("cluttered", "cluttered", "default", 8, 16 * MILLION, 4.04, distortion=0.1),
         PaperRow(
             "centered",
@@ -93,8 +93,8 @@ ROWS: dict[str, PaperRow] = {
         PaperRow("translated", "translated", "default", 8, 10 * MILLION, 1.20, distortion=0.1),
         PaperRow("cluttered100", "cluttered100", "default", 8, 8 * MILLION, 8.11, distortion=0.1),
         # With fewer glimpses, and with the paper's own model: 22 to 60 minutes each.
-        PaperRow("cluttered-6", "cluttered", "default", 6, 6 * MILLION, 4.08, distortion=0.1),
-        PaperRow("cluttered-4", "cluttered", "default", 4, 7 * MILLION, 4.96, distortion=0.1),
+        PaperRow("cluttered-6", "cluttered", "default", 6, 7 * MILLION, 4.08, distortion=0.1),
+        PaperRow("cluttered-4", "cluttered", "default", 4, 10 * MILLION, 4.96, distortion=0.1),
         PaperRow("centered-paper", "centered", "paper", 7, 12 * MILLION, 1.07),
         PaperRow("translated-paper", "translated", "paper", 8, 8 * MILLION, 1.20),
         PaperRow("cluttered-paper", "cluttered", "paper", 8, 8 * MILLION, 4.04),

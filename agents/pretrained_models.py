@@ -27,7 +27,7 @@ def pretrained_path(name: str) -> Path:
     """
     names = sorted(pretrained_rows())
     if name not in names:
-        near = difflib.get_close_matches(name, names, n=1, cutoff=0.3)
+        near = difflib.get_close_matches(str(name), names, n=1, cutoff=0.3)
         hint = f" Did you mean {near[0]!r}?" if near else ""
         raise ValueError(
             f"a pretrained model must be one of {', '.join(names)}, got {name!r}.{hint}"

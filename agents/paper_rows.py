@@ -79,7 +79,7 @@ ROWS: dict[str, PaperRow] = {
     row.name: row
     for row in (
         # Headline rows: 36 to 90 minutes each.
-        PaperRow("cluttered", "cluttered", "default", 8, 16 * MILLION, 4.04, distortion=0.1),
+        PaperRow("cluttered", "cluttered", "default", 8, 6 * MILLION, 4.04, distortion=0.1),
         PaperRow(
             "centered",
             "centered",
@@ -135,10 +135,10 @@ ROWS: dict[str, PaperRow] = {
         PaperRow("translated-conv", "translated", "convolutional", 0, 24 * MILLION, 1.62, "none"),
         # The spread over seeds.
         PaperRow(
-            "cluttered-seed1", "cluttered", "default", 8, 16 * MILLION, 4.04, distortion=0.1, seed=1
+            "cluttered-seed1", "cluttered", "default", 8, 6 * MILLION, 4.04, distortion=0.1, seed=1
         ),
         PaperRow(
-            "cluttered-seed2", "cluttered", "default", 8, 16 * MILLION, 4.04, distortion=0.1, seed=2
+            "cluttered-seed2", "cluttered", "default", 8, 6 * MILLION, 4.04, distortion=0.1, seed=2
         ),
     )
 }

@@ -16,6 +16,10 @@ CREDIT = (
 )
 
 
+# Narrower than the preset's: no worse at any budget, and a little better on validation scenes.
+NARROW = ("location_std=0.13",)
+
+
 @dataclass(frozen=True)
 class PaperRow:
     """One row of the table.
@@ -79,7 +83,16 @@ ROWS: dict[str, PaperRow] = {
     row.name: row
     for row in (
         # Headline rows: 36 to 90 minutes each.
-        PaperRow("cluttered", "cluttered", "default", 8, 16 * MILLION, 4.04, distortion=0.1),
+        PaperRow(
+            "cluttered",
+            "cluttered",
+            "default",
+            8,
+            6 * MILLION,
+            4.04,
+            distortion=0.1,
+            settings=NARROW,
+        ),
         PaperRow(
             "centered",
             "centered",
@@ -135,10 +148,26 @@ ROWS: dict[str, PaperRow] = {
         PaperRow("translated-conv", "translated", "convolutional", 0, 24 * MILLION, 1.62, "none"),
         # The spread over seeds.
         PaperRow(
-            "cluttered-seed1", "cluttered", "default", 8, 16 * MILLION, 4.04, distortion=0.1, seed=1
+            "cluttered-seed1",
+            "cluttered",
+            "default",
+            8,
+            6 * MILLION,
+            4.04,
+            distortion=0.1,
+            settings=NARROW,
+            seed=1,
         ),
         PaperRow(
-            "cluttered-seed2", "cluttered", "default", 8, 16 * MILLION, 4.04, distortion=0.1, seed=2
+            "cluttered-seed2",
+            "cluttered",
+            "default",
+            8,
+            6 * MILLION,
+            4.04,
+            distortion=0.1,
+            settings=NARROW,
+            seed=2,
         ),
     )
 }

@@ -83,16 +83,7 @@ ROWS: dict[str, PaperRow] = {
     row.name: row
     for row in (
         # Headline rows: 36 to 90 minutes each.
-        PaperRow(
-            "cluttered",
-            "cluttered",
-            "default",
-            8,
-            6 * MILLION,
-            4.04,
-            distortion=0.1,
-            settings=NARROW,
-        ),
+        PaperRow("cluttered", "cluttered", "default", 8, 16 * MILLION, 4.04, distortion=0.1),
         PaperRow(
             "centered",
             "centered",

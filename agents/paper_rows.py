@@ -16,7 +16,7 @@ CREDIT = (
 )
 
 
-# Narrower than the preset's: no worse at any budget, and a little better on validation scenes.
+# Explores less than the preset does: learns faster, and is no worse in the end.
 NARROW = ("location_std=0.13",)
 
 

@@ -8,6 +8,7 @@ import pytest
 from gymnasium.envs.registration import EnvSpec
 from gymnasium.utils.env_checker import check_env
 from gymnasium.wrappers import FlattenObservation
+from gymnasium.wrappers.vector import DictInfoToList
 from helpers import IDS, assert_identical, rollout
 
 from ram_env.wrappers import GlimpseHistory, SeenCanvas, vector
@@ -129,6 +130,18 @@ def test_other_envs_are_errors(name: str) -> None:
             SINGLE[name](SINGLE[other](glimpse))
         with pytest.raises(ValueError, match=r"`env` must show.*inside"):
             VECTOR[name](VECTOR[other](vectors))
+
+
+@by_name
+def test_infos_in_a_list_are_an_error(name: str) -> None:
+    """`DictInfoToList` works around the memory; within it, the message says to swap the two."""
+    envs = gym.make_vec(IDS[0], 2, dataset="digits", autoreset_mode="SameStep")
+    around = DictInfoToList(VECTOR[name](envs))
+    around.reset(seed=0)
+    infos = [around.step(envs.action_space.sample())[-1] for _ in range(9)]
+    assert "final_obs" in infos[6][0]
+    with pytest.raises(TypeError, match=r"infos in a dict, got a list: wrap the env in it first"):
+        VECTOR[name](DictInfoToList(envs)).reset(seed=0)
 
 
 @by_name

@@ -49,10 +49,19 @@ class VectorMemoryWrapper(VectorWrapper):  # generic only from Gymnasium 1.4 on
         seed: int | Sequence[int | None] | None = None,
         options: dict[str, Any] | None = None,
     ) -> tuple[Observation, Infos]:
-        """Start an episode in all sub-envs, or in those of `options["reset_mask"]`."""
+        """Start an episode in all sub-envs, or in those of `options["reset_mask"]`.
+
+        Raises:
+            TypeError: If a wrapper inside of this one returns infos that are no dict.
+        """
         # Read first: some wrappers of Gymnasium take the mask out of the options.
         mask = options_of(options).get("reset_mask")
         observation, infos = self.env.reset(seed=seed, options=options)  # type: ignore[arg-type]
+        if not isinstance(infos, dict):
+            raise TypeError(
+                f"{type(self).__name__} needs infos in a dict, got a {type(infos).__name__}: wrap "
+                f"the env in it first, and in `DictInfoToList` or the like after that."
+            )
         started = np.ones(self.num_envs, dtype=bool) if mask is None else mask
         self._take_note(self._memory.begin, started, observation)
         self._restarting &= ~started

@@ -59,7 +59,7 @@ class RAMConfig:
         "learned", "learned, or random: uniform over the canvas, the yardstick of a learned one"
     )
     # Exploration and optimisation; schedules run over the whole budget
-    location_std: float = _setting(0.2, "std of the location at the start (canvas spans -1 to 1)")
+    location_std: float = _setting(0.13, "std of the location at the start (canvas spans -1 to 1)")
     final_location_std: float = _setting(0.03, "std of the location at the end; linear between")
     learning_rate: float = _setting(4.5e-3, "Adam's learning rate after the warm-up")
     adam_beta2: float = _setting(0.98, "how slowly Adam forgets the size of gradients")

@@ -23,7 +23,7 @@ REQUIREMENTS = setup.cfg pyproject.toml constraints.txt
 .NOTPARALLEL:
 
 train: .venv/train.stamp
-	$(BIN)/python train.py --env cluttered $(ARGS)
+	$(BIN)/python train.py $(ARGS)
 
 test: .venv/test.stamp
 	$(BIN)/python -m pytest $(ARGS)
@@ -52,8 +52,8 @@ format: .venv/test.stamp
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf .venv .venv-oldest build *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache
-	find ram_env agents tests -name __pycache__ -prune -exec rm -rf {} +
+	rm -rf .venv .venv-oldest build *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache __pycache__
+	find ram_env agents benchmarks examples tests -name __pycache__ -prune -exec rm -rf {} +
 
 .venv/created.stamp .venv-oldest/created.stamp:
 	@$(PYTHON) -c '$(NEW_ENOUGH)' 2>/dev/null || { echo "Python 3.11 or newer is needed, and" \

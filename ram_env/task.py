@@ -315,7 +315,7 @@ class GlimpseTask:
         return logits - np.log(np.exp(logits).sum(axis=-1, keepdims=True))
 
     def scene_options(
-        self, options: Mapping[Any, Any] | None, num_episodes: int
+        self, options: Mapping[Any, Any] | None, num_episodes: int, others: tuple[str, ...] = ()
     ) -> dict[str, np.ndarray]:
         """Read the `reset` options that override parts of a scene.
 
@@ -323,6 +323,7 @@ class GlimpseTask:
             options: May hold `index` and `scene_seed`: a whole number for all episodes, or an array
                 of one for each.
             num_episodes: B, how many an array must hold.
+            others: Options that say something else; they may be there and are left out.
 
         Returns:
             The options given, each int64 (B,).
@@ -333,14 +334,16 @@ class GlimpseTask:
         """
         highest = {"index": len(self.dataset.labels) - 1, "scene_seed": MAX_SCENE_SEED}
         given = options_of(options)
-        unknown = set(given) - set(highest)
+        allowed = {*highest, *others}
+        unknown = set(given) - allowed
         if unknown:
             raise ValueError(
-                f"`options` may hold {sorted(highest)}, got {sorted(map(str, unknown))}."
+                f"`options` may hold {sorted(allowed)}, got {sorted(map(str, unknown))}."
             )
         return {
             key: scene_option(key, value, highest[key], num_episodes)
             for key, value in given.items()
+            if key in highest
         }
 
     def _plan(self, scene_seeds: np.ndarray, indices: np.ndarray | None) -> ScenePlans:

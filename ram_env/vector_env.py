@@ -102,10 +102,8 @@ class GlimpseVectorEnv(VectorEnv[Observation, Any, np.ndarray]):
             ValueError: If an option is unknown or out of its range, or seeds are too few or many.
         """
         # The mask stays in `options`: wrappers around this env read it afterwards.
-        given_options = options_of(options)
-        scene = {key: value for key, value in given_options.items() if key != "reset_mask"}
-        given = self.task.scene_options(scene, self.num_envs)
-        rows = self._masked_rows(given_options)
+        given = self.task.scene_options(options, self.num_envs, ("reset_mask",))
+        rows = self._masked_rows(options_of(options))
         seeds = self._seeds(seed)
         if len(rows) < self.num_envs and (np.delete(self._episodes.num_taken, rows) == 0).any():
             raise ResetNeeded("`reset_mask` before the first episode: call `reset()` without it.")

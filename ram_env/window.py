@@ -14,6 +14,10 @@ class HumanWindow:
         self._pygame: Any = None
         self._clock: Any = None
 
+    def __reduce__(self) -> tuple[type["HumanWindow"], tuple[()]]:
+        """Copy, or pickle, as a window that is not open yet; the one on the screen stays."""
+        return HumanWindow, ()
+
     def show(self, frame: np.ndarray, fps: int) -> None:
         """Show a frame, and wait as long as `fps` frames per second ask for.
 

@@ -1,5 +1,6 @@
 """Rendering: what is drawn where, in which colour, and what stays untouched."""
 
+import copy
 import sys
 from collections.abc import Sequence
 
@@ -8,6 +9,7 @@ import pytest
 from gymnasium.error import DependencyNotInstalled
 from PIL import Image
 
+from ram_env.env import GlimpseEnv
 from ram_env.rendering import (
     BACKGROUND,
     BAR,
@@ -249,6 +251,21 @@ def test_human_window_shows_the_frame(monkeypatch: pytest.MonkeyPatch) -> None:
         window.close()
     window.close()
     assert not pygame.display.get_init()
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_an_env_with_an_open_window_can_be_copied(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The copy has a window that it has not opened yet, and plays on."""
+    pytest.importorskip("pygame")
+    monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")
+    env = GlimpseEnv(dataset="digits", render_mode="human")
+    env.metadata = {**env.metadata, "render_fps": 1000}
+    env.reset(seed=0)
+    twin = copy.deepcopy(env)
+    env.close()
+    for _ in range(7):
+        twin.step(np.zeros(12, np.float32))
+    twin.close()
 
 
 def test_human_window_without_pygame_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

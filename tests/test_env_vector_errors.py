@@ -32,7 +32,7 @@ MASK = np.array([True, False, True])
         (None, {"reset_mask": MASK[None]}, "reset_mask"),
         (None, {"reset_mask": np.zeros(3, bool)}, "reset_mask.*at least one"),
         (None, {"reset_mask": None}, "reset_mask"),
-        (None, {"mask": MASK}, "'mask'"),
+        (None, {"mask": MASK}, "'reset_mask', 'scene_seed'.*'mask'"),
         (None, {"reset_mask": MASK, "indices": 3}, "'indices'"),
         (None, {"index": np.array([1, 2])}, "index"),
         (None, {"index": np.array([[1, 2, 3]])}, "index"),

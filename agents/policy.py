@@ -82,15 +82,27 @@ class RAMPolicy(BasePolicy):
         return -((location - mean) ** 2).sum(-1) / (2 * variance) - normaliser
 
     def encode_actions(self, location: Tensor, logits: Tensor) -> np.ndarray:
-        """Put locations (B, 2) and class logits (B, C) into actions of the action space."""
-        location = location.clamp(-1.0, 1.0)
+        """Put locations (B, 2) and class logits (B, C) into actions of the action space.
+
+        Raises:
+            DivergenceError: If an action is not finite.
+        """
+        location, best = location.clamp(-1.0, 1.0), logits.amax(1, keepdim=True)
         if isinstance(self.action_space, spaces.MultiDiscrete):
             grid = int(self.action_space.nvec[0])
-            cell = ((location + 1.0) / 2.0 * grid).long().clamp(max=grid - 1)  # (B, 2)
-            return torch.cat([cell, logits.argmax(1, keepdim=True)], dim=1).cpu().numpy()
-        # Relative to the best class: softmax stays the same, and the best score does not saturate.
-        scores = 1.0 + (logits - logits.amax(1, keepdim=True)) / SCORE_SCALE
-        return torch.cat([location, scores.clamp(min=-1.0)], dim=1).float().cpu().numpy()
+            where = ((location + 1.0) / 2.0 * grid).floor().clamp(max=grid - 1)  # (B, 2)
+            # Times 0: a label is a number even where the logits are none.
+            what = logits.argmax(1, keepdim=True) + 0.0 * best  # (B, 1)
+        else:
+            # Relative to the best class: softmax stays as it is, and the best does not saturate.
+            where, what = location, (1.0 + (logits - best) / SCORE_SCALE).clamp(min=-1.0)
+        actions = torch.cat([where, what], dim=1).float().cpu().numpy()
+        if not np.isfinite(actions).all():
+            raise DivergenceError(
+                "the model has diverged: an action is not finite. Train it with a lower "
+                "`learning_rate` or `policy_coef`."
+            )
+        return actions.astype(self.action_space.dtype, copy=False)
 
     def choose_label(self, logits: Tensor, uniform: Tensor) -> Tensor:
         """Draw labels (B,) from softmax(logits), (B, C), by uniform numbers (B, 1) in [0, 1)."""
@@ -102,6 +114,17 @@ class RAMPolicy(BasePolicy):
         """Return logits (B, C) that leave no doubt about labels (B,)."""
         certain = torch.nn.functional.one_hot(labels, self.num_classes)
         return certain.float() * (4 * SCORE_SCALE)
+
+    def save(self, path: str) -> None:
+        """Refuse what would be a pickle.
+
+        Raises:
+            NotImplementedError: Always; it says what to call instead.
+        """
+        raise NotImplementedError(
+            "RAMPolicy has no `save` of its own: save the whole model, `model.save(path)`, and "
+            "load it by `RAM.load(path)`, in a file that cannot run code."
+        )
 
     def predict(
         self,
@@ -137,11 +160,6 @@ class RAMPolicy(BasePolicy):
             thought = self(tensors, memory)
             actions = self._act(thought, deterministic)
         self.set_training_mode(was_training)
-        if not np.isfinite(actions).all():
-            raise DivergenceError(
-                "the model has diverged: an action is not finite. Train it with a lower "
-                "`learning_rate` or `policy_coef`."
-            )
         return (actions if is_batch else actions[0]), (thought.state.cpu().numpy(),)
 
     def _memory(

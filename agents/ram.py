@@ -77,11 +77,12 @@ class RAM(SafeFiles):
     ) -> None:
         """Make the model; see the class."""
         self.config = make_config(preset, **settings)
-        if isinstance(env, str):
-            env = make_vec_env(env, self.config.batch_size // world_size())
+        if env is None and _init_setup_model:
+            raise ValueError("`env` must be an env or a registered id, got None.")
+        self._begun: list[dict[str, Any]] = []  # infos of the episodes that `_last_obs` begins
         super().__init__(
             policy,
-            env,  # type: ignore[arg-type]
+            self._env_of(env),
             learning_rate=self._learning_rate,
             policy_kwargs=policy_kwargs,
             stats_window_size=stats_window_size,
@@ -93,6 +94,12 @@ class RAM(SafeFiles):
         )
         if _init_setup_model:
             self._setup_model()
+
+    def _env_of(self, env: Any) -> Any:
+        """Return an env; of a registered id, one that plays a whole batch at once."""
+        if isinstance(env, str):
+            return make_vec_env(env, self.config.batch_size // world_size())
+        return env
 
     @staticmethod
     def _wrap_env(env: Any, verbose: int = 0, monitor_wrapper: bool = True) -> VecEnv:
@@ -178,6 +185,9 @@ class RAM(SafeFiles):
         """
         if self.env is None:
             raise ValueError("`learn()` needs an env: call `set_env(env)` first.")
+        infos = self.env.unwrapped.reset_infos
+        if any(one is not other for one, other in zip(self._begun, infos, strict=False)):
+            self._last_obs = None  # the env has been played by others since: begin new episodes
         total_timesteps, callback = self._setup_learn(
             total_timesteps, callback, reset_num_timesteps, tb_log_name, progress_bar
         )
@@ -250,8 +260,6 @@ class RAM(SafeFiles):
             location = self.policy.sample_location(thought.mean, self._share(drawn, first_episode))
             answer = self._answer(thought.logits.detach(), noise, first_episode)
             actions = self.policy.encode_actions(location, answer)
-            if not np.isfinite(actions).all():
-                raise self._diverged("an action is not finite")
             self._last_obs, rewards, dones, infos = self.env.step(actions)  # type: ignore[assignment]
             log_prob = self.policy.log_prob(location, thought.mean)
             received.append(torch.as_tensor(rewards))
@@ -260,6 +268,7 @@ class RAM(SafeFiles):
             callback.update_locals(locals())
             self._stopping |= not callback.on_step()
         self._check_ended_together(dones)
+        self._begun = [*self.env.unwrapped.reset_infos]
         self._episode_num += self.n_envs * world_size()
         self._update_info_buffer(infos, dones)
         logits, log_probs, baselines, choices = (
@@ -343,7 +352,7 @@ class RAM(SafeFiles):
 
     def set_env(self, env: Any, force_reset: bool = True) -> None:
         """Set the env to learn from; any number of envs that divides `batch_size`."""
-        env = self._wrap_env(env, self.verbose)
+        env = self._wrap_env(self._env_of(env), self.verbose)
         check_for_correct_spaces(env, self.observation_space, self.action_space)
         self._check_num_envs(env.num_envs)
         self.n_envs = env.num_envs  # any number that divides a batch, unlike for the base class

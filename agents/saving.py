@@ -38,13 +38,20 @@ FORMAT_VERSION = 1
 SUCCESSES = "recent_successes"
 # What the optimisers of PyTorch that a policy may be given keep for each weight, all or nothing.
 OPTIMIZER_STATES = (
-    {"step", "exp_avg", "exp_avg_sq"},
-    {"step", "exp_avg", "exp_avg_sq", "max_exp_avg_sq"},
-    {"step", "square_avg"},
+    {"momentum_buffer"},  # SGD
+    {"step", "exp_avg", "exp_avg_sq"},  # Adam, AdamW, RAdam
+    {"step", "exp_avg", "exp_avg_sq", "max_exp_avg_sq"},  # AMSGrad
+    {"step", "exp_avg", "exp_avg_sq", "mu_product"},  # NAdam
+    {"step", "exp_avg", "exp_inf"},  # Adamax
+    {"step", "square_avg"},  # RMSprop
     {"step", "square_avg", "momentum_buffer"},
-    {"momentum_buffer"},
+    {"step", "square_avg", "grad_avg"},
+    {"step", "square_avg", "momentum_buffer", "grad_avg"},
+    {"step", "square_avg", "acc_delta"},  # Adadelta
+    {"step", "sum"},  # Adagrad
 )
-MOMENTS = set().union(*OPTIMIZER_STATES) - {"step"}  # which are shaped like the weight
+COUNTS = {"step", "mu_product"}  # scalars; the others are shaped like the weight
+MOMENTS = set[str]().union(*OPTIMIZER_STATES) - COUNTS
 
 
 def expected_tensors(header: dict[str, Any]) -> dict[str, TensorSpec]:
@@ -68,8 +75,19 @@ def expected_tensors(header: dict[str, Any]) -> dict[str, TensorSpec]:
         specs[f"policy.networks.{name}"] = spec
         for moment in MOMENTS:
             specs[f"optimizer.{index}.{moment}"] = spec._replace(required=False)
-        specs[f"optimizer.{index}.step"] = TensorSpec((), torch.float32, required=False)
+        for count in COUNTS:
+            specs[f"optimizer.{index}.{count}"] = TensorSpec((), torch.float32, required=False)
     return specs
+
+
+def optimizer_states(tensors: dict[str, Tensor]) -> dict[str, set[str]]:
+    """Return the names of what an optimiser keeps, by the number of the weight."""
+    states: dict[str, set[str]] = {}
+    for key in tensors:
+        if key.startswith("optimizer."):
+            _, index, name = key.split(".")
+            states.setdefault(index, set()).add(name)
+    return states
 
 
 def check_optimizer(path: Any, tensors: dict[str, Tensor]) -> None:
@@ -78,11 +96,7 @@ def check_optimizer(path: Any, tensors: dict[str, Tensor]) -> None:
     Raises:
         ValueError: If the weights that have a state do not all have the same whole one.
     """
-    states: dict[str, set[str]] = {}
-    for key in tensors:
-        if key.startswith("optimizer."):
-            _, index, name = key.split(".")
-            states.setdefault(index, set()).add(name)
+    states = optimizer_states(tensors)
     first = next(iter(states.values()), None)
     for index, state in states.items():
         if state != first or state not in OPTIMIZER_STATES:
@@ -120,6 +134,9 @@ class SafeFiles(BaseAlgorithm):
             path: File to write, `.zip` is added if it has no suffix; or a binary file object.
             exclude: `["optimizer"]` leaves out the optimiser's state: a third of the size.
             include: Accepted for compatibility; everything is included anyway.
+
+        Raises:
+            ValueError: If the optimiser's state is of a kind that `load` does not know.
         """
         header = {
             "format": FORMAT,
@@ -136,6 +153,11 @@ class SafeFiles(BaseAlgorithm):
         tensors = {f"policy.{name}": value for name, value in self.policy.state_dict().items()}
         if "optimizer" not in (exclude or ()):
             tensors |= pack_optimizer(self.policy.optimizer)
+            if any(state not in OPTIMIZER_STATES for state in optimizer_states(tensors).values()):
+                raise ValueError(
+                    f"the state of the optimiser {type(self.policy.optimizer).__name__} cannot be "
+                    'saved: leave it out by `exclude=["optimizer"]`.'
+                )
             # For the running error in the log of a training that goes on.
             tensors[SUCCESSES] = torch.tensor([*(self.ep_success_buffer or ())], dtype=torch.bool)
         save_archive(path, header, tensors)

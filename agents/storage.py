@@ -35,7 +35,8 @@ def save_archive(
     """Write a header and tensors.
 
     Args:
-        path: File to write, `.zip` is added if it has no suffix; or a binary file object.
+        path: File to write, `.zip` is added if it has no suffix, and its folder is made; or a
+            binary file object.
         header: What JSON can hold.
         tensors: By name, on any device.
     """
@@ -47,7 +48,9 @@ def save_archive(
             archive.writestr(TENSORS_NAME, save_tensors(held))
 
     if isinstance(path, str | os.PathLike):
-        write_atomically(_with_suffix(path), write)
+        file_path = _with_suffix(path)
+        file_path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(file_path, write)
     else:
         write(path)
 

@@ -1,5 +1,6 @@
 """Any gymnasium `VectorEnv` as a Stable-Baselines3 `VecEnv`."""
 
+import importlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -166,7 +167,7 @@ def make_vec_env(
     """Make the fastest Stable-Baselines3 env of a registered id.
 
     Args:
-        env_id: A registered id.
+        env_id: A registered id; `module:id` imports the module that registers it.
         num_envs: How many games at once.
         memory: `"none"`; or for agents without one, `"history"` or `"canvas"`: see
             `ram_env.wrappers`.
@@ -177,6 +178,9 @@ def make_vec_env(
         gymnasium.error.Error: If the id is not registered.
     """
     env_kwargs["num_envs"], mode = num_envs, AutoresetMode.SAME_STEP
+    module, _, env_id = env_id.rpartition(":")
+    if module:
+        importlib.import_module(module)
     if gym.spec(env_id).vector_entry_point is not None:
         env_kwargs["autoreset_mode"] = mode.value
     else:

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agents.config import PRESETS, make_config
+from agents.errors import DivergenceError
 from agents.policy import SCORE_SCALE, RAMPolicy
 from ram_env.task import GlimpseTask
 
@@ -123,6 +124,16 @@ def test_cells_of_locations() -> None:
     assert actions[:, 0].tolist() == [0, 6, 0, 6, 3, 0, 1, 6]
     assert actions[:4, 1].tolist() == [6, 0, 6, 0]
     assert all(CELLS.contains(action) for action in actions)
+
+
+@pytest.mark.parametrize("place", ["location", "logits"])
+@SPACES
+def test_actions_that_are_not_finite_are_an_error(space: spaces.Space[Any], place: str) -> None:
+    """Nothing that is no number becomes a cell or a label."""
+    parts = {"location": torch.zeros(B, 2), "logits": torch.zeros(B, C)}
+    parts[place][-1, 0] = float("nan")
+    with pytest.raises(DivergenceError, match=r"not finite.*lower `learning_rate`"):
+        make_policy(space).encode_actions(**parts)
 
 
 @pytest.mark.parametrize("grid", [1, 2, 7, 10])

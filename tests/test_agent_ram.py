@@ -150,6 +150,18 @@ def test_id_makes_the_native_vector_env(tiny_id: str) -> None:
     assert_equal_weights(weights(model.learn(18)), weights(expected))
 
 
+def test_an_id_can_be_set_and_loaded_into(tiny_id: str, tmp_path: Path) -> None:
+    """Wherever a model takes an env, an id does as well; the module that registers it may lead."""
+    model = make_model(f"ram_env:{tiny_id}")
+    model.set_env(tiny_id)
+    model.save(tmp_path / "model")
+    loaded = RAM.load(tmp_path / "model", tiny_id, device="cpu")
+    assert isinstance(loaded.env, GymnasiumVecEnv)
+    assert loaded.n_envs == model.n_envs == model.config.batch_size
+    with pytest.raises(ValueError, match="`env` must be an env or a registered id, got None"):
+        RAM("RAMPolicy", device="cpu")
+
+
 def test_id_makes_the_share_of_a_process(tiny_id: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of a batch that two processes learn from, each plays half."""
     monkeypatch.setattr("agents.ram.world_size", lambda: 2)

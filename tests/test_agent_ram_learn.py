@@ -3,6 +3,7 @@
 import gc
 import math
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import torch
 from small_ram import (
     BATCH,
     GLIMPSES,
+    NUM_ENVS,
     STEPS,
     EachUpdate,
     assert_equal_weights,
@@ -24,6 +26,7 @@ from small_ram import (
 from stable_baselines3.common.callbacks import BaseCallback, CheckpointCallback, EvalCallback
 from stable_baselines3.common.evaluation import evaluate_policy
 from stable_baselines3.common.monitor import Monitor
+from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv
 
 from agents import RAM
 
@@ -249,6 +252,21 @@ def test_evaluate_policy_of_stable_baselines3() -> None:
     single = Monitor(make_single())
     mean, _ = evaluate_policy(model, single, 10)
     assert isinstance(mean, float) and 0.0 <= mean <= 1.0
+
+
+@pytest.mark.parametrize("kind", [make_env, lambda: DummyVecEnv([make_single] * NUM_ENVS)])
+def test_an_env_that_others_have_played_begins_anew(kind: Callable[[], VecEnv]) -> None:
+    """Labels are those of the scenes that are shown, also after an evaluation in between."""
+    model = make_model(kind()).learn(STEPS)
+    evaluate_policy(model, model.get_env(), 2 * NUM_ENVS, warn=False)  # type: ignore[arg-type]
+    env, resets = model.get_env(), []
+    assert env is not None
+    reset = env.reset
+    env.reset = lambda: resets.append(None) or reset()  # type: ignore[method-assign]
+    model.learn(STEPS, reset_num_timesteps=False)
+    assert len(resets) == 1, "it begins new episodes"
+    model.learn(STEPS, reset_num_timesteps=False)
+    assert len(resets) == 1, "and goes on with its own"
 
 
 def test_evaluate_policy_needs_no_monitor_around_the_adapter() -> None:

@@ -2,9 +2,11 @@
 
 import io
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from small_ram import SMALL, STEPS, assert_equal_weights, make_env, make_model, observe, weights
 
 from agents import RAM, RAMPolicy
@@ -73,6 +75,50 @@ def test_optimizer_can_be_left_out(tmp_path: Path) -> None:
     )
     assert pack_optimizer(loaded.policy.optimizer) == {}
     loaded.learn(STEPS)
+
+
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [
+        ("SGD", {}),
+        ("SGD", {"momentum": 0.9}),
+        ("Adam", {"amsgrad": True}),
+        ("NAdam", {}),
+        ("Adamax", {}),
+        ("RMSprop", {"centered": True, "momentum": 0.9}),
+        ("Adadelta", {}),
+        ("Adagrad", {}),
+    ],
+)
+def test_any_usual_optimizer_is_saved(name: str, settings: dict[str, Any], tmp_path: Path) -> None:
+    """What it keeps for each weight comes back."""
+    optimizer = {"optimizer_class": getattr(torch.optim, name), "optimizer_kwargs": settings}
+    model = make_model(policy_kwargs=optimizer).learn(STEPS)
+    model.save(tmp_path / "model")
+    loaded = RAM.load(tmp_path / "model", device="cpu", policy_kwargs=optimizer)
+    assert_equal_weights(weights(loaded), weights(model))
+
+
+def test_an_optimizer_that_could_not_be_loaded_is_not_saved(tmp_path: Path) -> None:
+    """The error says what to leave out, and then it works."""
+    model = make_model(policy_kwargs={"optimizer_class": torch.optim.Rprop}).learn(STEPS)
+    with pytest.raises(ValueError, match=r"optimiser Rprop.*`exclude=\[\"optimizer\"\]`"):
+        model.save(tmp_path / "model")
+    assert not (tmp_path / "model.zip").exists()
+    model.save(tmp_path / "model", exclude=["optimizer"])
+    RAM.load(tmp_path / "model", device="cpu")
+
+
+def test_folders_are_made(tmp_path: Path) -> None:
+    """As in Stable-Baselines3: training is not lost for want of a folder."""
+    make_model().save(tmp_path / "new" / "folder" / "model")
+    assert (tmp_path / "new" / "folder" / "model.zip").exists()
+
+
+def test_a_policy_alone_is_not_saved(tmp_path: Path) -> None:
+    """It would be pickled, and what it needs to be made again is in the model."""
+    with pytest.raises(NotImplementedError, match=r"`model\.save\(path\)`"):
+        make_model().policy.save(str(tmp_path / "policy"))
 
 
 def test_model_can_be_saved_to_a_file_object() -> None:

@@ -247,6 +247,7 @@ def test_make_vec_env_passes_arguments_on() -> None:
     """Arguments reach the env; wrong ones and unknown ids are errors."""
     env = make_vec_env("GlimpseMNIST-v0", 2, dataset="digits", num_glimpses=3)
     assert env.get_attr("task")[0].num_glimpses == 3
+    assert make_vec_env("ram_env:GlimpseMNIST-v0", 2, dataset="digits").num_envs == 2
     with pytest.raises(ValueError, match="`num_glimpses`"):
         make_vec_env("GlimpseMNIST-v0", 2, dataset="digits", num_glimpses=0)
     with pytest.raises(gym.error.Error, match="Nowhere"):

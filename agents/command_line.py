@@ -10,6 +10,8 @@ import gymnasium as gym
 
 from ram_env import SHORT_NAMES
 
+PYTHON_WORDS = {"True": True, "False": False, "None": None}
+
 
 def resolve_env(name: str) -> tuple[str, str | None]:
     """Return the id that a short name or an id means, and the module that registers it, or None.
@@ -47,7 +49,10 @@ def import_env_module(module: str | None, option: str) -> None:
 
 
 def parse_pairs(option: str, pairs: list[str]) -> dict[str, Any]:
-    """Read the KEY=VALUE pairs of an option; a value is JSON where it can be, else a string.
+    """Read the KEY=VALUE pairs of an option.
+
+    A value is what JSON, or Python, would read as a number, a truth value or nothing, or what JSON
+    would read as a list or dict; else it is text.
 
     Raises:
         ValueError: If a pair has no key or no equals sign, or two have the same key.
@@ -59,11 +64,27 @@ def parse_pairs(option: str, pairs: list[str]) -> dict[str, Any]:
             raise ValueError(f"`{option}` must be KEY=VALUE pairs, got {pair!r}.")
         if key in arguments:
             raise ValueError(f"`{option}` must name each key once, got {key!r} twice.")
-        try:
-            arguments[key] = json.loads(value)
-        except json.JSONDecodeError:
-            arguments[key] = value
+        arguments[key] = _read_value(value)
     return arguments
+
+
+def _read_value(text: str) -> Any:
+    """Read the value of a pair."""
+    if text in PYTHON_WORDS:
+        return PYTHON_WORDS[text]
+    for read in (json.loads, _read_decimal):
+        try:
+            return read(text)
+        except ValueError:
+            continue
+    return text
+
+
+def _read_decimal(text: str) -> float:
+    """Read a number whose first or last digits JSON would miss, such as .5 or 1."""
+    if text.strip("+-")[:1] not in tuple(".0123456789"):  # no words, such as "infinity"
+        raise ValueError(text)
+    return float(text)
 
 
 def parse_env_kwargs(pairs: list[str]) -> dict[str, Any]:

@@ -19,7 +19,6 @@ LOSSES |= {
     "value": GREEN,
     "critic": GREEN,
     "entropy": PURPLE,
-    "ent_coef": PURPLE,
 }
 
 

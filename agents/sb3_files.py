@@ -5,6 +5,7 @@ import pathlib
 from typing import Any
 
 import torch
+from gymnasium import Space
 from gymnasium.spaces.utils import flatdim
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.policies import BasePolicy
@@ -17,7 +18,7 @@ from agents.storage import TensorSpec, load_archive, save_archive
 FORMAT = "sb3-policy"
 FORMAT_VERSION = 1
 MAX_LAYERS = 32
-MAX_LAYER_SIZE = 2**24  # weights
+MAX_LAYER_SIZE = 2**25  # weights
 ACTIVATIONS = {"ReLU": torch.nn.ReLU, "Tanh": torch.nn.Tanh, "ELU": torch.nn.ELU}
 
 
@@ -138,16 +139,33 @@ def _make_policy(header: dict[str, Any]) -> BasePolicy:
     algo = header["algo"]
     kwargs = policy_arguments({"policy_kwargs": header["policy_kwargs"]})["policy_kwargs"]
     spaces = [make_space(header[name]) for name in ("observation_space", "action_space")]
-    widths = [flatdim(space) for space in spaces] + _widths(header["policy_kwargs"])
-    largest, next_largest = sorted(widths)[:-3:-1]
-    if len(widths) > MAX_LAYERS or largest * next_largest > MAX_LAYER_SIZE:
-        raise ValueError(f"layers of {widths} are more or larger than any policy has")
+    check_size(header["policy_kwargs"], *spaces)
     aliases: dict[str, type[BasePolicy]] = algorithm_class(algo).policy_aliases
     make = aliases[choose_algorithm(algo).policy]
     try:
         return make(*spaces, lambda _: 0.0, **kwargs)  # 0: the learning rate, it only predicts
     except (AssertionError, AttributeError, IndexError) as error:
         raise ValueError(f"{algo} has no policy of {kwargs} for {spaces}") from error
+
+
+def check_size(policy_kwargs: Any, *spaces: Space[Any]) -> None:
+    """Refuse a policy that is too large to be meant: a file of it could not be loaded.
+
+    Args:
+        policy_kwargs: Of the algorithm, as JSON has them.
+        *spaces: What the policy observes and how it acts.
+
+    Raises:
+        ValueError: If it has more layers, or larger ones, than a file may ask for.
+    """
+    widths = [flatdim(space) for space in spaces] + _widths(policy_kwargs)
+    largest, next_largest = sorted(widths)[:-3:-1]
+    if len(widths) > MAX_LAYERS or largest * next_largest > MAX_LAYER_SIZE:
+        raise ValueError(
+            f"layers of {widths} numbers are too many or too large for a policy: at most "
+            f"{MAX_LAYERS}, and {MAX_LAYER_SIZE:,} weights between two. Choose a smaller "
+            "`net_arch`, or observations of fewer numbers."
+        )
 
 
 def _widths(content: Any) -> list[int]:

@@ -6,6 +6,7 @@ from typing import Any
 
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import BaseCallback, CallbackList
+from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 
 from agents import run
 from agents.algorithms import ALGORITHMS
@@ -14,7 +15,12 @@ from agents.config import check_type
 from agents.errors import DivergenceError
 from agents.run import Run
 from agents.run_options import SB3RunOptions, check_folder
-from agents.sb3_files import algorithm_class, constructor_arguments, save_policy
+from agents.sb3_files import (
+    algorithm_class,
+    check_size,
+    constructor_arguments,
+    save_policy,
+)
 
 STATS_WINDOW = 2560  # episodes that the running error is averaged over
 OURS = {"self", "policy", "env", "seed", "device", "verbose", "tensorboard_log"}
@@ -35,12 +41,16 @@ class SB3Run(Run[SB3RunOptions]):
             )
         for name, value in options.settings.items():
             expected = type(known[name].default)
+            if expected is type(None) and isinstance(value, str):
+                raise ValueError(f"`{name}` of {options.algo} must be no text, got {value!r}.")
             if expected in (bool, int, float) and name != "learning_rate":
                 check_type(f"`{name}` of {options.algo}", value, expected)
 
     def _make_model(self) -> BaseAlgorithm:
         options = self.options
         settings = constructor_arguments(options.settings)
+        spaces = self._env.observation_space, self._env.action_space
+        check_size(options.settings.get("policy_kwargs", {}), *spaces)
         try:
             return algorithm_class(options.algo)(
                 ALGORITHMS[options.algo].policy,
@@ -63,8 +73,12 @@ class SB3Run(Run[SB3RunOptions]):
     def _learn(self, episodes: int, callbacks: list[BaseCallback]) -> None:
         progress = Progress(self._num_glimpses)  # first: others write rows of the log
         steps = episodes * self._num_glimpses
+        # A row for each rollout, or off policy, where finished episodes are counted, for each end
+        # of all games: they end together.
+        off_policy = isinstance(self._model, OffPolicyAlgorithm)
+        interval = self.options.num_envs if off_policy else 1
         try:
-            self._model.learn(steps, CallbackList([progress, *callbacks]), log_interval=1)
+            self._model.learn(steps, CallbackList([progress, *callbacks]), log_interval=interval)
         except ValueError as error:
             if "invalid values" not in str(error):  # as PyTorch's distributions call NaN
                 raise

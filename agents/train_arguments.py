@@ -158,10 +158,9 @@ def collect_env_kwargs(options: argparse.Namespace) -> dict[str, Any]:
         ValueError: If one is given twice, or is not the user's to give.
     """
     arguments = parse_env_kwargs(options.env_kwargs)
-    data_dir = options.data_dir and os.path.abspath(options.data_dir)
     own = {
         "dataset": options.dataset,
-        "data_dir": data_dir,
+        "data_dir": options.data_dir,
         "num_glimpses": options.num_glimpses,
         "action_format": options.action_format,
         "reward": options.reward,
@@ -171,6 +170,8 @@ def collect_env_kwargs(options: argparse.Namespace) -> dict[str, Any]:
             option = "--" + name.replace("_", "-")
             raise ValueError(f"give either `{option}` or `--env-kwargs {name}=...`, not both.")
     arguments |= {name: value for name, value in own.items() if value is not None}
+    if isinstance(arguments.get("data_dir"), str):  # so that it is found from any other folder
+        arguments["data_dir"] = os.path.abspath(os.path.expanduser(arguments["data_dir"]))
     return with_defaults(options.algo, arguments, options.preset)
 
 
@@ -184,12 +185,15 @@ def with_defaults(
     """
     algorithm = choose_algorithm(algo)
     arguments = dict(env_kwargs)
-    reward = PURE_REWARD if preset == "pure" else algorithm.reward
-    if reward is not None:
-        arguments.setdefault("reward", reward)
     if algo != "ram":  # it takes the env's own
         arguments.setdefault("action_format", algorithm.action_formats[0])
-    check_action_format(algo, arguments.get("action_format", algorithm.action_formats[0]))
+    action_format = arguments.get("action_format", algorithm.action_formats[0])
+    check_action_format(algo, action_format)
+    reward = PURE_REWARD if preset == "pure" else algorithm.reward
+    if reward == RewardRule.LOG_LIKELIHOOD and action_format != ActionFormat.BOX:
+        reward = RewardRule.EVERY_STEP.value  # without scores there is no likelihood
+    if reward is not None:
+        arguments.setdefault("reward", reward)
     if algorithm.location_grid is not None and arguments["action_format"] == MULTIDISCRETE:
         arguments.setdefault("location_grid", algorithm.location_grid)
     return arguments

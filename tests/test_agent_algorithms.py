@@ -98,6 +98,15 @@ def test_run_leaves_the_same_folder_as_ram(name: str, tmp_path: Path) -> None:
     assert int(rows[-1].split(",")[0]) == content["episodes"]
 
 
+def test_off_policy_rows_are_whole(tmp_path: Path) -> None:
+    """One row for the games that end together, and it counts all of them."""
+    SB3Run(make_options("sac", tmp_path, episodes=100)).train()
+    with (tmp_path / "progress.csv").open(newline="") as file:
+        rows = [row for row in csv.DictReader(file) if not row["validation/error"]]
+    assert [int(row["time/episodes"]) for row in rows] == [*range(NUM_ENVS, 101, NUM_ENVS)]
+    assert all(row["rollout/error"] for row in rows[1:])
+
+
 @pytest.mark.parametrize("name", [name for name in OTHERS if OTHERS[name].losses])
 def test_losses_of_the_table_are_logged(name: str, tmp_path: Path) -> None:
     """No column of progress.csv stays empty."""
@@ -241,6 +250,12 @@ def test_the_random_agent_is_as_good_as_chance(tmp_path: Path) -> None:
     result = SB3Run(make_options("random", tmp_path)).train()
     assert result is not None
     assert result.low < 90.0 < result.high
+
+
+def test_a_reward_of_scores_is_no_default_where_there_are_none() -> None:
+    """SAC on `dict` actions, which name a label, is paid for that label."""
+    assert with_defaults("sac", {})["reward"] == "log_likelihood"
+    assert with_defaults("sac", {"action_format": "dict"})["reward"] == "every_step"
 
 
 def test_location_grid_of_the_user_stands() -> None:

@@ -49,7 +49,7 @@ def test_unknown_models_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(ValueError, match=r"a pretrained model must be one of .*, got 'sharks'"):
         pretrained_path("sharks")
     with pytest.raises(ValueError, match=r"a pretrained model must be one of .*, got 3\."):
-        RAM.from_pretrained(3)  # type: ignore[arg-type]
+        RAM.from_pretrained(3)
     with pytest.raises(SystemExit) as caught:
         main(["--pretrained", "sharks"])
     assert caught.value.code == 2

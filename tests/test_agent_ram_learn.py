@@ -255,14 +255,21 @@ def test_evaluate_policy_of_stable_baselines3() -> None:
 
 
 @pytest.mark.parametrize("kind", [make_env, lambda: DummyVecEnv([make_single] * NUM_ENVS)])
-def test_an_env_that_others_have_played_begins_anew(kind: Callable[[], VecEnv]) -> None:
+def test_an_env_that_others_have_played_begins_anew(
+    kind: Callable[[], VecEnv], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Labels are those of the scenes that are shown, also after an evaluation in between."""
-    model = make_model(kind()).learn(STEPS)
-    evaluate_policy(model, model.get_env(), 2 * NUM_ENVS, warn=False)  # type: ignore[arg-type]
-    env, resets = model.get_env(), []
-    assert env is not None
+    env = kind()
+    model = make_model(env).learn(STEPS)
+    evaluate_policy(model, env, 2 * NUM_ENVS, warn=False)
+    resets: list[None] = []
     reset = env.reset
-    env.reset = lambda: resets.append(None) or reset()  # type: ignore[method-assign]
+
+    def counted_reset() -> Any:
+        resets.append(None)
+        return reset()
+
+    monkeypatch.setattr(env, "reset", counted_reset)
     model.learn(STEPS, reset_num_timesteps=False)
     assert len(resets) == 1, "it begins new episodes"
     model.learn(STEPS, reset_num_timesteps=False)

@@ -1,6 +1,7 @@
 """The command line of train.py: what it understands, and how it refuses the rest."""
 
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -16,7 +17,7 @@ from helpers import IDS
 import train
 from agents.command_line import parse_pairs, resolve_env
 from agents.config import PRESETS
-from agents.train_arguments import make_parser, parse_options
+from agents.train_arguments import collect_env_kwargs, make_parser, parse_options
 from ram_env import SHORT_NAMES, datasets, mnist
 
 ROOT = Path(__file__).parent.parent
@@ -109,6 +110,11 @@ def refuse(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
         ([*QUICK, "--algo", "ppo", "--settings", "colour=red"], ["['colour'] of ppo", "n_epochs"]),
         ([*QUICK, "--algo", "ppo", "--settings", "gamma=high"], ["`gamma` of ppo", "'high'"]),
         ([*QUICK, "--algo", "ppo", "--settings", "n_epochs=1.5"], ["`n_epochs` of ppo", "int"]),
+        ([*QUICK, "--algo", "ppo", "--settings", "target_kl=low"], ["`target_kl` of ppo", "'low'"]),
+        (
+            [*QUICK, "--algo", "ppo", "--settings", 'policy_kwargs={"net_arch":[9000,9000]}'],
+            ["9000", "too large for a policy", "smaller `net_arch`"],
+        ),
         ([*QUICK, "--algo", "ppo", "--settings", "use_sde=1"], ["`use_sde` of ppo", "bool"]),
         (
             [*QUICK, "--algo", "ppo", "--settings", 'policy_kwargs={"activation_fn":"Sine"}'],
@@ -241,6 +247,15 @@ def test_every_id_has_a_short_name() -> None:
     assert set(SHORT_NAMES.values()) == set(IDS)
 
 
+def test_values_may_be_written_as_in_python() -> None:
+    """What a hand types for a number, a truth value or nothing is none of it text."""
+    pairs = ["a=.03", "b=-.5", "c=1.", "d=+2e-3", "e=True", "f=False", "g=None"]
+    expected = {"a": 0.03, "b": -0.5, "c": 1.0, "d": 0.002, "e": True, "f": False, "g": None}
+    assert parse_pairs("--settings", pairs) == expected
+    texts = {"a": "infinity", "b": "./images", "c": ".", "d": "12x12", "e": "true!", "f": "-"}
+    assert parse_pairs("--settings", [f"{key}={text}" for key, text in texts.items()]) == texts
+
+
 def test_pairs_are_json_where_they_can_be() -> None:
     """Numbers, lists, booleans and null are read as such; all else is text."""
     pairs = ["a=3", "b=0.5", "c=[60, 80]", "d=true", "e=null", "f=center", 'g="3"', "h=x=y", "i="]
@@ -299,6 +314,15 @@ def test_options_reach_the_run(capsys: pytest.CaptureFixture[str]) -> None:
     *_, result, place = capsys.readouterr().out.splitlines()
     assert "% error on 300 test scenes" in result and "NOT MNIST" in result
     assert place.startswith("Run folder: run ")
+
+
+@pytest.mark.parametrize("option", ["--data-dir=", "--env-kwargs=data_dir="])
+def test_a_data_folder_is_found_from_anywhere(option: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`~` is the user's home, and what config.json says is absolute, however it was given."""
+    monkeypatch.setenv("HOME", os.getcwd())
+    for given in ("images", "~/images"):
+        options = make_parser().parse_args([option + given])
+        assert collect_env_kwargs(options)["data_dir"] == os.path.abspath("images")
 
 
 def test_dataset_can_be_given_as_an_env_argument() -> None:

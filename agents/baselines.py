@@ -25,6 +25,7 @@ from agents.files import CONFIG, EVALUATION, lock_folder, write_json
 from agents.networks import forward_multiply_adds
 from agents.provenance import describe_source
 from agents.results import Evaluation, make_evaluation
+from agents.run_options import check_folder
 from ram_env import SHORT_NAMES
 from ram_env.scenes import frozen_scenes, mix_bits
 from ram_env.task import GlimpseTask
@@ -142,17 +143,19 @@ def evaluate(env_id: str, task: GlimpseTask, split: str, network: nn.Module) -> 
 
 
 def run(name: str, env_id: str, dataset: str, episodes: int, seed: int, folder: Path) -> Evaluation:
-    """Train and measure a network; leave config.json and evaluation.json in a new folder.
+    """Train and measure a network; leave config.json and evaluation.json in an empty folder.
 
     Raises:
-        FileExistsError: If the folder exists.
+        FileExistsError: If the folder holds something.
+        PermissionError: If it cannot be made.
         ValueError: If the data set cannot be had.
     """
+    check_folder(folder)
     tasks = {
         split: gym.make(env_id, dataset=dataset, split=split).unwrapped.task  # type: ignore[attr-defined]
         for split in ("train", "validation", "test")
     }
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     with lock_folder(folder):
         return _train_and_measure(name, env_id, tasks, episodes, seed, folder)
 
@@ -216,7 +219,7 @@ def main(arguments: list[str] | None = None) -> None:
             options.seed,
             options.run_dir,
         )
-    except (ValueError, FileExistsError, gym.error.Error) as error:
+    except (ValueError, FileExistsError, PermissionError, gym.error.Error) as error:
         parser.error(str(error))
     print(result.describe())
 

@@ -62,8 +62,8 @@ class FrozenScenes:
         memory: Of what was seen, as the model needs it: see `agents.make_vec_env`.
 
     Raises:
-        ValueError: If there are fewer scenes, the split has no frozen ones, or it is no glimpse env
-            or does not take the arguments.
+        ValueError: If there are fewer scenes, or it is no glimpse env or does not take the
+            arguments.
     """
 
     def __init__(

@@ -17,7 +17,7 @@ COUNTS = {"seed": 0, "episodes": 1, "num_envs": 1, "processes": 1, "threads": 1}
 
 @dataclass(frozen=True, kw_only=True)
 class RunOptions:
-    """What a run of any algorithm is made of; all of it is written to config.json."""
+    """What a run of any algorithm is made of."""
 
     env_id: str
     env_module: str | None = None  # that registers the id when it is imported; None: ram_env

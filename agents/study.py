@@ -20,7 +20,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from PIL import Image
 
-from agents.files import write_atomically, write_json
+from agents.files import make_folder, write_atomically, write_json
 from agents.frozen_scenes import FrozenScenes, Predictor
 from agents.pictures import save_gaze_grid
 from agents.provenance import describe_source
@@ -166,7 +166,7 @@ def save(name: str, model: RAM, env_id: str, folder: Path, num_scenes: int | Non
         name: Of the model, for titles.
         model: To study.
         env_id: A registered id.
-        folder: Where to write.
+        folder: Where to write; it must exist.
         num_scenes: The first so many test scenes; all if None.
     """
     study = Study(model, env_id, {"dataset": "mnist"}, num_scenes)
@@ -175,7 +175,6 @@ def save(name: str, model: RAM, env_id: str, folder: Path, num_scenes: int | Non
         curves.append(curve)
         shown = ", ".join(f"{point.x:g}: {point.error:.2f} %" for point in curve.points)
         print(f"{curve.x_label}: {shown}", flush=True)
-    folder.mkdir(parents=True, exist_ok=True)
     title = f"{name}: not trained again, {study.scenes.num_scenes:,} test scenes"
     figure = draw(curves, title)
     write_json(
@@ -199,6 +198,7 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     try:
         model = RAM.from_pretrained(options.pretrained, device="cpu")
+        make_folder(options.out, "--out")  # first: to measure takes long
         save(options.pretrained, model, SHORT_NAMES[options.pretrained], options.out)
     except (ValueError, gym.error.Error) as error:
         parser.error(str(error))

@@ -153,7 +153,9 @@ def in_turn(config: dict[str, Any], key: str, default: str | None = None) -> str
     """Return what config.json says of a run; if it was resumed elsewhere, of all its parts."""
     parts = [config, *config.get("resumed", [])]
     values = list(dict.fromkeys(part.get(key, default) for part in parts))
-    return ", then ".join(map(str, values)) if len(values) > 1 else values[0]
+    if len(values) == 1:
+        return values[0]
+    return ", then ".join("none" if value is None else str(value) for value in values)
 
 
 def describe_commands(rows: list[dict[str, Any]]) -> list[str]:

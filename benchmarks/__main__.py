@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from agents.command_line import positive_int
 from agents.files import make_folder
 from benchmarks.measuring import (
     CURVES,
@@ -36,7 +37,7 @@ def make_parser() -> argparse.ArgumentParser:
     names = "; ".join(ROWS)
     several: dict[str, Any] = {"nargs": "+", "action": "extend", "metavar": "NAME"}
     add("--rows", **several, help=f"what to measure (default: all), of {names}")
-    whole: dict[str, Any] = {"type": _positive_int, "metavar": "N"}
+    whole: dict[str, Any] = {"type": positive_int, "metavar": "N"}
     add("--repeats", **whole, default=defaults.repeats, help="repetitions (default: 5)")
     add("--quick", action="store_true", help="short repetitions and no whole training, to try")
     add("--cores", **whole, help="cores of the rows that do not fix it themselves (default: 1)")
@@ -94,14 +95,14 @@ def run(options: argparse.Namespace) -> int:
         OptionError: If an option is impossible.
     """
     groups = choose_rows(options)
-    try:
-        make_folder(options.out, "--out")
-    except ValueError as error:
-        raise OptionError(str(error)) from error
     from benchmarks.machine import describe, find_dataset  # these load torch
     from benchmarks.report import Report, headline
 
-    dataset = options.dataset or find_dataset()
+    try:
+        make_folder(options.out, "--out")
+        dataset = find_dataset(options.dataset)
+    except ValueError as error:
+        raise OptionError(str(error)) from error
     settings = dataclasses.replace(make_settings(options), dataset=dataset)
     report = Report(options.out, describe(dataset, options.out), options.quick)
     if report.notes and (options.rows or options.against or options.quick):
@@ -202,12 +203,6 @@ def make_settings(options: argparse.Namespace) -> Settings:
 def settings_for(names: list[str], settings: Settings, cores: int | None) -> Settings:
     """Return the settings of the rows of one process."""
     return dataclasses.replace(settings, cores=make_row(names[0]).cores_of(cores or 1))
-
-
-def _positive_int(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"must be a whole number of at least 1, got {text!r}")
-    return int(text)
 
 
 if __name__ == "__main__":

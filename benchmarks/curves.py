@@ -30,30 +30,32 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command line; return the exit code."""
     parser = make_parser()
     options = parser.parse_args(arguments)
+    from benchmarks.machine import find_dataset  # loads torch
+
     try:
         make_folder(options.out, "--out")
+        dataset = find_dataset(options.dataset)
     except ValueError as error:
         parser.exit(2, f"{parser.prog}: error: {error}\n")
     try:
         pin(1)
-        save(options.out, measure(options), options.quick)
+        save(options.out, measure(options, dataset), options.quick)
     except KeyboardInterrupt:
         parser.exit(130, f"{parser.prog}: interrupted.\n")
     print(f"Curves: {options.out / f'{NAME}.png'}")
     return 0
 
 
-def measure(options: argparse.Namespace) -> dict[str, Any]:
+def measure(options: argparse.Namespace, dataset: str) -> dict[str, Any]:
     """Measure all curves; return what the JSON file holds."""
     import torch
 
     from benchmarks.env_curves import env_curves
     from benchmarks.image_curves import image_curves
-    from benchmarks.machine import describe, find_dataset
+    from benchmarks.machine import describe
     from benchmarks.training_curves import training_curves
 
     torch.set_num_threads(1)
-    dataset = options.dataset or find_dataset()
     settings = Settings(repeats=1, quick=options.quick, dataset=dataset)
     machine = {**describe(dataset, options.out), "quick": options.quick}
     curves = []

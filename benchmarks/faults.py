@@ -16,7 +16,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from agents.files import write_atomically, write_json
+from agents.files import make_folder, read_json, write_atomically, write_json
 from benchmarks.machine import describe
 
 ROOT = Path(__file__).parent.parent
@@ -111,6 +111,12 @@ def main(arguments: list[str] | None = None) -> int:
         "--out", type=Path, default=Path("results"), metavar="DIR", help="(default: results)"
     )
     options, rest = parser.parse_known_args(arguments)  # the rest is for pytest
+    report = options.out / "faults.json"
+    try:  # first: the faults take an hour
+        make_folder(options.out, "--out")
+        earlier = read_json(report)["rows"] if rest and report.exists() else []
+    except (ValueError, KeyError) as error:
+        parser.error(str(error))
     faults = try_faults(rest, not options.short)
     if not faults:
         print("no fault was tried: see above.", file=sys.stderr)
@@ -118,10 +124,8 @@ def main(arguments: list[str] | None = None) -> int:
     machine = describe("digits", options.out)
     facts = {name: machine[name] for name in ("commit", "date", "machine", "versions")}
     rows = count(faults, {"form": "short" if options.short else "long", **facts})
-    options.out.mkdir(exist_ok=True)
-    report = options.out / "faults.json"
-    if rest and report.exists():
-        rows = merge(rows, json.loads(report.read_text())["rows"])
+    if earlier:
+        rows = merge(rows, earlier)
     write_json(report, {"rows": rows})
     page = describe_rows(rows)
     write_atomically(options.out / "faults.md", lambda file: file.write(page.encode()))

@@ -13,11 +13,15 @@ from agents.provenance import describe_source
 from ram_env.datasets import load_dataset
 
 
-def find_dataset() -> str:
-    """Return whose images are at hand: `"mnist"`, or `"digits"` with a warning."""
+def find_dataset(dataset: str | None) -> str:
+    """Return whose images are taken: those asked for; if None, MNIST, or with a warning digits.
+
+    Raises:
+        ValueError: If they cannot be had.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("always")
-        return load_dataset("auto", "train").name
+        return load_dataset(dataset or "auto", "train").name
 
 
 def find_gpu() -> str | None:

@@ -70,9 +70,11 @@ def test_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
     config = json.loads((tmp_path / "run" / "config.json").read_text())
     assert config["network"] == "convolutional"
     assert result["episodes"] == config["episodes"] == 300
-    with pytest.raises(SystemExit):
-        baselines.main(arguments)
-    assert "run" in capsys.readouterr().err
+    (tmp_path / "file").write_text("")
+    for folder, message in (("run", "new or empty"), ("file/run", "you may write to")):
+        with pytest.raises(SystemExit):
+            baselines.main([*arguments, "--run-dir", str(tmp_path / folder)])
+        assert "`--run-dir` must be" in (line := capsys.readouterr().err) and message in line
     for wrong in (["--episodes", "0"], ["--network", "none"], ["--dataset", "nothing"]):
         with pytest.raises(SystemExit) as caught:
             baselines.main([*arguments, "--run-dir", str(tmp_path / "other"), *wrong])

@@ -309,6 +309,8 @@ def test_a_run_that_was_resumed_elsewhere_says_so() -> None:
     config["resumed"] = [part, part]
     found = [table.in_turn(config, key) for key in ("machine", "commit", "precision", "gpu")]
     assert found == ["A, then B", "1", "bfloat16, then float32", None]
+    config["resumed"][1] = part | {"gpu": "a GPU"}
+    assert table.in_turn(config, "gpu") == "none, then a GPU"
 
 
 def test_an_interrupted_row_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -29,7 +29,7 @@ def model() -> RAM:
     """A model that has learned next to nothing, but not the same for every scene."""
     env = make_vec_env(ENV_ID, 64, **DIGITS)
     sizes = {"hidden_size": 32, "batch_size": 64, "precision": "float32"}
-    return RAM("RAMPolicy", env, seed=0, device="cpu", **sizes).learn(64 * 8 * 40)
+    return RAM("RAMPolicy", env, seed=0, device="cpu", **sizes).learn(64 * 8 * 60)
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,9 @@
 """The report on faults: what it counts, what it keeps, and how it draws memory."""
 
+from pathlib import Path
 from typing import Any
+
+import pytest
 
 from benchmarks import faults as report
 
@@ -32,6 +35,17 @@ def test_faults_tried_again_replace_their_row_alone() -> None:
         ("disk", 0, FACTS["commit"]),
         ("flood", 0, "later"),
     ]
+
+
+def test_a_damaged_report_is_told_before_an_hour_of_faults(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """Rows of some faults join it, so it is read first."""
+    (tmp_path / "faults.json").write_text("{")
+    with pytest.raises(SystemExit) as stop:
+        report.main(["--out", str(tmp_path), "-k", "kill"])
+    assert stop.value.code == 2
+    assert "faults.json` is damaged" in capsys.readouterr().err
 
 
 def test_memory_is_drawn_within_its_axes() -> None:

@@ -5,7 +5,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +17,11 @@ from gymnasium.vector import AutoresetMode
 from matplotlib.figure import Figure
 from PIL import Image
 
+from agents import study
 from agents.config import make_config
 from agents.networks import RAMNetworks, forward_multiply_adds
 from benchmarks import __main__ as command
-from benchmarks import curves, machine, measuring, time_to_error, timing
+from benchmarks import curves, faults, machine, measuring, time_to_error, timing
 from benchmarks.convnet import ConvNet, crossing
 from benchmarks.curve import Curve, draw_curves
 from benchmarks.env_curves import costs
@@ -168,19 +169,38 @@ def test_rows_of_a_gpu_are_refused_or_left_out_without_one(
     ]
 
 
-def test_out_that_is_a_file_is_refused(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    """A report needs a folder."""
+@pytest.mark.parametrize("main", [command.main, curves.main, faults.main, study.main])
+def test_out_that_is_a_file_is_refused(
+    main: Callable[[list[str]], object], capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """A report needs a folder, and says so before anything is measured."""
     (tmp_path / "out").write_text("")
     with pytest.raises(SystemExit) as stop:
-        command.main(["--out", str(tmp_path / "out")])
+        main(["--out", str(tmp_path / "out")])
     assert stop.value.code == 2
     assert "`--out` must be a folder" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("main", [command.main, curves.main])
+def test_images_that_cannot_be_had_are_told_in_one_line(
+    main: Callable[[list[str]], object],
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Before anything is measured."""
+    monkeypatch.setenv("RAM_ENV_DATA", str(tmp_path / "nowhere"))
+    with pytest.raises(SystemExit) as stop:
+        main(["--dataset", "mnist", "--out", str(tmp_path)])
+    assert stop.value.code == 2
+    assert "nowhere" in capsys.readouterr().err.splitlines()[-1]
 
 
 @pytest.mark.parametrize(
     ("factory", "message"),
     [
         ("no_such_module_here:make", r"must be MODULE:FACTORY.*no_such_module_here"),
+        (".relative:make", r"must be MODULE:FACTORY.*relative"),
         ("test_benchmarks:no_such_function", r"must be MODULE:FACTORY.*no_such_function"),
         ("test_benchmarks:make_with_argument", r"called without arguments.*make_with_argument"),
         ("test_benchmarks:make_single", r"must make a gymnasium VectorEnv, got a .*make_single"),

@@ -125,9 +125,10 @@ def read_run_config(folder: Path, option: str, what: str) -> dict[str, Any]:
 def check_shares(options: RAMRunOptions) -> None:
     """Refuse a batch that cannot be shared evenly."""
     if options.num_envs % options.processes:
+        whole = options.num_envs == options.config.batch_size  # as it is by default
         raise ValueError(
-            f"`--num-envs` must be a multiple of `--processes`, so that each has as many, "
-            f"got {options.num_envs} and {options.processes}."
+            f"`{'--batch-size' if whole else '--num-envs'}` must be a multiple of `--processes`, "
+            f"so that each has as many, got {options.num_envs} and {options.processes}."
         )
     if options.config.batch_size % options.num_envs:
         raise ValueError(

@@ -1,5 +1,6 @@
 """Processes that share a batch learn what one process learns from the whole of it."""
 
+import dataclasses
 import os
 import signal
 import subprocess
@@ -308,7 +309,10 @@ def test_torchrun_with_different_options_is_refused(tmp_path: Path) -> None:
 
 
 def test_uneven_shares_are_refused(tmp_path: Path) -> None:
-    """Games that cannot be dealt out evenly are an error before anything is written."""
+    """Games that cannot be dealt out evenly are an error, of the option that says how many."""
+    options = small_options(tmp_path / "run", processes=3)
+    with pytest.raises(ValueError, match=r"`--batch-size` must be a multiple of `--processes`"):
+        RAMRun(options)
     with pytest.raises(ValueError, match=r"`--num-envs` must be a multiple of `--processes`"):
-        RAMRun(small_options(tmp_path / "run", processes=3))
+        RAMRun(dataclasses.replace(options, num_envs=BATCH // 2))
     assert not (tmp_path / "run").exists()

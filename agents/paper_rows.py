@@ -109,7 +109,7 @@ ROWS: dict[str, PaperRow] = {
         PaperRow("cluttered100", "cluttered100", "default", 8, 8 * MILLION, 8.11, distortion=0.1),
         # With fewer glimpses, and with the paper's own model: 22 to 60 minutes each.
         PaperRow("cluttered-6", "cluttered", "default", 6, 7 * MILLION, 4.08, distortion=0.1),
-        PaperRow("cluttered-4", "cluttered", "default", 4, 10 * MILLION, 4.96, distortion=0.1),
+        PaperRow("cluttered-4", "cluttered", "default", 4, 7 * MILLION, 4.96, distortion=0.1),
         PaperRow("centered-paper", "centered", "paper", 7, 12 * MILLION, 1.07),
         PaperRow("translated-paper", "translated", "paper", 8, 8 * MILLION, 1.20),
         PaperRow("cluttered-paper", "cluttered", "paper", 8, 8 * MILLION, 4.04),

@@ -105,7 +105,16 @@ ROWS: dict[str, PaperRow] = {
             distortion=0.2,
             elastic_distortion=0.1,
         ),
-        PaperRow("translated", "translated", "default", 8, 10 * MILLION, 1.20, distortion=0.1),
+        PaperRow(
+            "translated",
+            "translated",
+            "default",
+            8,
+            10 * MILLION,
+            1.20,
+            distortion=0.2,
+            elastic_distortion=0.1,
+        ),
         PaperRow("cluttered100", "cluttered100", "default", 8, 8 * MILLION, 8.11, distortion=0.1),
         # With fewer glimpses, and with the paper's own model: 22 to 60 minutes each.
         PaperRow("cluttered-6", "cluttered", "default", 6, 7 * MILLION, 4.08, distortion=0.1),

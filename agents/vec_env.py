@@ -1,6 +1,5 @@
 """Any gymnasium `VectorEnv` as a Stable-Baselines3 `VecEnv`."""
 
-import importlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,6 +12,7 @@ from stable_baselines3.common.vec_env import VecEnv
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices, VecEnvObs, VecEnvStepReturn
 
 from agents.algorithms import MEMORIES
+from agents.command_line import import_env_module
 from agents.spaces import box_for_dict
 from ram_env.task import GlimpseTask
 from ram_env.wrappers.vector import GlimpseHistory, SeenCanvas
@@ -179,8 +179,7 @@ def make_vec_env(
     """
     env_kwargs["num_envs"], mode = num_envs, AutoresetMode.SAME_STEP
     module, _, env_id = env_id.rpartition(":")
-    if module:
-        importlib.import_module(module)
+    import_env_module(module or None, "env_id")
     if gym.spec(env_id).vector_entry_point is not None:
         env_kwargs["autoreset_mode"] = mode.value
     else:

@@ -46,7 +46,7 @@ def make_other(factory: str) -> VectorEnv[Any, Any, Any]:
     module, _, name = factory.partition(":")
     try:
         make = getattr(importlib.import_module(module), name)
-    except (ImportError, ValueError, AttributeError, TypeError) as error:  # .: a relative name
+    except (ImportError, ValueError, AttributeError, TypeError) as error:  # of .relative names
         raise ValueError(
             f"`--against` must be MODULE:FACTORY, both importable, got {factory!r} ({error})."
         ) from error

@@ -115,8 +115,10 @@ def main(arguments: list[str] | None = None) -> int:
     try:  # first: the faults take an hour
         make_folder(options.out, "--out")
         earlier = read_json(report)["rows"] if rest and report.exists() else []
-    except (ValueError, KeyError) as error:
+    except ValueError as error:
         parser.error(str(error))
+    except KeyError:
+        parser.error(f"`{report}` is damaged: it has no rows.")
     faults = try_faults(rest, not options.short)
     if not faults:
         print("no fault was tried: see above.", file=sys.stderr)
@@ -124,8 +126,7 @@ def main(arguments: list[str] | None = None) -> int:
     machine = describe("digits", options.out)
     facts = {name: machine[name] for name in ("commit", "date", "machine", "versions")}
     rows = count(faults, {"form": "short" if options.short else "long", **facts})
-    if earlier:
-        rows = merge(rows, earlier)
+    rows = merge(rows, earlier)
     write_json(report, {"rows": rows})
     page = describe_rows(rows)
     write_atomically(options.out / "faults.md", lambda file: file.write(page.encode()))

@@ -37,11 +37,12 @@ def test_faults_tried_again_replace_their_row_alone() -> None:
     ]
 
 
+@pytest.mark.parametrize("damage", ["{", "{}"])
 def test_a_damaged_report_is_told_before_an_hour_of_faults(
-    capsys: pytest.CaptureFixture[str], tmp_path: Path
+    damage: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     """Rows of some faults join it, so it is read first."""
-    (tmp_path / "faults.json").write_text("{")
+    (tmp_path / "faults.json").write_text(damage)
     with pytest.raises(SystemExit) as stop:
         report.main(["--out", str(tmp_path), "-k", "kill"])
     assert stop.value.code == 2

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 from gymnasium.error import DependencyNotInstalled
+from helpers import assert_identical
 from PIL import Image
 
 from ram_env.env import GlimpseEnv
@@ -255,16 +256,20 @@ def test_human_window_shows_the_frame(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_an_env_with_an_open_window_can_be_copied(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The copy has a window that it has not opened yet, and plays on."""
-    pytest.importorskip("pygame")
+    """The copy plays on as an env without a window does, and opens one of its own."""
+    pygame = pytest.importorskip("pygame")
     monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")
     env = GlimpseEnv(dataset="digits", render_mode="human")
     env.metadata = {**env.metadata, "render_fps": 1000}
     env.reset(seed=0)
-    twin = copy.deepcopy(env)
+    twin, plain = copy.deepcopy(env), GlimpseEnv(dataset="digits")
     env.close()
+    assert not pygame.display.get_init()
+    plain.reset(seed=0)
     for _ in range(7):
-        twin.step(np.zeros(12, np.float32))
+        action = np.zeros(12, np.float32)
+        assert_identical(twin.step(action), plain.step(action))
+    assert pygame.display.get_init()
     twin.close()
 
 

@@ -60,7 +60,7 @@ class VectorMemoryWrapper(VectorWrapper):  # generic only from Gymnasium 1.4 on
         if not isinstance(infos, dict):
             raise TypeError(
                 f"{type(self).__name__} needs infos in a dict, got a {type(infos).__name__}: wrap "
-                f"the env in it first, and in `DictInfoToList` or the like after that."
+                "the env in it first, and in `DictInfoToList` or the like after that."
             )
         started = np.ones(self.num_envs, dtype=bool) if mask is None else mask
         self._take_note(self._memory.begin, started, observation)

@@ -31,7 +31,7 @@ from agents.storage import (
     save_archive,
     unpack_optimizer,
 )
-from ram_env.arguments import number_between, whole_number
+from ram_env.arguments import number_between, shown, whole_number
 
 FORMAT = "ram-model"
 FORMAT_VERSION = 1
@@ -63,6 +63,8 @@ def expected_tensors(header: dict[str, Any]) -> dict[str, TensorSpec]:
     for name in ("seed", "num_timesteps", "episodes", "updates"):
         whole_number(name, header[name], 0)
     number_between("seconds", header.get("seconds", 0.0), 0.0, sys.float_info.max)
+    if not isinstance(header["config"], dict):
+        raise ValueError(f"its settings are no settings: {shown(header['config'])}")
     config = replace_settings(RAMConfig(), header["config"])
     glimpse_shape = described_glimpse_shape(header["glimpse_shape"])
     num_classes = described_num_classes(header["action_space"])

@@ -54,7 +54,7 @@ def damaged(content: bytes) -> st.SearchStrategy[bytes]:
 
 
 @st.composite
-def _damaged(draw: st.DrawFn, content: Bulk) -> bytes:
+def _damaged(draw: st.DrawFn, content: Bulk) -> Bulk:
     result = bytearray(content)
     for _ in range(draw(st.integers(1, 4))):
         place, other = sorted((draw(places(result)), draw(places(result))))
@@ -74,7 +74,7 @@ def _damaged(draw: st.DrawFn, content: Bulk) -> bytes:
                 result[:] = result[:place] + result[other:] + result[place:other]
             case "double":
                 result[place:place] = result[place:other]
-    return bytes(result)
+    return Bulk(result)
 
 
 # Arguments of every kind.

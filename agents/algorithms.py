@@ -26,7 +26,7 @@ class Algorithm:
         reward: The reward rule of the env; None: the env's own default.
         location_grid: Cells along each side to look at by `multidiscrete`; None: the env's default.
         num_envs: Games at once.
-        settings: Arguments of its constructor that differ from its own defaults, as JSON has them.
+        settings: Arguments of its constructor, as JSON has them.
         losses: What it logs of its losses, columns of progress.csv.
     """
 

@@ -197,7 +197,7 @@ def make_parser() -> argparse.ArgumentParser:
     add("--episodes", type=int, default=2_000_000, metavar="N", help="scenes (default: 2,000,000)")
     add("--seed", type=int, default=0, help="of scenes and first weights (default: 0)")
     add("--dataset", default="mnist", help="of the env (default: mnist)")
-    add("--run-dir", type=Path, required=True, metavar="DIR", help="a folder to make")
+    add("--run-dir", type=Path, required=True, metavar="DIR", help="a new or empty folder")
     return parser
 
 

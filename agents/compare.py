@@ -111,8 +111,8 @@ class AgentTable(Table):
             "episodes as fit into that time at the speed of its first seconds; *seconds* says how "
             "long it then took, validation included. *Labels*: whether it learns from the true "
             "class of each scene by cross-entropy; the others are told no more than their reward. "
-            "Settings of each are those of `agents/config.py` and `agents/algorithms.py`. Written "
-            "by `python -m agents.compare`.",
+            "Settings of each are those of `agents/config.py` and `agents/algorithms.py` at its "
+            "commit. Written by `python -m agents.compare`.",
         ]
         for task in SHORT_NAMES:
             of_task = [row for row in rows if row["task"] == task]

@@ -18,6 +18,9 @@ def _setting(default: Any, text: str) -> Any:
 class RAMConfig:
     """All settings of `RAM`. The defaults are the preset `default`; see `PRESETS`.
 
+    Where no other origin is named, values are those that the trials in docs/recipe.md favour; what
+    Mnih et al. 2014 prints of them, section 4, is in preset `paper`.
+
     Raises:
         ValueError: If a setting is out of its range or does not fit the others.
     """

@@ -2,7 +2,7 @@
 
 
 class DivergenceError(RuntimeError):
-    """A loss or a weight is no number any more; the message says which, and what to change."""
+    """A gradient or an output is no number any more; the message says which, and what to change."""
 
 
 class TeamError(RuntimeError):

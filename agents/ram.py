@@ -34,7 +34,8 @@ class RAM(SafeFiles):
     """Learn where to look: Mnih et al. 2014, arXiv:1406.6247.
 
     Cross-entropy trains the action, core and glimpse networks by back-propagation through whole
-    episodes, REINFORCE with a baseline the location network. Every gradient step takes
+    episodes, REINFORCE with a baseline the location network and, with `policy_gradient_to_core`,
+    through it the others; preset `pure` has REINFORCE alone. Every gradient step takes
     `batch_size` episodes, played in lockstep, in rounds if there are fewer envs than that, or
     shared among processes if `torch.distributed` is initialised.
 
@@ -180,7 +181,7 @@ class RAM(SafeFiles):
             progress_bar: Show one.
 
         Raises:
-            DivergenceError: If the loss is not finite.
+            DivergenceError: If a gradient or an action is not finite.
             ValueError: If there is no env, or its episodes do not end together.
         """
         if self.env is None:

@@ -134,7 +134,7 @@ class SafeFiles(BaseAlgorithm):
 
         Args:
             path: File to write, `.zip` is added if it has no suffix; or a binary file object.
-            exclude: `["optimizer"]` leaves out the optimiser's state: a third of the size.
+            exclude: `["optimizer"]` leaves out the optimiser's state: two thirds of the size.
             include: Accepted for compatibility; everything is included anyway.
 
         Raises:

@@ -162,7 +162,7 @@ def describe_commands(rows: list[dict[str, Any]]) -> list[str]:
     """Return lines of Markdown that say where each row comes from."""
     lines = ["## Commands and machines", ""]
     for row in rows:
-        processes = row.get("processes", 2)  # rows of before it was noted down had two
+        processes = row["processes"]
         gpu = f", {row['gpu']}" if row.get("gpu") else ""
         lines.append(
             f"- `{row['name']}`: `{row['command']}`; {row['machine']}{gpu}, {processes} "

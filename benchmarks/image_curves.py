@@ -38,19 +38,15 @@ def image_curves(settings: Settings) -> Iterable[Curve]:
         cost, count = convolutional_cost(settings, side)
         seconds[CONVOLUTIONAL].append(1000.0 * cost)
         work[CONVOLUTIONAL].append(count)
+    sides = [float(side) for side in SIDES]
     for name, title, y_label, lines in (
         ("image_time", "time to classify an image, one core", "milliseconds per image", seconds),
         ("image_work", "multiply-adds to classify an image", "multiply-adds per image", work),
     ):
-        yield Curve(name, title, "side of the image / pixels", y_label, *_with_crossings(lines))
-
-
-def _with_crossings(
-    lines: dict[str, list[float]],
-) -> tuple[list[float], dict[str, list[float]], dict[str, float | None]]:
-    sides = [float(side) for side in SIDES]
-    large = lines[CONVOLUTIONAL]
-    return sides, lines, {name: crossing(sides, lines[name], large) for name in (FIXED, GROWING)}
+        crossings = {
+            ram: crossing(sides, lines[ram], lines[CONVOLUTIONAL]) for ram in (FIXED, GROWING)
+        }
+        yield Curve(name, title, "side of the image / pixels", y_label, sides, lines, crossings)
 
 
 def scales_for(side: int) -> int:

@@ -38,7 +38,7 @@ def describe(dataset: str, out: Path) -> dict[str, Any]:
     """
     return {
         **describe_source(out),
-        "system": platform.platform(),
+        "system": f"{platform.system()} {platform.machine()}, {'-'.join(platform.libc_ver())}",
         "cores": os.cpu_count(),
         "gpu": find_gpu(),
         "dataset": dataset,

@@ -16,7 +16,8 @@ def seconds_to(settings: Settings, percent: float, device: str = "cpu") -> list[
 
     Args:
         settings: `episodes` is the budget, which all schedules run over; there is one repetition.
-        percent: The error. It is looked at after every twentieth part of the budget.
+        percent: The error. It is looked at after every twentieth part of the budget, but at least
+            10,000 episodes apart.
         device: Where the networks are.
 
     Raises:

@@ -13,6 +13,7 @@ from agents.config import RAMConfig
 from agents.errors import DivergenceError
 from agents.networks import RAMNetworks, Thought
 from agents.spaces import glimpse_shape_of, num_classes_of
+from ram_env.arguments import shown
 
 # A score of 1 stands for this many nats: the env's own default `score_scale`. Scores are sent
 # relative to the best class, so the belief that the env reads spans twice as many.
@@ -147,11 +148,11 @@ class RAMPolicy(BasePolicy):
 
         Raises:
             DivergenceError: If an action is not finite.
+            ValueError: If the observation or the state is not one of this policy's.
         """
+        tensors, is_batch = self._observation(observation)
         was_training = self.training
         self.set_training_mode(False)
-        tensors, is_batch = self.obs_to_tensor(observation)
-        assert isinstance(tensors, dict)
         if state is None:
             self._random_gaze.manual_seed(0)  # so that an evaluation can be repeated
         # Float32 even if a callback calls this within a training in mixed precision.
@@ -161,6 +162,16 @@ class RAMPolicy(BasePolicy):
             actions = self._act(thought, deterministic)
         self.set_training_mode(was_training)
         return (actions if is_batch else actions[0]), (thought.state.cpu().numpy(),)
+
+    def _observation(self, observation: Any) -> tuple[dict[str, Tensor], bool]:
+        """Return the tensors that an observation makes, float32 (B, ...), and whether it has B."""
+        keys = sorted(self.observation_space.spaces)  # type: ignore[attr-defined]
+        if not isinstance(observation, dict) or set(observation) != set(keys):
+            got = list(observation) if isinstance(observation, dict) else type(observation)
+            raise ValueError(f"`observation` must be a dict of {keys}, got {shown(got)}.")
+        tensors, is_batch = self.obs_to_tensor(observation)
+        assert isinstance(tensors, dict)
+        return {key: value.float() for key, value in tensors.items()}, is_batch
 
     def _memory(
         self,
@@ -172,6 +183,11 @@ class RAMPolicy(BasePolicy):
         memory = self.networks.initial_state(batch_size)
         if state is None:
             return memory
+        if len(state) != 1 or np.shape(state[0]) != memory.shape:
+            raise ValueError(
+                f"`state` must be what the last call for as many observations returned, an array "
+                f"of shape {tuple(memory.shape)}, got {[np.shape(part) for part in state]}."
+            )
         memory = torch.as_tensor(state[0], device=memory.device)
         if episode_start is not None:
             goes_on = torch.as_tensor(~np.asarray(episode_start, dtype=bool), device=memory.device)

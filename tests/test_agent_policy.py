@@ -285,6 +285,40 @@ def test_predict_restores_train_mode(training: bool) -> None:
     assert policy.networks.training == training
 
 
+def test_predict_takes_numbers_of_other_types() -> None:
+    """Float64, which numpy makes of most things, is as good as float32."""
+    policy, batch = make_policy(), observe()
+    wide = {key: value.astype(np.float64) for key, value in batch.items()}
+    actions, _ = policy.predict(wide, deterministic=True)
+    np.testing.assert_array_equal(actions, policy.predict(batch, deterministic=True)[0])
+
+
+@pytest.mark.parametrize(
+    ("observation", "got"),
+    [
+        (observe()["glimpse"], "ndarray"),
+        ({"glimpse": observe()["glimpse"]}, r"\['glimpse'\]"),
+        (observe() | {"label": np.zeros(B)}, "'label'"),
+    ],
+)
+def test_predict_refuses_other_observations(observation: Any, got: str) -> None:
+    """What is no dict of a glimpse and a location is told; the policy is as it was."""
+    policy = make_policy()
+    policy.set_training_mode(True)
+    with pytest.raises(ValueError, match=r"`observation` must be a dict of .*, got .*" + got):
+        policy.predict(observation)
+    assert policy.training
+
+
+@pytest.mark.parametrize("rows", [1, B - 1])
+def test_predict_refuses_the_state_of_other_envs(rows: int) -> None:
+    """A state belongs to as many observations as it was made from."""
+    policy = make_policy()
+    _, state = policy.predict(observe(batch_size=rows))
+    with pytest.raises(ValueError, match=rf"`state` .* \({B}, 16\), got \[\({rows}, 16\)\]"):
+        policy.predict(observe(), state)
+
+
 def test_predict_of_stable_baselines3_is_a_first_glimpse() -> None:
     """`_predict`, which the base class asks for, acts as at the start of episodes."""
     policy, batch = make_policy(), observe()

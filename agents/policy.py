@@ -151,13 +151,13 @@ class RAMPolicy(BasePolicy):
             ValueError: If the observation or the state is not one of this policy's.
         """
         tensors, is_batch = self._observation(observation)
+        memory = self._memory(state, episode_start, len(tensors["location"]))
         was_training = self.training
         self.set_training_mode(False)
         if state is None:
             self._random_gaze.manual_seed(0)  # so that an evaluation can be repeated
         # Float32 even if a callback calls this within a training in mixed precision.
         with torch.no_grad(), torch.autocast(self.device.type, enabled=False):
-            memory = self._memory(state, episode_start, len(tensors["location"]))
             thought = self(tensors, memory)
             actions = self._act(thought, deterministic)
         self.set_training_mode(was_training)
@@ -185,7 +185,7 @@ class RAMPolicy(BasePolicy):
             return memory
         if len(state) != 1 or np.shape(state[0]) != memory.shape:
             raise ValueError(
-                f"`state` must be what the last call for as many observations returned, an array "
+                "`state` must be what the last call for as many observations returned, an array "
                 f"of shape {tuple(memory.shape)}, got {[np.shape(part) for part in state]}."
             )
         memory = torch.as_tensor(state[0], device=memory.device)

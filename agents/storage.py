@@ -5,6 +5,7 @@ import json
 import math
 import os
 import pathlib
+import textwrap
 import zipfile
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -102,8 +103,9 @@ def _load_open(
                 specs = expect(header) if expect is not None else None
                 return header, _read_tensors(archive, specs)
     except DAMAGES as error:
+        what = textwrap.shorten(str(error), 500, placeholder="...")  # it may quote half the file
         raise ValueError(
-            f"`{path}` is damaged or not a {format_name} file ({error}): choose another file or "
+            f"`{path}` is damaged or not a {format_name} file ({what}): choose another file or "
             "save the model again."
         ) from error
     raise ValueError(

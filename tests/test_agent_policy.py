@@ -312,11 +312,13 @@ def test_predict_refuses_other_observations(observation: Any, got: str) -> None:
 
 @pytest.mark.parametrize("rows", [1, B - 1])
 def test_predict_refuses_the_state_of_other_envs(rows: int) -> None:
-    """A state belongs to as many observations as it was made from."""
+    """A state belongs to as many observations as it was made from; the policy is as it was."""
     policy = make_policy()
+    policy.set_training_mode(True)
     _, state = policy.predict(observe(batch_size=rows))
     with pytest.raises(ValueError, match=rf"`state` .* \({B}, 16\), got \[\({rows}, 16\)\]"):
         policy.predict(observe(), state)
+    assert policy.training
 
 
 def test_predict_of_stable_baselines3_is_a_first_glimpse() -> None:

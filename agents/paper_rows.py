@@ -112,7 +112,15 @@ ROWS: dict[str, PaperRow] = {
         ),
         PaperRow("cluttered-paper-6", "cluttered", "paper", 6, 10 * MILLION, 4.08),
         PaperRow("cluttered-paper-4", "cluttered", "paper", 4, 7 * MILLION, 4.96),
-        PaperRow("cluttered100-paper", "cluttered100", "paper", 8, 7 * MILLION, 8.11),
+        PaperRow(
+            "cluttered100-paper",
+            "cluttered100",
+            "paper",
+            8,
+            7 * MILLION,
+            8.11,
+            settings=REINFORCE,
+        ),
         # The same networks and reward, with credit for each glimpse.
         PaperRow(
             "cluttered-paper-credit", "cluttered", "paper", 8, 8 * MILLION, 4.04, settings=CREDIT

@@ -106,7 +106,9 @@ ROWS: dict[str, PaperRow] = {
         PaperRow("cluttered-6", "cluttered", "default", 6, 7 * MILLION, 4.08, distortion=0.1),
         PaperRow("cluttered-4", "cluttered", "default", 4, 7 * MILLION, 4.96, distortion=0.1),
         PaperRow("centered-paper", "centered", "paper", 7, 12 * MILLION, 1.07),
-        PaperRow("translated-paper", "translated", "paper", 8, 8 * MILLION, 1.20),
+        PaperRow(
+            "translated-paper", "translated", "paper", 8, 8 * MILLION, 1.20, settings=REINFORCE
+        ),
         PaperRow(
             "cluttered-paper", "cluttered", "paper", 8, 12 * MILLION, 4.04, settings=REINFORCE
         ),

@@ -165,7 +165,8 @@ PRESETS: dict[str, RAMConfig] = {
     # What trains fastest and best of what we tried.
     "default": RAMConfig(),
     # Mnih et al. 2014, section 4: networks, reward and loss as printed. Ours: Adam and its batches
-    # instead of SGD with momentum on 20 at a time, and what is not printed, such as the std and the
+    # instead of SGD with momentum on 20 at a time (one reward says little about each of its eight
+    # glimpses), and what is not printed, such as the std, the weight of the gaze's gradient and the
     # scale of a glimpse, which the first layer's weights could take over.
     "paper": RAMConfig(
         core="relu",
@@ -176,14 +177,12 @@ PRESETS: dict[str, RAMConfig] = {
         classify_every_step=False,
         gaze_reward="env",
         discount=1.0,
-        policy_coef=1.0,
-        policy_gradient_to_core=False,
         location_std=0.15,
         final_location_std=0.05,
         learning_rate=1e-3,
         adam_beta2=0.999,
         warmup_fraction=0.0,
-        batch_size=256,
+        batch_size=1024,
     ),
     # Policy gradient alone: the class too is an action, paid by the env; no label is read.
     "pure": RAMConfig(

@@ -28,7 +28,7 @@ def test_paper_preset_holds_what_the_paper_prints() -> None:
     assert not paper.normalise_features
     assert (paper.learn_class_from, paper.gaze_reward, paper.discount) == ("labels", "env", 1.0)
     assert not paper.classify_every_step
-    assert not paper.policy_gradient_to_core
+    assert paper.policy_gradient_to_core
 
 
 def test_pure_preset_reads_no_label() -> None:

@@ -7,7 +7,13 @@ from ram_env import SHORT_NAMES, TASKS
 
 MILLION = 1_000_000
 # The paper's reward, but each location is paid what its glimpse does for it.
-CREDIT = ("gaze_reward=belief", "discount=0.0", "batch_size=256")
+CREDIT = (
+    "gaze_reward=belief",
+    "discount=0.0",
+    "policy_coef=0.3",
+    "policy_gradient_to_core=true",
+    "batch_size=256",
+)
 
 
 @dataclass(frozen=True)

@@ -61,13 +61,13 @@ def test_discounted_returns_start_at_the_next_glimpse(
 
 
 def test_paper_loss_by_hand() -> None:
-    """Cross-entropy at the last glimpse + REINFORCE + squared error of the baseline.
+    """Cross-entropy at the last glimpse + 0.3 REINFORCE + squared error of the baseline.
 
     Returns are 1 for episode 0, 0 for episode 1. Policy: -(mean(-1 * 0.5, -2 * -0.25) +
     mean(-3 * 0.25, 0.5 * -0.5)) = 0.5. Baseline: (0.25 + 0.0625 + 0.0625 + 0.25) / 2 = 0.3125.
     """
     losses = hybrid_loss(make_rollout(), PRESETS["paper"])
-    total = LAST_CROSS_ENTROPY + 0.5 + 0.3125
+    total = LAST_CROSS_ENTROPY + 0.3 * 0.5 + 0.3125
     assert values(losses) == pytest.approx([total, LAST_CROSS_ENTROPY, 0.5, 0.3125], rel=1e-12)
 
 
@@ -271,16 +271,13 @@ def test_baseline_loss_trains_the_baseline_alone(preset: str) -> None:
     assert reached_networks(PRESETS[preset], "baseline_loss") == {"baseline"}
 
 
-def test_policy_loss_trains_the_location_network_alone_in_paper() -> None:
-    """REINFORCE reaches the location network only."""
-    assert reached_networks(PRESETS["paper"], "policy_loss") == {"location"}
-
-
-@pytest.mark.parametrize("preset", ["default", "pure"])
+@pytest.mark.parametrize("preset", ["default", "paper", "pure"])
 def test_policy_loss_shapes_the_core_where_the_setting_says_so(preset: str) -> None:
     """With `policy_gradient_to_core`, REINFORCE reaches core and glimpse networks too."""
     reached = reached_networks(PRESETS[preset], "policy_loss")
     assert reached == {"location", "core", "glimpse"}
+    kept_away = dataclasses.replace(PRESETS[preset], policy_gradient_to_core=False)
+    assert reached_networks(kept_away, "policy_loss") == {"location"}
 
 
 def test_sample_is_detached() -> None:

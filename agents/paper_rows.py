@@ -110,12 +110,12 @@ ROWS: dict[str, PaperRow] = {
         PaperRow("cluttered-6", "cluttered", "default", 6, 7 * MILLION, 4.08, distortion=0.1),
         PaperRow("cluttered-4", "cluttered", "default", 4, 7 * MILLION, 4.96, distortion=0.1),
         PaperRow("centered-paper", "centered", "paper", 7, 12 * MILLION, 1.07),
-        PaperRow("translated-paper", "translated", "paper", 8, 12 * MILLION, 1.20),
+        PaperRow("translated-paper", "translated", "paper", 8, 10 * MILLION, 1.20),
         PaperRow(
             "cluttered-paper", "cluttered", "paper", 8, 12 * MILLION, 4.04, settings=REINFORCE
         ),
         PaperRow("cluttered-paper-6", "cluttered", "paper", 6, 14 * MILLION, 4.08),
-        PaperRow("cluttered-paper-4", "cluttered", "paper", 4, 20 * MILLION, 4.96),
+        PaperRow("cluttered-paper-4", "cluttered", "paper", 4, 17 * MILLION, 4.96),
         PaperRow(
             "cluttered100-paper",
             "cluttered100",

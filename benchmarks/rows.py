@@ -81,6 +81,10 @@ TRAININGS: dict[str, tuple[str, dict[str, Any]]] = {
         "preset paper, 28x28, 8x8, 1 scale, 6 glimpses",
         {"preset": "paper", "env_id": "GlimpseMNIST-v0", "num_glimpses": 6},
     ),
+    "train_paper_cluttered_2_cores": (
+        "preset paper, 60x60, 12x12, 3 scales, 8 glimpses, two processes",
+        {"preset": "paper", "env_id": "GlimpseClutteredMNIST-v0", "processes": 2},
+    ),
     "train_default_cluttered": (
         "preset default, 60x60, 12x12, 3 scales, 8 glimpses",
         {"preset": "default", "env_id": "GlimpseClutteredMNIST-v0"},

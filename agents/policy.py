@@ -77,10 +77,24 @@ class RAMPolicy(BasePolicy):
         return (mean + self.location_std * noise).detach()
 
     def log_prob(self, location: Tensor, mean: Tensor) -> Tensor:
-        """Return log Normal(location; mean, std), summed over x and y: (..., 2) -> (...)."""
-        variance = self.location_std**2
-        normaliser = torch.log(2 * torch.pi * variance)  # two axes of half of it each
-        return -((location - mean) ** 2).sum(-1) / (2 * variance) - normaliser
+        """Return the log-likelihood of locations under the means, summed over x and y.
+
+        It is that of Normal(mean, std) on the canvas. What lies beyond a border the env sees at the
+        border, which so has all of the probability beyond it (Fujita and Maeda 2018, Clipped Action
+        Policy Gradient). The density of the sample itself would push a mean that has left the
+        canvas to and fro by chance, further and further.
+
+        Args:
+            location: (..., 2), as sampled: beyond the borders too.
+            mean: (..., 2).
+
+        Returns:
+            (...).
+        """
+        std = self.location_std
+        inside = -0.5 * ((location - mean) / std) ** 2 - torch.log(std * (2 * torch.pi) ** 0.5)
+        beyond = torch.special.log_ndtr((mean * location.sign() - 1.0) / std)
+        return torch.where(location.abs() < 1.0, inside, beyond).sum(-1)
 
     def encode_actions(self, location: Tensor, logits: Tensor) -> np.ndarray:
         """Put locations (B, 2) and class logits (B, C) into actions of the action space.

@@ -289,9 +289,9 @@ def test_sample_is_detached() -> None:
 
 
 def test_gradient_of_log_prob_is_deviation_over_variance() -> None:
-    """D log_prob / d mean = (location - mean) / std**2."""
+    """D log_prob / d mean = (location - mean) / std**2, on the canvas."""
     policy = make_policy(PRESETS["paper"])
-    mean = torch.randn(B, 2, requires_grad=True)
+    mean = torch.zeros(B, 2, requires_grad=True)
     location = policy.sample_location(mean, torch.randn(B, 2))
     policy.log_prob(location, mean).sum().backward()
     expected = (location - mean.detach()) / PRESETS["paper"].location_std ** 2
@@ -304,6 +304,7 @@ def test_loss_gradient_of_the_last_layer_of_the_gaze_by_hand(preset: str) -> Non
     """D policy_loss / d bias = -mean over B, sum over t of advantage * (l - mean) / std**2."""
     config = dataclasses.replace(PRESETS[preset], squash_location=False)
     policy = make_policy(config)
+    policy.networks.location_network.mean.weight.data.mul_(0.1)  # so that all stays on the canvas
     kept: list[torch.Tensor] = []
     policy.networks.location_network.register_forward_hook(
         lambda module, inputs, output: kept.append(output.detach())
@@ -315,6 +316,7 @@ def test_loss_gradient_of_the_last_layer_of_the_gaze_by_hand(preset: str) -> Non
     hybrid_loss(rollout, config).policy_loss.backward()
     returns = discounted_returns(gaze_rewards(rollout, config), config.discount)
     advantages = returns - rollout.baselines.detach()
+    assert (torch.stack(locations).abs() < 1.0).all()
     slopes = (torch.stack(locations) - torch.stack(kept)) / config.location_std**2
     expected = -(advantages[:-1, :, None] * slopes[:-1]).mean(1).sum(0)
     bias = policy.networks.location_network.mean.bias

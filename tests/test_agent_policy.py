@@ -51,13 +51,41 @@ def softmax(values: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize("std", [0.05, 0.3, 2.0])
-def test_log_prob_is_the_normal_density(std: float) -> None:
+def test_log_prob_on_the_canvas_is_the_normal_density(std: float) -> None:
     """It equals torch's own, summed over x and y."""
     policy = make_policy()
     policy.location_std.fill_(std)
-    location, mean = torch.randn(3, B, 2), torch.randn(3, B, 2)
+    location, mean = 2 * torch.rand(3, B, 2) - 1, torch.randn(3, B, 2)
     expected = torch.distributions.Normal(mean, std).log_prob(location).sum(-1)
     torch.testing.assert_close(policy.log_prob(location, mean), expected, rtol=1e-5, atol=1e-4)
+
+
+@pytest.mark.parametrize("std", [0.05, 0.3, 2.0])
+def test_log_prob_beyond_a_border_is_that_of_the_border(std: float) -> None:
+    """However far beyond: the logarithm of all that the normal distribution has there."""
+    policy = make_policy()
+    policy.location_std.fill_(std)
+    mean = torch.rand(B, 2, dtype=torch.float64) - 0.5
+    scale = std * 2**0.5
+    right = (torch.special.erfc((1 - mean[:, 0]) / scale) / 2).log()
+    above = (torch.special.erfc((1 + mean[:, 1]) / scale) / 2).log()
+    for distance in (1.0, 1.5, 40.0):
+        location = torch.tensor([distance, -distance], dtype=torch.float64).expand(B, 2)
+        log_prob = policy.log_prob(location, mean)
+        torch.testing.assert_close(log_prob, right + above, rtol=1e-5, atol=1e-5)
+
+
+def test_a_mean_off_the_canvas_is_not_pushed_on_by_chance() -> None:
+    """Samples beyond the border teach nothing, as the env sees all there; one within pulls back."""
+    policy = make_policy()
+    policy.location_std.fill_(0.15)
+    mean = torch.full((3, 2), -2.5, requires_grad=True)
+    location = torch.tensor([[-2.2, -2.8], [-9.0, -2.5], [-0.9, -1.1]])
+    policy.log_prob(location, mean).sum().backward()
+    assert mean.grad is not None
+    assert (mean.grad[:2].abs() < 1e-6).all()
+    assert mean.grad[2, 0] > 10
+    assert abs(mean.grad[2, 1]) < 1e-6
 
 
 def test_sample_is_mean_plus_std_times_noise() -> None:

@@ -165,9 +165,9 @@ PRESETS: dict[str, RAMConfig] = {
     # What trains fastest and best of what we tried.
     "default": RAMConfig(),
     # Mnih et al. 2014, section 4: networks, reward and loss as printed. Ours: Adam and its batches
-    # instead of SGD with momentum on 20 at a time (one reward says little about each of its eight
-    # glimpses), and what is not printed, such as the std, the weight of the gaze's gradient and the
-    # scale of a glimpse, which the first layer's weights could take over.
+    # instead of SGD with momentum on 20 at a time (one reward says little about each glimpse), and
+    # what is not printed, such as the std, the weight of the gaze's gradient and the scale of a
+    # glimpse, which the first layer's weights could take over.
     "paper": RAMConfig(
         core="relu",
         glimpse_hidden_size=128,

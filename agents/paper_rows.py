@@ -6,16 +6,11 @@ from pathlib import Path
 from ram_env import SHORT_NAMES, TASKS
 
 MILLION = 1_000_000
-# What preset `paper` has, written out, as these rows were trained before it had it.
-REINFORCE = ("batch_size=1024", "policy_coef=0.3", "policy_gradient_to_core=true")
+# What preset `paper` has, written out for the rows that were trained before it had it.
+TO_CORE = ("policy_coef=0.3", "policy_gradient_to_core=true")
+REINFORCE = ("batch_size=1024", *TO_CORE)
 # The paper's reward, but each location is paid what its glimpse does for it.
-CREDIT = (
-    "gaze_reward=belief",
-    "discount=0.0",
-    "policy_coef=0.3",
-    "policy_gradient_to_core=true",
-    "batch_size=256",
-)
+CREDIT = ("gaze_reward=belief", "discount=0.0", *TO_CORE, "batch_size=256")
 
 
 @dataclass(frozen=True)

@@ -89,7 +89,7 @@ class RAMPolicy(BasePolicy):
             mean: (..., 2).
 
         Returns:
-            (...).
+            One number for each location, (...).
         """
         std = self.location_std
         inside = -0.5 * ((location - mean) / std) ** 2 - torch.log(std * (2 * torch.pi) ** 0.5)

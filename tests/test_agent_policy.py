@@ -89,7 +89,7 @@ def test_a_mean_off_the_canvas_is_not_pushed_on_by_chance() -> None:
 
 
 def test_sample_is_mean_plus_std_times_noise() -> None:
-    """Location = mean + std * noise, not clipped: the density is of the unclipped sample."""
+    """Location = mean + std * noise, not clipped: `log_prob` must know what lies beyond."""
     policy = make_policy()
     policy.location_std.fill_(0.5)
     mean, noise = torch.tensor([[0.9, -0.25]]), torch.tensor([[2.0, 1.0]])

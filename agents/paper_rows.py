@@ -106,7 +106,7 @@ ROWS: dict[str, PaperRow] = {
         ),
         PaperRow("cluttered100", "cluttered100", "default", 8, 6 * MILLION, 8.11, distortion=0.1),
         # With fewer glimpses, and with the paper's own model: 13 to 29 minutes each.
-        PaperRow("cluttered-6", "cluttered", "default", 6, 7 * MILLION, 4.08, distortion=0.1),
+        PaperRow("cluttered-6", "cluttered", "default", 6, 5 * MILLION, 4.08, distortion=0.1),
         PaperRow("cluttered-4", "cluttered", "default", 4, 7 * MILLION, 4.96, distortion=0.1),
         PaperRow("centered-paper", "centered", "paper", 7, 12 * MILLION, 1.07),
         PaperRow("translated-paper", "translated", "paper", 8, 10 * MILLION, 1.20),
@@ -134,10 +134,10 @@ ROWS: dict[str, PaperRow] = {
             settings=CREDIT,
         ),
         PaperRow(
-            "translated-paper-credit", "translated", "paper", 8, 8 * MILLION, 1.20, settings=CREDIT
+            "translated-paper-credit", "translated", "paper", 8, 5 * MILLION, 1.20, settings=CREDIT
         ),
         PaperRow(
-            "centered-paper-credit", "centered", "paper", 7, 12 * MILLION, 1.07, settings=CREDIT
+            "centered-paper-credit", "centered", "paper", 7, 8 * MILLION, 1.07, settings=CREDIT
         ),
         # Calibration: are the scenes as hard as the paper's?
         PaperRow("cluttered-random", "cluttered", "paper", 8, 10 * MILLION, 14.4, "random"),

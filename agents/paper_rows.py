@@ -105,7 +105,7 @@ ROWS: dict[str, PaperRow] = {
             elastic_distortion=0.1,
         ),
         PaperRow("cluttered100", "cluttered100", "default", 8, 6 * MILLION, 8.11, distortion=0.1),
-        # With fewer glimpses, and with the paper's own model: 13 to 29 minutes each.
+        # With fewer glimpses, and with the paper's own model: 13 to 19 minutes each.
         PaperRow("cluttered-6", "cluttered", "default", 6, 5 * MILLION, 4.08, distortion=0.1),
         PaperRow("cluttered-4", "cluttered", "default", 4, 7 * MILLION, 4.96, distortion=0.1),
         PaperRow("centered-paper", "centered", "paper", 7, 12 * MILLION, 1.07),

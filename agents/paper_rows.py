@@ -137,7 +137,7 @@ ROWS: dict[str, PaperRow] = {
             "translated-paper-credit", "translated", "paper", 8, 5 * MILLION, 1.20, settings=CREDIT
         ),
         PaperRow(
-            "centered-paper-credit", "centered", "paper", 7, 8 * MILLION, 1.07, settings=CREDIT
+            "centered-paper-credit", "centered", "paper", 7, 6 * MILLION, 1.07, settings=CREDIT
         ),
         # Calibration: are the scenes as hard as the paper's?
         PaperRow("cluttered-random", "cluttered", "paper", 8, 10 * MILLION, 14.4, "random"),

@@ -50,7 +50,11 @@ class GlimpseNetwork(nn.Module):
 
 
 class ReLUCore(nn.Module):
-    """Update the hidden state with one glimpse: h_t = relu(W_hh h_{t-1} + W_hg g_t + b)."""
+    """Update the hidden state with one glimpse: h_t = relu(W_hh h_{t-1} + W_hg g_t + b).
+
+    W_hh is the identity at first, so that what was seen does not fade: Le, Jaitly and Hinton 2015,
+    arXiv:1504.00941.
+    """
 
     def __init__(self, feature_size: int, hidden_size: int) -> None:
         """Make the two layers."""
@@ -58,6 +62,7 @@ class ReLUCore(nn.Module):
         self.state_size = hidden_size
         self.from_features = nn.Linear(feature_size, hidden_size)
         self.from_hidden = nn.Linear(hidden_size, hidden_size, bias=False)
+        nn.init.eye_(self.from_hidden.weight)
 
     def forward(self, features: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
         """Return hidden (B, H) and state (B, S = H)."""

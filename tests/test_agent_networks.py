@@ -74,6 +74,7 @@ def test_glimpse_network_standardises_glimpse_and_features_in_default() -> None:
 def test_relu_core_is_the_papers_formula() -> None:
     """h_t = relu(W_hh h_{t-1} + W_hg g_t + b); the state is the hidden layer."""
     core = ReLUCore(7, 6)
+    nn.init.normal_(core.from_hidden.weight)
     features, state = torch.randn(B, 7), torch.rand(B, 6)
     recurrent = torch.einsum("oi,bi->bo", core.from_hidden.weight, state)
     hidden, new_state = core(features, state)
@@ -81,6 +82,15 @@ def test_relu_core_is_the_papers_formula() -> None:
     torch.testing.assert_close(hidden, expected, **TOLERANCE)
     assert torch.equal(hidden, new_state)
     assert core.state_size == 6
+
+
+def test_relu_core_adds_up_at_first() -> None:
+    """Before it has learned, the core adds what a glimpse says to what it holds, rectified."""
+    core = ReLUCore(7, 6)
+    features, state = torch.randn(B, 7), torch.rand(B, 6)
+    hidden, _ = core(features, state)
+    expected = relu(state + affine(core.from_features, features))
+    torch.testing.assert_close(hidden, expected, **TOLERANCE)
 
 
 def test_gru_core_is_the_gru_formula() -> None:

@@ -109,11 +109,11 @@ ROWS: dict[str, PaperRow] = {
         PaperRow("cluttered-6", "cluttered", "default", 6, 5 * MILLION, 4.08, distortion=0.1),
         PaperRow("cluttered-4", "cluttered", "default", 4, 7 * MILLION, 4.96, distortion=0.1),
         PaperRow("centered-paper", "centered", "paper", 7, 12 * MILLION, 1.07),
-        PaperRow("translated-paper", "translated", "paper", 8, 10 * MILLION, 1.20),
-        PaperRow("cluttered-paper", "cluttered", "paper", 8, 12 * MILLION, 4.04),
+        PaperRow("translated-paper", "translated", "paper", 8, 9 * MILLION, 1.20),
+        PaperRow("cluttered-paper", "cluttered", "paper", 8, 9 * MILLION, 4.04),
         PaperRow("cluttered-paper-6", "cluttered", "paper", 6, 14 * MILLION, 4.08),
         PaperRow("cluttered-paper-4", "cluttered", "paper", 4, 17 * MILLION, 4.96),
-        PaperRow("cluttered100-paper", "cluttered100", "paper", 8, 7 * MILLION, 8.11),
+        PaperRow("cluttered100-paper", "cluttered100", "paper", 8, 6 * MILLION, 8.11),
         # The same networks and reward, with credit for each glimpse.
         PaperRow(
             "cluttered-paper-credit", "cluttered", "paper", 8, 8 * MILLION, 4.04, settings=CREDIT

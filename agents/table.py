@@ -79,9 +79,12 @@ class Table(ABC):
             return
         try:
             content = read_json(self.path)
+        except (OSError, ValueError) as error:  # its message names the file
+            raise TableError(f"{str(error).removesuffix('.')}: mend it or move it away.") from error
+        try:
             version, rows = content["version"], [dict(row) for row in content["rows"]]
             self.rows = {row["name"]: row for row in rows}
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError) as error:
             raise TableError(
                 f"`{self.path}` is damaged ({error!r}): mend it or move it away."
             ) from error

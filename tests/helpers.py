@@ -9,6 +9,7 @@ from typing import Any
 
 import gymnasium as gym
 import numpy as np
+import pytest
 from gymnasium.vector import AutoresetMode, VectorEnv
 from reference import ReferenceGame
 
@@ -17,6 +18,8 @@ from ram_env.env import GlimpseEnv
 
 FORMATS = ("box", "multidiscrete", "dict")
 IDS = tuple(TASKS)
+REAL_MNIST = os.environ.get("RAM_ENV_DATA")
+needs_mnist = pytest.mark.skipif(not REAL_MNIST, reason="RAM_ENV_DATA names no folder with MNIST")
 
 
 def made_up_image(number: int, shape: tuple[int, int]) -> np.ndarray:

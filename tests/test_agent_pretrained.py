@@ -1,8 +1,7 @@
 """The models that come with the package: small, whole, and as good as they are said to be."""
 
-import os
-
 import pytest
+from helpers import needs_mnist
 
 from agents import RAM
 from agents.evaluate import evaluate_pretrained, main
@@ -36,7 +35,7 @@ def test_models_fit_their_tasks(name: str) -> None:
     )
 
 
-@pytest.mark.skipif("RAM_ENV_DATA" not in os.environ, reason="needs real MNIST")
+@needs_mnist
 @by_model
 def test_models_are_as_good_as_they_are_said_to_be(name: str) -> None:
     """All test scenes again: other processors round differently, in at most 3 of 10,000 answers."""

@@ -1,11 +1,11 @@
 """`RAM` learns: scenes by heart, from reward alone, and MNIST."""
 
-import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from helpers import needs_mnist
 from small_ram import ENV_ID, make_env, make_model
 from stable_baselines3.common.vec_env import VecEnv
 
@@ -60,7 +60,7 @@ def test_pure_policy_gradients_learn_from_reward_alone(tmp_path: Path) -> None:
     assert (answered == truth).mean() > 0.9
 
 
-@pytest.mark.skipif("RAM_ENV_DATA" not in os.environ, reason="RAM_ENV_DATA names no MNIST folder")
+@needs_mnist
 def test_learns_mnist() -> None:
     """8,192 episodes of `centered` bring the error on validation scenes far below chance.
 

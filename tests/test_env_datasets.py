@@ -1,7 +1,6 @@
 """Every source of images gives exact pixels, disjoint splits, and a clear error for bad input."""
 
 import gzip
-import os
 import re
 import sys
 from pathlib import Path
@@ -9,14 +8,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from helpers import REAL_MNIST, needs_mnist
 from idx_files import NUM_TRAIN, encode_idx, make_idx_set, write_idx_set
 
 from ram_env import datasets, mnist
 from ram_env.datasets import SPLITS, ImageDataset, load_dataset
 from ram_env.mnist import MnistNotFoundError
-
-REAL_MNIST = os.environ.get("RAM_ENV_DATA")
-needs_mnist = pytest.mark.skipif(not REAL_MNIST, reason="RAM_ENV_DATA names no folder with MNIST")
 
 
 @pytest.fixture(autouse=True)

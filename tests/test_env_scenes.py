@@ -1,14 +1,13 @@
 """Scenes are what the written rules say: what is drawn, where, how often, and of which images."""
 
 import hashlib
-import os
 from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
 import numpy as np
 import pytest
-from helpers import IDS, save_images
+from helpers import IDS, needs_mnist, save_images
 from idx_files import encode_idx
 from reference import draw, make_scene, splitmix64
 
@@ -261,7 +260,7 @@ def test_frozen_scenes_of_made_up_images_never_change(tmp_path: Path) -> None:
     )
 
 
-@pytest.mark.skipif(not os.environ.get("RAM_ENV_DATA"), reason="RAM_ENV_DATA names no folder")
+@needs_mnist
 def test_frozen_scenes_of_mnist_never_change() -> None:
     """The first hundred scenes of the frozen cluttered MNIST test set never change."""
     assert digest_of_frozen_scenes("mnist") == (

@@ -1,12 +1,12 @@
 """README and docs keep their word: their code runs, their numbers are those of logged runs."""
 
 import json
-import os
 import re
 from pathlib import Path
 from typing import Any
 
 import pytest
+from helpers import needs_mnist
 
 from ram_env import TASKS
 
@@ -21,7 +21,7 @@ CODE_BLOCKS = [
 RESULTS = sorted((ROOT / "results" / "runs").glob("*/evaluation.json"))
 
 
-@pytest.mark.skipif("RAM_ENV_DATA" not in os.environ, reason="the examples play on real MNIST")
+@needs_mnist
 @pytest.mark.parametrize("number", range(len(CODE_BLOCKS)))
 def test_code_blocks_run(number: int, capsys: pytest.CaptureFixture[str]) -> None:
     """Each example works as it stands."""

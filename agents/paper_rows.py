@@ -105,7 +105,7 @@ ROWS: dict[str, PaperRow] = {
             elastic_distortion=0.1,
         ),
         PaperRow("cluttered100", "cluttered100", "default", 8, 6 * MILLION, 8.11, distortion=0.1),
-        # With fewer glimpses, and with the paper's own model: 13 to 19 minutes each.
+        # With fewer glimpses, and with the paper's own model: 10 to 19 minutes each.
         PaperRow("cluttered-6", "cluttered", "default", 6, 5 * MILLION, 4.08, distortion=0.1),
         PaperRow("cluttered-4", "cluttered", "default", 4, 7 * MILLION, 4.96, distortion=0.1),
         PaperRow("centered-paper", "centered", "paper", 7, 18 * MILLION, 1.07),
@@ -113,7 +113,7 @@ ROWS: dict[str, PaperRow] = {
         PaperRow("cluttered-paper", "cluttered", "paper", 8, 18 * MILLION, 4.04),
         PaperRow("cluttered-paper-6", "cluttered", "paper", 6, 23 * MILLION, 4.08),
         PaperRow("cluttered-paper-4", "cluttered", "paper", 4, 30 * MILLION, 4.96),
-        PaperRow("cluttered100-paper", "cluttered100", "paper", 8, 6 * MILLION, 8.11),
+        PaperRow("cluttered100-paper", "cluttered100", "paper", 8, 14 * MILLION, 8.11),
         # The same networks and reward, with credit for each glimpse.
         PaperRow(
             "cluttered-paper-credit", "cluttered", "paper", 8, 8 * MILLION, 4.04, settings=CREDIT

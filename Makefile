@@ -33,11 +33,11 @@ test-oldest: .venv-oldest/test.stamp
 
 FUZZ = 10000
 fuzz: .venv/test.stamp
-	RAM_ENV_FUZZ_EXAMPLES=$(FUZZ) $(BIN)/python -m pytest tests/test_fuzz_*.py $(ARGS)
+	RAM_ENV_FUZZ_EXAMPLES=$(FUZZ) $(BIN)/python -m pytest tests/faults/test_fuzz_*.py $(ARGS)
 
 SOAK = 10000000
 soak: .venv/test.stamp
-	RAM_ENV_SOAK_STEPS=$(SOAK) $(BIN)/python -m pytest tests/test_env_invariants.py $(ARGS)
+	RAM_ENV_SOAK_STEPS=$(SOAK) $(BIN)/python -m pytest tests/env/test_invariants.py $(ARGS)
 
 faults: .venv/test.stamp
 	$(BIN)/python -m benchmarks.faults $(ARGS)
@@ -70,7 +70,7 @@ clean:
 	$(INSTALL) ".[test,check,human]"
 	@touch .venv/train.stamp $@
 
-.venv-oldest/test.stamp: .venv-oldest/created.stamp $(REQUIREMENTS) tests/oldest.py
-	.venv-oldest/bin/python tests/oldest.py > .venv-oldest/constraints.txt
+.venv-oldest/test.stamp: .venv-oldest/created.stamp $(REQUIREMENTS) tests/support/oldest.py
+	.venv-oldest/bin/python tests/support/oldest.py > .venv-oldest/constraints.txt
 	.venv-oldest/bin/python -m pip install --constraint .venv-oldest/constraints.txt --editable ".[test]"
 	@touch $@

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 import gymnasium as gym
 
 from agents.errors import DivergenceError, TeamError
-from agents.prepare import prepare
-from agents.train_arguments import make_parser, parse_options
+from agents.runs.launch import prepare
+from agents.runs.train_arguments import make_parser, parse_options
 
 if TYPE_CHECKING:
-    from agents.results import Evaluation
-    from agents.run import Run
+    from agents.evaluation.result import Evaluation
+    from agents.runs.run import Run
 
 # Exit codes
 WRONG_OPTION = 2
@@ -93,7 +93,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def train(prepared: "Run[Any]") -> "Evaluation | None":
-    """Train; see `agents.run.Run.train`.
+    """Train; see `agents.runs.run.Run.train`.
 
     Raises:
         RunError: If the training diverges, loses a process or cannot be written down.
@@ -102,7 +102,7 @@ def train(prepared: "Run[Any]") -> "Evaluation | None":
     try:
         return prepared.train()
     except DivergenceError as error:
-        from agents.resume import CHECKPOINT  # loads torch, which is there by now
+        from agents.runs.checkpoints import CHECKPOINT  # loads torch, which is there by now
 
         saved = (folder / CHECKPOINT).exists()
         before = f"The checkpoint in {folder} is of before." if saved else "No checkpoint is left."

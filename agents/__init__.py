@@ -7,10 +7,10 @@ import importlib
 from typing import Any
 
 _HOMES = {
-    "RAM": "agents.ram",
-    "RAMPolicy": "agents.policy",
-    "GymnasiumVecEnv": "agents.vec_env",
-    "make_vec_env": "agents.vec_env",
+    "RAM": "agents.model.ram",
+    "RAMPolicy": "agents.model.policy",
+    "GymnasiumVecEnv": "agents.sb3.vec_env",
+    "make_vec_env": "agents.sb3.vec_env",
 }
 __all__ = ["RAM", "GymnasiumVecEnv", "RAMPolicy", "make_vec_env"]
 

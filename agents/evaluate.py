@@ -15,12 +15,12 @@ from typing import Any
 import gymnasium as gym
 from gymnasium import spaces
 
-from agents.algorithms import MEMORIES
-from agents.command_line import parse_env_kwargs, resolve_env
 from agents.errors import DivergenceError
-from agents.frozen_scenes import FrozenScenes, Predictor
-from agents.pretrained_models import pretrained_rows
-from agents.results import Evaluation
+from agents.evaluation.frozen_scenes import FrozenScenes, Predictor
+from agents.evaluation.result import Evaluation
+from agents.model.pretrained import pretrained_rows
+from agents.runs.command_line import parse_env_kwargs, resolve_env
+from agents.sb3.algorithms import MEMORIES
 from ram_env import SHORT_NAMES
 
 
@@ -31,8 +31,8 @@ def evaluate_run(run: pathlib.Path, split: str, num_scenes: int | None = None) -
         ValueError: If the folder holds no finished run.
     """
     # These load torch: not before it is clear that there is something to evaluate.
-    from agents.run_options import read_run_config
-    from agents.sb3_files import load_model
+    from agents.runs.run_options import read_run_config
+    from agents.sb3.policy_file import load_model
 
     config = read_run_config(run, "--run", "a finished run")
     if not (run / "model.zip").is_file():
@@ -54,7 +54,7 @@ def evaluate_pretrained(name: str, split: str, num_scenes: int | None = None) ->
     Raises:
         ValueError: If there is no model of that name, or no MNIST.
     """
-    from agents.ram import RAM
+    from agents.model.ram import RAM
 
     model = RAM.from_pretrained(name, device="cpu")
     return FrozenScenes(SHORT_NAMES[name], {"dataset": "mnist"}, split, num_scenes).evaluate(model)

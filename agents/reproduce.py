@@ -1,18 +1,18 @@
 """The paper's table, trained anew: `python -m agents.reproduce [--rows NAME ...]`.
 
-Each row is one run of `train.py` or `agents.baselines` with a fixed number of episodes, in a folder
-of its own. A finished row is written to results/paper.json, .md and .png at once; rows that are
-there already are not trained again, and one that was interrupted goes on.
+Each row is one run of `train.py` or `agents.reports.whole_image` with a fixed number of episodes,
+in a folder of its own. A finished row is written to results/paper.json, .md and .png at once; rows
+that are there already are not trained again, and one that was interrupted goes on.
 """
 
 import sys
 from pathlib import Path
 from typing import Any
 
-from agents.paper_report import PaperTable
-from agents.paper_rows import ROWS, PaperRow
-from agents.pretrained_models import keep_if_better
-from agents.table import fill, make_parser
+from agents.model.pretrained import keep_if_better
+from agents.reports.paper_report import PaperTable
+from agents.reports.paper_rows import ROWS, PaperRow
+from agents.reports.table import fill, make_parser
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from agents.command_line import positive_int
 from agents.files import make_folder
+from agents.runs.command_line import positive_int
 from benchmarks.measuring import (
     CURVES,
     MeasurementError,

@@ -10,10 +10,10 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 
 from benchmarks.timing import Settings, rates
 from ram_env import TASKS
-from ram_env.datasets import load_dataset
-from ram_env.padding import PaddedImages
+from ram_env.data.datasets import load_dataset
 from ram_env.retina import Canvases, extract_glimpses, location_to_pixel
-from ram_env.scenes import ScenePainter
+from ram_env.scenes.padding import PaddedImages
+from ram_env.scenes.painted import ScenePainter
 
 CLUTTERED = "GlimpseClutteredMNIST-v0"
 NUM_ACTIONS = 16  # batches of actions drawn before the clock starts: two episodes of 8 glimpses

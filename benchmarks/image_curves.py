@@ -9,7 +9,7 @@ from collections.abc import Iterable
 import torch
 
 from agents import RAM, make_vec_env
-from agents.networks import forward_multiply_adds
+from agents.model.networks import forward_multiply_adds
 from benchmarks.convnet import ConvNet, crossing
 from benchmarks.curve import Curve
 from benchmarks.env_rows import CLUTTERED

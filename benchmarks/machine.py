@@ -9,8 +9,8 @@ from typing import Any
 
 import torch
 
-from agents.provenance import describe_source
-from ram_env.datasets import load_dataset
+from agents.evaluation.provenance import describe_source
+from ram_env.data.datasets import load_dataset
 
 
 def find_dataset(dataset: str | None) -> str:

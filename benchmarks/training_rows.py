@@ -7,10 +7,10 @@ from typing import Any
 import torch
 
 from agents import RAM, make_vec_env
-from agents.config import PRESETS
-from agents.networks import RAMNetworks, forward_multiply_adds
-from agents.run import measure_speed
-from agents.team import leave_signals_to_leader, local_team
+from agents.model.config import PRESETS
+from agents.model.networks import RAMNetworks, forward_multiply_adds
+from agents.runs.run import measure_speed
+from agents.runs.team import leave_signals_to_leader, local_team
 from benchmarks.timing import Settings, rates
 from ram_env import TASKS
 

@@ -6,7 +6,7 @@ python examples/sb3_ppo.py
 from stable_baselines3 import PPO
 
 from agents import make_vec_env
-from agents.frozen_scenes import FrozenScenes
+from agents.evaluation.frozen_scenes import FrozenScenes
 
 
 def main(total_timesteps: int = 300_000, num_envs: int = 256) -> float:

@@ -6,10 +6,10 @@ import gymnasium as gym
 import numpy as np
 
 from ram_env.arguments import shown
-from ram_env.episodes import Episodes
-from ram_env.rendering import EpisodeView, render_episode
-from ram_env.task import make_task
-from ram_env.window import HumanWindow
+from ram_env.drawing.rendering import EpisodeView, render_episode
+from ram_env.drawing.window import HumanWindow
+from ram_env.games.classify import make_task
+from ram_env.games.episodes import Episodes
 
 Observation = dict[str, np.ndarray]
 ONLY = 0  # the row of a single env: one number, so nothing has a batch axis

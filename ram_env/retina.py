@@ -5,7 +5,7 @@ Leading axes are as the caller has them: one of M glimpses, or none for a single
 
 import numpy as np
 
-from ram_env.padding import PaddedImages
+from ram_env.scenes.padding import PaddedImages
 
 # Which rows of a batch are meant: int64 (M,), all different; or one, and then what goes with it,
 # arguments and results, has no leading axis.

@@ -10,12 +10,12 @@ from gymnasium.utils import seeding
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
-from ram_env.actions import check_count, select_actions
 from ram_env.arguments import options_of, shown, whole_number
+from ram_env.drawing.rendering import EpisodeView, render_episode
 from ram_env.env import GlimpseEnv, Observation, checked_render_mode, draw_scene_seed
-from ram_env.episodes import Episodes, Outcome
-from ram_env.rendering import EpisodeView, render_episode
-from ram_env.task import make_task
+from ram_env.games.actions import check_count, select_actions
+from ram_env.games.classify import make_task
+from ram_env.games.episodes import Episodes, Outcome
 
 Infos = dict[str, Any]
 

@@ -13,6 +13,7 @@ from gymnasium import spaces
 
 from ram_env.arguments import check_memory
 from ram_env.env import Observation
+from ram_env.games.classify import GlimpseTask
 from ram_env.retina import (
     PixelGrid,
     Rows,
@@ -22,7 +23,6 @@ from ram_env.retina import (
     padded_shape,
     window_side,
 )
-from ram_env.task import GlimpseTask
 
 
 class Memory(ABC):

@@ -1,0 +1,176 @@
+"""The frozen scenes of a split, and how a model plays them."""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+from gymnasium import spaces
+from gymnasium.vector import VectorObservationWrapper
+
+from agents.evaluation.pictures import EpisodeRecord
+from agents.evaluation.result import Evaluation, make_evaluation
+from agents.sb3.vec_env import add_memory, make_games, task_of
+from ram_env.games.actions import ActionFormat
+from ram_env.scenes.painted import frozen_scenes
+
+MAX_ENVS = 500  # episodes played at once: few enough for the caches, many enough for the matrices
+MAX_BYTES = 2**28  # that they take, of large canvases
+
+
+class Predictor(Protocol):
+    """Anything that predicts as the models of Stable-Baselines3 do."""
+
+    def predict(
+        self,
+        observation: Any,
+        state: Any = None,
+        episode_start: np.ndarray | None = None,
+        deterministic: bool = False,
+    ) -> tuple[Any, Any]:
+        """Return actions for a batch of observations, and the state for the next call."""
+
+
+class Playback(NamedTuple):
+    """B episodes of T glimpses as they were played, time-major."""
+
+    locations: np.ndarray  # float32 (T, B, 2)
+    glimpses: np.ndarray  # float32 (T, B, K, g, g)
+    answers: np.ndarray  # int64 (T, B): the label answered after each glimpse
+    beliefs: np.ndarray  # float32 (T, B, C)
+    labels: np.ndarray  # int64 (B,): the truth
+
+
+class LastObservation(VectorObservationWrapper):  # generic only from Gymnasium 1.4 on
+    """Keep the observation that a memory is about to turn into another one."""
+
+    observation: Any = None
+
+    def observations(self, observations: Any) -> Any:
+        """Take note of observations and pass them on."""
+        self.observation = observations
+        return observations
+
+
+class FrozenScenes:
+    """The frozen scenes of a split, ready to be played by a model again and again.
+
+    Args:
+        env_id: A registered id.
+        env_kwargs: Arguments for it, `action_format` as the model needs it.
+        split: `"validation"` or `"test"`.
+        num_scenes: The first so many; all if None.
+        memory: Of what was seen, as the model needs it: see `agents.make_vec_env`.
+
+    Raises:
+        ValueError: If there are fewer scenes, or it is no glimpse env or does not take the
+            arguments.
+    """
+
+    def __init__(
+        self,
+        env_id: str,
+        env_kwargs: dict[str, Any] | None = None,
+        split: str = "test",
+        num_scenes: int | None = None,
+        memory: str = "none",
+    ) -> None:
+        """Make the envs."""
+        self.env_id, self.env_kwargs, self.split = env_id, dict(env_kwargs or {}), split
+        kwargs = self.env_kwargs | {"split": split}
+        if kwargs.get("action_format") == ActionFormat.DICT:
+            kwargs["action_format"] = ActionFormat.BOX  # as a model is shown it
+        probe = task_of(make_games(env_id, num_envs=1, **kwargs), env_id)
+        available = len(probe.dataset.labels)
+        self.num_scenes = available if num_scenes is None else num_scenes
+        if not 1 <= self.num_scenes <= available:
+            raise ValueError(
+                f"`num_scenes` must be in 1..{available}, the {split} scenes, got {num_scenes}."
+            )
+        fitting = max(1, MAX_BYTES // probe.bytes_per_episode)
+        num_envs = min(self.num_scenes, MAX_ENVS, fitting)
+        bare = make_games(env_id, num_envs=num_envs, autoreset_mode="Disabled", **kwargs)
+        self._bare = LastObservation(bare)
+        self._env = add_memory(self._bare, memory)
+        self.task = task_of(self._env, env_id)
+
+    @property
+    def single_spaces(self) -> tuple[spaces.Space[Any], spaces.Space[Any]]:
+        """What a model observes, and how it acts, in one of the games."""
+        return self._env.single_observation_space, self._env.single_action_space
+
+    def evaluate(self, model: Predictor) -> Evaluation:
+        """Let a model play every scene once, deterministically, and count its errors."""
+        wrong = np.zeros(self.task.num_glimpses, dtype=np.int64)
+        for indices in self._batches():
+            playback = self._play(model, indices)
+            wrong += (playback.answers != playback.labels).sum(axis=1)
+        return make_evaluation(
+            self.env_id,
+            self.env_kwargs,
+            self.task.dataset.name,
+            self.split,
+            self.num_scenes,
+            wrong.tolist(),
+        )
+
+    def record(self, model: Predictor, num_right: int, num_wrong: int) -> list[EpisodeRecord]:
+        """Return the first scenes that the model gets right and wrong, in the scenes' order.
+
+        There are fewer if the model is too good or too bad.
+        """
+        right: list[tuple[int, EpisodeRecord]] = []
+        wrong: list[tuple[int, EpisodeRecord]] = []
+        for indices in self._batches():
+            playback = self._play(model, indices)
+            for position, index in enumerate(indices):
+                hit = playback.answers[-1, position] == playback.labels[position]
+                kept, wanted = (right, num_right) if hit else (wrong, num_wrong)
+                if len(kept) < wanted:
+                    kept.append((int(index), self._record(playback, position)))
+            if len(right) == num_right and len(wrong) == num_wrong:
+                break
+        return [record for _, record in sorted(right + wrong, key=lambda pair: pair[0])]
+
+    def _record(self, playback: Playback, position: int) -> EpisodeRecord:
+        canvas = self._env.unwrapped.view(position).canvas  # type: ignore[attr-defined]
+        return EpisodeRecord(
+            canvas=canvas,
+            locations=playback.locations[:, position],
+            glimpses=playback.glimpses[:, position],
+            beliefs=playback.beliefs[:, position],
+            label=int(playback.labels[position]),
+        )
+
+    def _batches(self) -> Iterator[np.ndarray]:
+        """Yield the scene numbers, at most one per env at a time."""
+        for start in range(0, self.num_scenes, self._env.num_envs):
+            yield np.arange(start, min(start + self._env.num_envs, self.num_scenes))
+
+    def _play(self, model: Predictor, indices: np.ndarray) -> Playback:
+        """Play some scenes; what envs are left over play the first of them and are not counted."""
+        count, num_envs = len(indices), self._env.num_envs
+        padded = np.concatenate([indices, np.repeat(indices[:1], num_envs - count)])
+        observation, infos = self._env.reset(options=frozen_scenes(self.split, padded))
+        state, starts = None, np.ones(num_envs, dtype=bool)
+        steps = []
+        for _ in range(self.task.num_glimpses):
+            actions, state = model.predict(observation, state, starts, deterministic=True)
+            answers, beliefs = self._read(actions)
+            glimpse, location = (
+                self._bare.observation["glimpse"],
+                self._bare.observation["location"],
+            )
+            steps.append([part[:count] for part in (location, glimpse, answers, beliefs)])
+            observation = self._env.step(actions)[0]
+            starts = np.zeros(num_envs, dtype=bool)
+        locations, glimpses, answered, believed = (
+            np.stack(part) for part in zip(*steps, strict=True)
+        )
+        return Playback(locations, glimpses, answered, believed, infos["label"][:count])
+
+    def _read(self, actions: Any) -> tuple[np.ndarray, np.ndarray]:
+        """Return labels, (B,), and beliefs, (B, C): certainty where a format has no scores."""
+        decoded = self.task.decode(actions)
+        if decoded.scores is None:
+            return decoded.labels, np.eye(self.task.num_classes, dtype=np.float32)[decoded.labels]
+        return decoded.labels, np.exp(self.task.log_belief(decoded.scores)).astype(np.float32)

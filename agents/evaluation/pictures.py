@@ -1,0 +1,199 @@
+"""Pictures of where an agent looked: as a grid and as an animation."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from math import ceil
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageOps
+
+from agents.files import Path, write_atomically
+from ram_env.drawing.rendering import (
+    BACKGROUND,
+    BAR,
+    INK,
+    MUTED,
+    RIGHT,
+    TRACK,
+    WRONG,
+    Color,
+    EpisodeView,
+    draw_retina,
+    draw_scene,
+    fit,
+    load_font,
+    render_episode,
+)
+
+LEGEND = (
+    "The agent never sees the whole scene: it looks at one place after another, then answers.\n"
+    "Gaze: the numbered places it looked at, with all windows of its retina at the last one.\n"
+    "Glimpses: what its retina saw there, sharp in the middle and coarse around, framed in the "
+    "colour of the number.\n"
+    "Bars: its belief in each class so far, the true class in green; below, the class it would "
+    "answer now, and how surely."
+)
+SCENE, CELL, ANSWER, GAP, MARGIN = 180, 96, 96, 10, 24  # pixels
+BARS = 44  # pixels: the height of the belief under a glimpse
+MAX_CELLS = 10  # glimpses shown per episode
+TITLE_BAND = 36  # pixels, above each frame of the animation
+FRAME_MS, LAST_FRAME_MS = 700, 2500
+
+
+@dataclass(frozen=True, eq=False)
+class EpisodeRecord:
+    """One finished episode: what was there, where the agent looked, what it believed."""
+
+    canvas: np.ndarray  # uint8 (H, W)
+    locations: np.ndarray  # float32 (T, 2), (x, y) in [-1, 1]
+    glimpses: np.ndarray  # float32 (T, K, g, g) in [0, 1], finest scale first
+    beliefs: np.ndarray  # float32 (T, C), probabilities after each glimpse
+    label: int  # the truth
+
+    @property
+    def prediction(self) -> int:
+        """The class most believed in after the last glimpse."""
+        return int(self.beliefs[-1].argmax())
+
+    def view(self, num_seen: int) -> EpisodeView:
+        """Return what can be drawn after `num_seen` glimpses, 1..T."""
+        num_glimpses = len(self.locations)
+        return EpisodeView(
+            canvas=self.canvas,
+            locations=self.locations[:num_seen],
+            glimpses=self.glimpses[:num_seen],
+            num_glimpses=num_glimpses,
+            label=self.label,
+            belief=self.beliefs[num_seen - 1],
+            prediction=self.prediction if num_seen == num_glimpses else None,
+        )
+
+
+def save_gaze_grid(path: Path, episodes: Sequence[EpisodeRecord], title: str) -> None:
+    """Save a PNG with one row per episode: scene and path, each glimpse with the belief, answer.
+
+    Of episodes with more than ten glimpses, ten spread evenly from first to last are shown.
+
+    Args:
+        path: The file to write.
+        episodes: At least one, all of one task.
+        title: Task, data set and error, in one line.
+
+    Raises:
+        ValueError: If there are no episodes.
+    """
+    _require_episodes(episodes)
+    num_glimpses = len(episodes[0].locations)
+    count = min(num_glimpses, MAX_CELLS)
+    shown = [int(number) for number in np.linspace(1, num_glimpses, count).round()]
+    texts = [_draw_text(title, 26, INK), _draw_text(LEGEND, 14, MUTED), _draw_heads(shown)]
+    rows = [_draw_row(episode, shown) for episode in episodes]
+    sheet = _stack([*texts, *rows], vertical=True)
+    framed = ImageOps.expand(sheet, MARGIN, BACKGROUND)
+    write_atomically(path, lambda file: framed.save(file, "PNG"))
+
+
+def _draw_text(text: str, size: int, color: Color) -> Image.Image:
+    font = load_font(size)
+    canvas = ImageDraw.Draw(Image.new("RGB", (1, 1)))
+    _, _, right, bottom = canvas.multiline_textbbox((0, 0), text, font, spacing=5)
+    image = Image.new("RGB", (ceil(right), ceil(bottom)), BACKGROUND)
+    ImageDraw.Draw(image).multiline_text((0, 0), text, color, font, spacing=5)
+    return image
+
+
+def _draw_heads(shown: Sequence[int]) -> Image.Image:
+    widths = [SCENE, SCENE, *(CELL for _ in shown), ANSWER]
+    texts = ["scene", "gaze", *(f"glimpse {number}" for number in shown), "answer"]
+    heads = []
+    for width, text in zip(widths, texts, strict=True):
+        heads.append(Image.new("RGB", (width, 30), BACKGROUND))
+        ImageDraw.Draw(heads[-1]).text((width / 2, 20), text, INK, load_font(14), anchor="mm")
+    return _stack(heads)
+
+
+def _draw_row(episode: EpisodeRecord, shown: Sequence[int]) -> Image.Image:
+    scene = ImageOps.pad(fit(episode.canvas, SCENE), (SCENE, SCENE), color=BACKGROUND)
+    gaze = draw_scene(episode.view(len(episode.locations)), SCENE)
+    glimpses = [_draw_glimpse(episode.view(number)) for number in shown]
+    return _stack([scene, gaze, *glimpses, _draw_answer(episode)])
+
+
+def _draw_glimpse(view: EpisodeView) -> Image.Image:
+    """Draw what the retina saw, bars of the belief after it, and the class believed in most."""
+    cell = Image.new("RGB", (CELL, SCENE), BACKGROUND)
+    cell.paste(draw_retina(view, CELL), (0, 0))
+    draw = ImageDraw.Draw(cell)
+    belief = np.asarray(view.belief)
+    bottom = SCENE - 24
+    edges = [round(edge) for edge in np.linspace(0, CELL, len(belief) + 1)]
+    for label, (left, right) in enumerate(pairwise(edges)):
+        top = bottom - round(float(belief[label]) * BARS)
+        draw.rectangle((left, bottom - BARS, max(left, right - 2), bottom), TRACK)
+        color = RIGHT if label == view.label else BAR
+        draw.rectangle((left, top, max(left, right - 2), bottom), color)
+    best = int(belief.argmax())
+    text = f"{best}  ({belief[best]:.2f})"
+    draw.text((CELL / 2, SCENE - 10), text, INK, load_font(14), anchor="mm")
+    return cell
+
+
+def _draw_answer(episode: EpisodeRecord) -> Image.Image:
+    image = Image.new("RGB", (ANSWER, SCENE), BACKGROUND)
+    draw = ImageDraw.Draw(image)
+    right = episode.prediction == episode.label
+    color = RIGHT if right else WRONG
+    verdict = "right" if right else f"wrong, it is {episode.label}"
+    draw.text((ANSWER / 2, 56), str(episode.prediction), color, load_font(56), anchor="mm")
+    draw.text((ANSWER / 2, 100), verdict, color, load_font(14), anchor="mm")
+    return image
+
+
+def _stack(images: Sequence[Image.Image], vertical: bool = False) -> Image.Image:
+    """Put images side by side, or below each other, `GAP` pixels apart."""
+    axis = 1 if vertical else 0
+    size = [max(image.size[i] for image in images) for i in (0, 1)]
+    size[axis] = sum(image.size[axis] + GAP for image in images) - GAP
+    sheet = Image.new("RGB", (size[0], size[1]), BACKGROUND)
+    corner = [0, 0]
+    for image in images:
+        sheet.paste(image, (corner[0], corner[1]))
+        corner[axis] += image.size[axis] + GAP
+    return sheet
+
+
+def save_gaze_animation(path: Path, episodes: Sequence[EpisodeRecord], title: str) -> None:
+    """Save a GIF that plays the episodes glimpse by glimpse, for ever.
+
+    Args:
+        path: The file to write.
+        episodes: At least one.
+        title: Task, data set and error, in one line, shown above every frame.
+
+    Raises:
+        ValueError: If there are no episodes.
+    """
+    _require_episodes(episodes)
+    frames, durations = [], []
+    for episode in episodes:
+        num_glimpses = len(episode.locations)
+        frames += [_draw_frame(episode.view(seen + 1), title) for seen in range(num_glimpses)]
+        durations += [FRAME_MS] * (num_glimpses - 1) + [LAST_FRAME_MS]
+    options: dict[str, Any] = {"append_images": frames[1:], "duration": durations, "loop": 0}
+    write_atomically(path, lambda file: frames[0].save(file, "GIF", save_all=True, **options))
+
+
+def _draw_frame(view: EpisodeView, title: str) -> Image.Image:
+    """Draw a frame of the animation, in at most 256 colours of its own, without dithering."""
+    picture = Image.fromarray(render_episode(view))
+    frame = Image.new("RGB", (picture.width, picture.height + TITLE_BAND), BACKGROUND)
+    frame.paste(picture, (0, TITLE_BAND))
+    ImageDraw.Draw(frame).text((12, TITLE_BAND / 2), title, INK, load_font(17), anchor="lm")
+    return frame.quantize(256, dither=Image.Dither.NONE)
+
+
+def _require_episodes(episodes: Sequence[EpisodeRecord]) -> None:
+    if not episodes:
+        raise ValueError("`episodes` must hold at least one episode to draw, got none.")

@@ -1,0 +1,1 @@
+"""What RAM is and how it learns."""

@@ -1,0 +1,117 @@
+"""The hybrid loss: cross-entropy for the eye, REINFORCE with a baseline for the gaze.
+
+Source: Mnih et al. 2014, arXiv:1406.6247, section 3.2.
+"""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from agents.model.config import RAMConfig
+
+MIN_VARIANCE = 1e-8  # of rewards: less is rounding
+
+
+class Rollout(NamedTuple):
+    """B whole episodes of T glimpses, time-major. Row t belongs to glimpse t."""
+
+    logits: Tensor  # (T, B, C): class logits after the glimpse
+    log_probs: Tensor  # (T, B): of the location chosen after the glimpse; the last one is not used
+    baselines: Tensor  # (T, B): expected return
+    rewards: Tensor  # (T, B): what the env paid for the step after the glimpse
+    choices: Tensor  # (T, B): the label answered after the glimpse, int64
+    labels: Tensor  # (B,): the truth, int64; -1 where unknown
+    reward_moments: Tensor  # (2, T): mean and mean square of the rewards, of all processes
+
+
+class Losses(NamedTuple):
+    """The parts of the loss and their weighted sum, scalars."""
+
+    total: Tensor
+    classification_loss: Tensor
+    policy_loss: Tensor
+    baseline_loss: Tensor
+
+
+def discounted_returns(rewards: Tensor, discount: float) -> Tensor:
+    """Return what each decision brings later: R_t = r_{t+1} + discount * R_{t+1}.
+
+    Args:
+        rewards: (T, B); r_t is paid for glimpse t, so the location chosen after it first earns
+            r_{t+1}.
+        discount: In 0..1.
+
+    Returns:
+        (T, B); the last row is 0, as nothing comes after it.
+    """
+    returns = torch.zeros_like(rewards)
+    for t in range(len(rewards) - 2, -1, -1):
+        returns[t] = rewards[t + 1] + discount * returns[t + 1]
+    return returns
+
+
+def gaze_rewards(rollout: Rollout, config: RAMConfig) -> Tensor:
+    """Return what each glimpse pays the location that led to it, (T, B); no gradient.
+
+    `"belief"` is the paper's reward, paid as it is earned: from p(label) before the glimpse to
+    p(label) after it, and after the last one to 1 if the answer is right, else to 0. An episode's
+    pay adds up to that 1 or 0, less the belief that the first glimpse gave for nothing.
+    """
+    if config.gaze_reward == "env":
+        return rollout.rewards
+    log_beliefs = rollout.logits.detach().log_softmax(2)  # (T, B, C)
+    labels = rollout.labels.expand(len(log_beliefs), -1).unsqueeze(2)  # (T, B, 1)
+    log_likelihoods = log_beliefs.gather(2, labels).squeeze(2)  # (T, B)
+    if config.gaze_reward == "log_likelihood":
+        return log_likelihoods.clamp(min=config.log_likelihood_floor)
+    beliefs = log_likelihoods.exp()
+    beliefs[-1] = rollout.logits[-1].argmax(1) == rollout.labels
+    return beliefs.diff(dim=0, prepend=beliefs[:1])
+
+
+def hybrid_loss(rollout: Rollout, config: RAMConfig) -> Losses:
+    """Compute the loss of a batch of episodes: means over episodes, sums over the locations."""
+    if config.learn_class_from == "reward":
+        classification_loss = _answer_loss(rollout, config.entropy_coef)
+    else:
+        classification_loss = _cross_entropy(rollout, config.classify_every_step)
+    returns = discounted_returns(gaze_rewards(rollout, config), config.discount)[:-1]  # (T - 1, B)
+    baselines, log_probs = rollout.baselines[:-1], rollout.log_probs[:-1]
+    # Detached: the baseline is fitted by its own loss, not by the policy's.
+    advantages = returns - baselines.detach()
+    policy_loss = -(log_probs * advantages).mean(1).sum()
+    baseline_loss = functional.mse_loss(baselines, returns, reduction="sum") / returns.shape[1]
+    # A random gaze follows no policy: there is nothing to learn from it.
+    policy_coef = config.policy_coef if config.gaze == "learned" else 0.0
+    total = classification_loss + policy_coef * policy_loss + config.baseline_coef * baseline_loss
+    return Losses(total, classification_loss, policy_loss, baseline_loss)
+
+
+def _cross_entropy(rollout: Rollout, every_step: bool) -> Tensor:
+    """Return the cross-entropy at the last glimpse, plus its mean over all if asked for."""
+    last = functional.cross_entropy(rollout.logits[-1], rollout.labels)
+    if not every_step:
+        return last
+    num_glimpses = len(rollout.logits)
+    mean = functional.cross_entropy(
+        rollout.logits.flatten(0, 1), rollout.labels.repeat(num_glimpses)
+    )
+    return last + mean
+
+
+def _answer_loss(rollout: Rollout, entropy_coef: float) -> Tensor:
+    """Return REINFORCE's loss for the answered labels, less a share of their entropy.
+
+    An answer earns what its own step pays, beyond what that step pays on average, in standard
+    deviations. A step that pays all episodes alike teaches nothing.
+    """
+    log_beliefs = rollout.logits.log_softmax(2)  # (T, B, C)
+    log_probs = log_beliefs.gather(2, rollout.choices.unsqueeze(2)).squeeze(2)  # (T, B)
+    mean, mean_square = rollout.reward_moments.unsqueeze(2)  # (T, 1) each
+    variance = mean_square - mean.square()
+    pays = variance > MIN_VARIANCE
+    advantages = (rollout.rewards - mean) / variance.clamp(min=MIN_VARIANCE).sqrt() * pays
+    entropy = -(log_beliefs.exp() * log_beliefs).sum(2) * pays  # (T, B)
+    return -(log_probs * advantages + entropy_coef * entropy).mean(1).sum()

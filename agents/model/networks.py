@@ -1,0 +1,196 @@
+"""The five networks of the Recurrent Attention Model: Mnih et al. 2014, arXiv:1406.6247, section 3.
+
+Shapes: B batch, K scales, g patch side, F features, S state, H hidden units, C classes.
+"""
+
+import math
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from agents.model.config import RAMConfig
+
+
+def forward_multiply_adds(networks: nn.Module) -> int:
+    """Return the multiply-adds of one example's way through fully connected networks.
+
+    A weight matrix of m x n takes m * n of them per example: as many as it has elements. Biases,
+    normalisation and activations are left out.
+    """
+    return sum(weight.numel() for weight in networks.parameters() if weight.dim() == 2)
+
+
+def float32(tensor: Tensor) -> torch.autocast:
+    """Return a context without mixed precision: for small products whose result must be exact."""
+    return torch.autocast(tensor.device.type, enabled=False)
+
+
+class GlimpseNetwork(nn.Module):
+    """Join what and where: g_t = relu(W_gh relu(W_h glimpse) + W_gl relu(W_l location))."""
+
+    def __init__(self, glimpse_shape: tuple[int, ...], config: RAMConfig) -> None:
+        """Make the layers for glimpses of `glimpse_shape`, (K, g, g)."""
+        super().__init__()
+        self.shift, self.scale = config.glimpse_shift, config.glimpse_scale
+        self.from_glimpse = nn.Linear(math.prod(glimpse_shape), config.glimpse_hidden_size)
+        self.from_location = nn.Linear(2, config.location_hidden_size)
+        self.what = nn.Linear(config.glimpse_hidden_size, config.feature_size)
+        self.where = nn.Linear(config.location_hidden_size, config.feature_size)
+        self.norm = (
+            nn.LayerNorm(config.feature_size) if config.normalise_features else nn.Identity()
+        )
+
+    def forward(self, glimpse: Tensor, location: Tensor) -> Tensor:
+        """Encode glimpses, float (B, K, g, g) in [0, 1], taken at locations (B, 2): (B, F)."""
+        glimpse = (glimpse.flatten(1) - self.shift) / self.scale  # (B, K g g)
+        what = self.what(torch.relu(self.from_glimpse(glimpse)))  # (B, F)
+        where = self.where(torch.relu(self.from_location(location)))  # (B, F)
+        return torch.relu(self.norm(what + where))
+
+
+class ReLUCore(nn.Module):
+    """Update the hidden state with one glimpse: h_t = relu(W_hh h_{t-1} + W_hg g_t + b).
+
+    W_hh is the identity at first, so that what was seen does not fade: Le, Jaitly and Hinton 2015,
+    arXiv:1504.00941.
+    """
+
+    def __init__(self, feature_size: int, hidden_size: int) -> None:
+        """Make the two layers."""
+        super().__init__()
+        self.state_size = hidden_size
+        self.from_features = nn.Linear(feature_size, hidden_size)
+        self.from_hidden = nn.Linear(hidden_size, hidden_size, bias=False)
+        nn.init.eye_(self.from_hidden.weight)
+
+    def forward(self, features: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+        """Return hidden (B, H) and state (B, S = H)."""
+        hidden = torch.relu(self.from_features(features) + self.from_hidden(state))
+        return hidden, hidden
+
+
+class GRUCore(nn.Module):
+    """Update the hidden state with one glimpse: h_t = GRU(g_t, h_{t-1})."""
+
+    def __init__(self, feature_size: int, hidden_size: int) -> None:
+        """Make the cell."""
+        super().__init__()
+        self.state_size = hidden_size
+        self.cell = nn.GRUCell(feature_size, hidden_size)
+
+    def forward(self, features: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+        """Return hidden (B, H) and state (B, S = H)."""
+        hidden = self.cell(features, state)
+        return hidden, hidden
+
+
+class LSTMCore(nn.Module):
+    """Update hidden and cell state with one glimpse: (h_t, c_t) = LSTM(g_t, (h_{t-1}, c_{t-1}))."""
+
+    def __init__(self, feature_size: int, hidden_size: int) -> None:
+        """Make the cell."""
+        super().__init__()
+        self.state_size = 2 * hidden_size
+        self.cell = nn.LSTMCell(feature_size, hidden_size)
+
+    def forward(self, features: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+        """Return hidden (B, H) and state (B, S = 2 H), hidden and cell side by side."""
+        hidden, cell = self.cell(features, state.chunk(2, dim=1))
+        return hidden, torch.cat([hidden, cell], dim=1)
+
+
+CORES: dict[str, type[ReLUCore | GRUCore | LSTMCore]] = {
+    "relu": ReLUCore,
+    "gru": GRUCore,
+    "lstm": LSTMCore,
+}
+
+
+class LocationNetwork(nn.Module):
+    """Say where to look next: mean_t = linear(h_t), with a hidden layer and tanh as options."""
+
+    def __init__(self, config: RAMConfig) -> None:
+        """Make the layers; the last starts near zero, so that the first gaze is central."""
+        super().__init__()
+        hidden_size = config.gaze_hidden_size
+        self.squash = config.squash_location
+        self.hidden = nn.Linear(config.hidden_size, hidden_size) if hidden_size else None
+        self.mean = nn.Linear(hidden_size or config.hidden_size, 2)
+        nn.init.normal_(self.mean.weight, std=0.01)
+        nn.init.zeros_(self.mean.bias)
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """Return the mean of the next location, (B, 2)."""
+        if self.hidden is not None:
+            hidden = torch.relu(self.hidden(hidden))
+        with float32(hidden):  # in bfloat16 it would be off by a pixel on wide canvases
+            mean = self.mean(hidden.float())
+            return torch.tanh(mean) if self.squash else mean
+
+
+class ActionNetwork(nn.Module):
+    """Classify: softmax(W_a h_t); returns the logits."""
+
+    def __init__(self, hidden_size: int, num_classes: int) -> None:
+        """Make the layer."""
+        super().__init__()
+        self.logits = nn.Linear(hidden_size, num_classes)
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """Return class logits, (B, C)."""
+        return self.logits(hidden)
+
+
+class BaselineNetwork(nn.Module):
+    """Foretell the return: b_t = linear(h_t)."""
+
+    def __init__(self, hidden_size: int) -> None:
+        """Make the layer."""
+        super().__init__()
+        self.value = nn.Linear(hidden_size, 1)
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """Return the expected return, (B,)."""
+        # Detached: the baseline reads the state; it must not shape it.
+        return self.value(hidden.detach()).squeeze(1)
+
+
+class Thought(NamedTuple):
+    """What the networks make of one glimpse."""
+
+    logits: Tensor  # (B, C): of the classes
+    mean: Tensor  # (B, 2): of the next location
+    baseline: Tensor  # (B,): expected return
+    state: Tensor  # (B, S): for the next glimpse
+
+
+class RAMNetworks(nn.Module):
+    """The five networks, put together."""
+
+    def __init__(self, glimpse_shape: tuple[int, ...], num_classes: int, config: RAMConfig) -> None:
+        """Make the networks for glimpses of `glimpse_shape`, (K, g, g), and C classes."""
+        super().__init__()
+        self.policy_gradient_to_core = config.policy_gradient_to_core
+        self.glimpse_network = GlimpseNetwork(glimpse_shape, config)
+        core = CORES[config.core](config.feature_size, config.hidden_size)
+        self.core_network: nn.Module = core
+        self.state_size: int = core.state_size
+        self.location_network = LocationNetwork(config)
+        self.action_network = ActionNetwork(config.hidden_size, num_classes)
+        self.baseline_network = BaselineNetwork(config.hidden_size)
+
+    def initial_state(self, batch_size: int) -> Tensor:
+        """Return the state before the first glimpse, zeros (B, S)."""
+        weight = self.action_network.logits.weight
+        return weight.new_zeros(batch_size, self.state_size)
+
+    def forward(self, glimpse: Tensor, location: Tensor, state: Tensor) -> Thought:
+        """Take in one glimpse, (B, K, g, g) at (B, 2), in state (B, S)."""
+        features = self.glimpse_network(glimpse, location)  # (B, F)
+        hidden, state = self.core_network(features, state)  # (B, H), (B, S)
+        mean = self.location_network(hidden if self.policy_gradient_to_core else hidden.detach())
+        hidden = hidden.float()
+        with float32(hidden):
+            logits, baseline = self.action_network(hidden), self.baseline_network(hidden)
+        return Thought(logits, mean, baseline, state)

@@ -1,0 +1,371 @@
+"""`RAM`, the Recurrent Attention Model, as a Stable-Baselines3 algorithm."""
+
+import math
+import time
+from typing import Any, ClassVar, Self
+
+import gymnasium as gym
+import numpy as np
+import torch
+from gymnasium import spaces
+from gymnasium.vector import AutoresetMode, SyncVectorEnv, VectorEnv
+from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.policies import BasePolicy
+from stable_baselines3.common.type_aliases import GymEnv, MaybeCallback
+from stable_baselines3.common.utils import check_for_correct_spaces
+from stable_baselines3.common.vec_env import VecEnv
+from torch import Tensor
+
+from agents.errors import DivergenceError
+from agents.model.config import make_config
+from agents.model.losses import Losses, Rollout, hybrid_loss
+from agents.model.model_file import SafeFiles
+from agents.model.policy import RAMPolicy
+from agents.model.processes import average, average_gradients, rank, world_size
+from agents.sb3.log import record_rollout
+from agents.sb3.vec_env import GymnasiumVecEnv, make_vec_env
+from ram_env.scenes.painted import mix_bits
+
+SEED_DISTANCE = 2**20  # between the seeds of the first envs of two models: as many envs fit between
+
+
+class RAM(SafeFiles):
+    """Learn where to look: Mnih et al. 2014, arXiv:1406.6247.
+
+    Cross-entropy trains the action, core and glimpse networks by back-propagation through whole
+    episodes, REINFORCE with a baseline the location network and, with `policy_gradient_to_core`,
+    through it the others; preset `pure` has REINFORCE alone. Every gradient step takes
+    `batch_size` episodes, played in lockstep, in rounds if there are fewer envs than that, or
+    shared among processes if `torch.distributed` is initialised.
+
+    Args:
+        policy: `"RAMPolicy"` or a subclass of it.
+        env: An id (the native vector env is then made, one env per episode of a batch), a
+            gymnasium `Env` or `VectorEnv` (mode `SAME_STEP`), or a Stable-Baselines3 `VecEnv`. All
+            of its episodes must have the same length.
+        preset: `"default"`, `"paper"` or `"pure"`; see `agents.model.config.PRESETS`.
+        seed: Seeds networks, exploration and envs; drawn from the system if None.
+        device: `"auto"`, `"cpu"`, `"cuda"`, ...
+        tensorboard_log: Folder for TensorBoard logs, or None.
+        verbose: 0 no output, 1 info messages.
+        stats_window_size: Over how many episodes rewards and successes are averaged.
+        policy_kwargs: More arguments for the policy, such as `optimizer_kwargs`.
+        settings: Fields of `RAMConfig` to change from the preset.
+
+    Raises:
+        ValueError: If a setting is unknown or out of its range, or the env does not fit.
+    """
+
+    policy_aliases: ClassVar[dict[str, type[BasePolicy]]] = {"RAMPolicy": RAMPolicy}
+    policy: RAMPolicy
+    env: VecEnv
+
+    def __init__(
+        self,
+        policy: str | type[RAMPolicy] = "RAMPolicy",
+        env: GymEnv | VectorEnv[Any, Any, Any] | str | None = None,
+        preset: str = "default",
+        *,
+        seed: int | None = None,
+        device: torch.device | str = "auto",
+        tensorboard_log: str | None = None,
+        verbose: int = 0,
+        stats_window_size: int = 2560,
+        policy_kwargs: dict[str, Any] | None = None,
+        _init_setup_model: bool = True,
+        **settings: Any,
+    ) -> None:
+        """Make the model; see the class."""
+        self.config = make_config(preset, **settings)
+        if env is None and _init_setup_model:
+            raise ValueError("`env` must be an env or a registered id, got None.")
+        self._begun: list[dict[str, Any]] = []  # infos of the episodes that `_last_obs` begins
+        super().__init__(
+            policy,
+            self._env_of(env),
+            learning_rate=self._learning_rate,
+            policy_kwargs=policy_kwargs,
+            stats_window_size=stats_window_size,
+            tensorboard_log=tensorboard_log,
+            verbose=verbose,
+            device=device,
+            support_multi_env=True,
+            seed=seed,
+        )
+        if _init_setup_model:
+            self._setup_model()
+
+    def _env_of(self, env: Any) -> Any:
+        """Return an env; of a registered id, one that plays a whole batch at once."""
+        if isinstance(env, str):
+            return make_vec_env(env, self.config.batch_size // world_size())
+        return env
+
+    @staticmethod
+    def _wrap_env(env: Any, verbose: int = 0, monitor_wrapper: bool = True) -> VecEnv:
+        """Turn any env into a `VecEnv`."""
+        if isinstance(env, gym.Env) and isinstance(env.action_space, spaces.Dict):
+            # Stable-Baselines3 refuses Dict actions; our adapter shows them as a Box.
+            env = SyncVectorEnv([lambda: env], autoreset_mode=AutoresetMode.SAME_STEP)
+        if isinstance(env, VectorEnv):
+            env = GymnasiumVecEnv(env)
+        return BaseAlgorithm._wrap_env(env, verbose, monitor_wrapper)
+
+    def _setup_model(self) -> None:
+        """Make policy, optimiser and random streams."""
+        self._setup_lr_schedule()
+        if self.seed is None:
+            self.seed = int(np.random.SeedSequence().generate_state(1)[0])
+        self.set_random_seed(self.seed)
+        self.mixed_precision = uses_bfloat16(self.config.precision, self.device)
+        if self.env is not None:
+            self._check_num_envs(self.n_envs)
+            self.seed_env()
+        self.policy = self.policy_class(  # type: ignore[assignment]
+            self.observation_space,
+            self.action_space,
+            self.lr_schedule,
+            config=self.config,
+            **self.policy_kwargs,
+        ).to(self.device)
+
+    def seed_env(self) -> None:
+        """Seed the envs: every process and every seed plays scenes of its own."""
+        assert self.seed is not None  # drawn in _setup_model
+        # Env i of an env of many is seeded with i more: seed 1 would share all but one with seed 0.
+        self.env.seed(self.seed * SEED_DISTANCE + rank() * self.n_envs)
+
+    def _check_num_envs(self, num_envs: int) -> None:
+        num_envs *= world_size()
+        if self.config.batch_size % num_envs:
+            raise ValueError(
+                f"`batch_size` must be a multiple of the number of envs, so that rounds of "
+                f"{num_envs} episodes fill a batch, got {self.config.batch_size}."
+            )
+
+    def _learning_rate(self, progress_remaining: float) -> float:
+        """Return the learning rate at a point of the budget: 1 is the start, 0 the end."""
+        config, progress = self.config, 1.0 - progress_remaining
+        if progress < config.warmup_fraction:
+            return config.learning_rate * progress / config.warmup_fraction
+        if config.learning_rate_schedule == "constant":
+            return config.learning_rate
+        share = (progress - config.warmup_fraction) / (1.0 - config.warmup_fraction)
+        return config.learning_rate * (1.0 + math.cos(math.pi * min(share, 1.0))) / 2.0
+
+    def _location_std(self, progress_remaining: float) -> float:
+        """Return the standard deviation of the location at a point of the budget."""
+        start, end = self.config.location_std, self.config.final_location_std
+        return end + (start - end) * max(progress_remaining, 0.0)
+
+    def learn(
+        self,
+        total_timesteps: int,
+        callback: MaybeCallback = None,
+        log_interval: int | None = 10,
+        tb_log_name: str = "RAM",
+        reset_num_timesteps: bool = True,
+        progress_bar: bool = False,
+    ) -> Self:
+        """Train for at least `total_timesteps` env steps, rounded up to whole batches of episodes.
+
+        Args:
+            total_timesteps: Env steps: episodes times glimpses. Schedules run over them.
+            callback: As for every Stable-Baselines3 algorithm; `on_step` comes after each glimpse
+                of all envs, `on_rollout_end` before each gradient step. If one says stop, the batch
+                is played to its end and learned from, then training ends.
+            log_interval: Gradient steps between two rows of the log; None: there are none.
+            tb_log_name: Name of the run in TensorBoard.
+            reset_num_timesteps: Start counting, and the schedules, anew.
+            progress_bar: Show one.
+
+        Raises:
+            DivergenceError: If a gradient or an action is not finite.
+            ValueError: If there is no env, or its episodes do not end together.
+        """
+        if self.env is None:
+            raise ValueError("`learn()` needs an env: call `set_env(env)` first.")
+        infos = self.env.unwrapped.reset_infos
+        if any(one is not other for one, other in zip(self._begun, infos, strict=False)):
+            self._last_obs = None  # the env has been played by others since: begin new episodes
+        total_timesteps, callback = self._setup_learn(
+            total_timesteps, callback, reset_num_timesteps, tb_log_name, progress_bar
+        )
+        if reset_num_timesteps:
+            self._seconds_before = 0.0
+        callback.on_training_start(locals(), globals())
+        self._stopping = False
+        try:
+            while self.num_timesteps < total_timesteps and not self._stopping:
+                losses = self._update(callback)
+                ends = self.num_timesteps >= total_timesteps
+                if log_interval is not None and (ends or self._n_updates % log_interval == 0):
+                    self._log(losses)
+        except BaseException:
+            self._last_obs = None  # maybe within an episode: begin a new one next time
+            raise
+        finally:
+            # From here on time passes without training; SB3's clock is started by the next call.
+            self._seconds_before, self.start_time = self.seconds_trained, 0.0
+        callback.on_training_end()
+        # Else it would hold itself, and with it the last batch, until Python's next full sweep.
+        callback.locals.pop("callback", None)
+        return self
+
+    def _update(self, callback: BaseCallback) -> Losses:
+        """Play a batch of episodes and take one gradient step."""
+        policy, share = self.policy, self.config.batch_size // world_size()
+        first_episode, num_rounds = rank() * share, share // self.n_envs
+        start = self.num_timesteps
+        self._update_current_progress_remaining(start, self._total_timesteps)
+        std = self._location_std(self._current_progress_remaining)
+        policy.location_std.fill_(std)
+        policy.set_training_mode(True)
+        policy.optimizer.zero_grad()
+        callback.on_rollout_start()
+        for number in range(num_rounds):
+            with torch.autocast(self.device.type, torch.bfloat16, enabled=self.mixed_precision):
+                rollout = self._play(callback, first_episode + number * self.n_envs)
+            losses = hybrid_loss(rollout, self.config)
+            (losses.total / num_rounds).backward()
+        callback.update_locals(locals())
+        callback.on_rollout_end()
+        self._stopping = average_gradients(policy.networks.parameters(), self._stopping)
+        norm = torch.nn.utils.clip_grad_norm_(policy.parameters(), self.config.max_grad_norm)
+        if not torch.isfinite(norm):
+            raise self._diverged(f"the gradient's norm is {norm.item()}")
+        # Read in the middle of the batch: at its start a warm-up, at its end a decay would give 0.
+        middle = (start + self.num_timesteps) // 2
+        self._update_current_progress_remaining(middle, self._total_timesteps)
+        self._update_learning_rate(policy.optimizer)
+        policy.optimizer.step()
+        self._n_updates += 1
+        return losses
+
+    def _play(self, callback: BaseCallback, first_episode: int) -> Rollout:
+        """Play one whole episode in every env.
+
+        Args:
+            callback: Called after every step.
+            first_episode: Position in the batch of the first env's episode.
+        """
+        noise, steps, received = self._noise(), [], []
+        labels = self._labels()
+        state = self.policy.networks.initial_state(self.n_envs)
+        dones = np.zeros(self.n_envs, dtype=bool)
+        while not dones.any():
+            thought = self.policy(self._observation(), state)
+            state = thought.state
+            drawn = torch.randn(self.config.batch_size, 2, generator=noise)
+            location = self.policy.sample_location(thought.mean, self._share(drawn, first_episode))
+            answer = self._answer(thought.logits.detach(), noise, first_episode)
+            actions = self.policy.encode_actions(location, answer)
+            self._last_obs, rewards, dones, infos = self.env.step(actions)  # type: ignore[assignment]
+            log_prob = self.policy.log_prob(location, thought.mean)
+            received.append(torch.as_tensor(rewards))
+            steps.append((thought.logits, log_prob, thought.baseline, answer.argmax(1)))
+            self.num_timesteps += self.n_envs * world_size()
+            callback.update_locals(locals())
+            self._stopping |= not callback.on_step()
+        self._check_ended_together(dones)
+        self._begun = [*self.env.unwrapped.reset_infos]
+        self._episode_num += self.n_envs * world_size()
+        self._update_info_buffer(infos, dones)
+        logits, log_probs, baselines, choices = (
+            torch.stack(part) for part in zip(*steps, strict=True)
+        )
+        paid = torch.stack(received).to(self.device)  # one copy to a GPU instead of one per step
+        moments = self._reward_moments(paid)
+        return Rollout(logits, log_probs, baselines, paid, choices, labels, moments)
+
+    def _reward_moments(self, rewards: Tensor) -> Tensor:
+        """Return mean and mean square of rewards (T, B) over all processes, (2, T)."""
+        moments = torch.stack([rewards.mean(1), rewards.square().mean(1)])
+        # Labels need none of it, and a message costs time.
+        return average(moments) if self.config.learn_class_from == "reward" else moments
+
+    def _noise(self) -> torch.Generator:
+        """Return the exploration noise of this update: a function of seed and update alone."""
+        key = np.array([self.seed, self._n_updates], dtype=np.uint64)
+        mixed = mix_bits(mix_bits(key[:1]) + key[1:])
+        return torch.Generator().manual_seed(int(mixed[0] & np.uint64(0x7FFFFFFF)))
+
+    def _answer(self, logits: Tensor, noise: torch.Generator, first_episode: int) -> Tensor:
+        """Return the class logits to send: the policy's own, or in pure policy gradients a draw."""
+        if self.config.learn_class_from == "labels":
+            return logits
+        drawn = torch.rand(self.config.batch_size, 1, generator=noise)
+        labels = self.policy.choose_label(logits, self._share(drawn, first_episode))
+        return self.policy.label_logits(labels)
+
+    def _share(self, drawn: Tensor, first_episode: int) -> Tensor:
+        """Return this round's rows of what was drawn for the whole batch."""
+        return drawn[first_episode : first_episode + self.n_envs].to(self.device)
+
+    def _labels(self) -> Tensor:
+        """Return the labels of the episodes that begin, (B,); -1 if none are to be read."""
+        if self.config.learn_class_from == "reward":
+            return torch.full((self.n_envs,), -1, device=self.device)
+        try:
+            labels = [int(info["label"]) for info in self.env.unwrapped.reset_infos]
+        except KeyError as error:
+            raise ValueError(
+                "`env` must give the `label` of an episode in the info of its reset, as ram_env's "
+                "envs do; without labels, learn from reward alone: preset='pure'."
+            ) from error
+        return torch.tensor(labels, device=self.device)
+
+    def _observation(self) -> dict[str, Tensor]:
+        assert isinstance(self._last_obs, dict)
+        return {
+            key: torch.as_tensor(value, device=self.device) for key, value in self._last_obs.items()
+        }
+
+    def _diverged(self, what: str) -> DivergenceError:
+        return DivergenceError(
+            f"training diverged: {what} after {self._n_updates} updates. Lower `learning_rate` or "
+            "`policy_coef`."
+        )
+
+    def _check_ended_together(self, dones: np.ndarray) -> None:
+        if not dones.all():
+            raise ValueError(
+                f"all episodes must end together, got {int(dones.sum())} of {self.n_envs} after "
+                "the same number of steps: give every env the same `num_glimpses` and do not reset "
+                "some of them."
+            )
+
+    @property
+    def seconds_trained(self) -> float:
+        """How long the model has trained, before it was saved and loaded too."""
+        begun = self.start_time > 0.0
+        return self._seconds_before + ((time.time_ns() - self.start_time) / 1e9 if begun else 0.0)
+
+    def _log(self, losses: Losses) -> None:
+        """Write one row of the log."""
+        record = self.logger.record
+        record_rollout(self, self._episode_num)
+        for name in ("classification_loss", "policy_loss", "baseline_loss"):
+            record(f"train/{name}", getattr(losses, name).item())
+        record("train/location_std", self.policy.location_std.item())
+        self.logger.dump(self.num_timesteps)
+
+    def set_env(self, env: Any, force_reset: bool = True) -> None:
+        """Set the env to learn from; any number of envs that divides `batch_size`."""
+        env = self._wrap_env(self._env_of(env), self.verbose)
+        check_for_correct_spaces(env, self.observation_space, self.action_space)
+        self._check_num_envs(env.num_envs)
+        self.n_envs = env.num_envs  # any number that divides a batch, unlike for the base class
+        super().set_env(env, force_reset)
+
+
+def uses_bfloat16(precision: str, device: torch.device) -> bool:
+    """Return whether a `precision` setting means mixed precision on a device."""
+    if precision != "auto":
+        return precision == "bfloat16"
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    # Older releases of PyTorch cannot tell what the processor can.
+    capabilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
+    return any(capabilities.get(name, False) for name in ("avx512_bf16", "amx_bf16"))

@@ -1,0 +1,213 @@
+"""What happens beside a training: progress bar, validation, checkpoints, a graceful stop."""
+
+import signal
+import sys
+import time
+from collections.abc import Callable
+from types import FrameType, TracebackType
+from typing import Any, Self
+
+from stable_baselines3.common.callbacks import BaseCallback
+from tqdm import tqdm
+
+from agents.evaluation.frozen_scenes import FrozenScenes
+from agents.evaluation.result import Evaluation
+from agents.runs.team import SIGNALS
+from agents.sb3.log import record_rollout, record_time, running_error
+
+
+class ProgressBar(BaseCallback):
+    """Show episodes/s, running and validation error, and the time to finish."""
+
+    def __init__(self, num_episodes: int, num_glimpses: int, title: str) -> None:
+        """Prepare a bar over a budget of episodes of so many glimpses."""
+        super().__init__()
+        self._num_episodes, self._num_glimpses = num_episodes, num_glimpses
+        self._title = title
+        self._bar: Any = None
+        self.validation_error: float | None = None
+
+    def _on_training_start(self) -> None:
+        self._bar = tqdm(
+            total=self._num_episodes,
+            initial=self.model.num_timesteps // self._num_glimpses,
+            desc=self._title,
+            unit=" episodes",
+            unit_scale=True,
+            mininterval=0.5 if sys.stderr.isatty() else 10.0,  # a log file needs fewer lines
+            dynamic_ncols=True,
+        )
+
+    def _on_rollout_end(self) -> None:
+        error, shown = running_error(self.model), {}
+        if error is not None:
+            shown["error"] = f"{error:.1f}%"
+        if self.validation_error is not None:
+            shown["validation"] = f"{self.validation_error:.2f}%"
+        self._bar.set_postfix(shown, refresh=False)
+        self._bar.update(self.model.num_timesteps // self._num_glimpses - self._bar.n)
+
+    def _on_step(self) -> bool:
+        return True
+
+    def _on_training_end(self) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Leave the bar as it is, and begin a new line."""
+        if self._bar is not None:
+            self._bar.close()
+
+
+class Validation(BaseCallback):
+    """Measure the error on the frozen validation scenes now and then, and at the end.
+
+    It gets a row of its own in the log: `validation/error` and its 95 % interval, in percent.
+    """
+
+    def __init__(self, scenes: FrozenScenes, every: int, bar: ProgressBar) -> None:
+        """Prepare to validate every so many episodes."""
+        super().__init__()
+        self._scenes, self._every, self._bar = scenes, every, bar
+        self._last_episodes = 0  # at the last look whether it is time
+        self.latest: Evaluation | None = None
+
+    def is_due(self, episodes: int, num_new: int) -> bool:
+        """Return whether it takes place after so many episodes, the last `num_new` at once."""
+        return episodes // self._every > (episodes - num_new) // self._every
+
+    def _on_training_start(self) -> None:
+        self._last_episodes = self._episodes
+
+    def _on_rollout_start(self) -> None:
+        # The start of a rollout lies between two gradient steps.
+        if self.is_due(self._episodes, self._episodes - self._last_episodes):
+            self._validate()
+        self._last_episodes = self._episodes
+
+    def _on_step(self) -> bool:
+        return True
+
+    def _on_training_end(self) -> None:
+        self._validate()
+
+    @property
+    def _episodes(self) -> int:
+        return self.model.num_timesteps // self._scenes.task.num_glimpses
+
+    def _validate(self) -> None:
+        self.latest = self._scenes.evaluate(self.model)
+        self._bar.validation_error = self.latest.error
+        record_time(self.model, self._episodes)
+        self.logger.record("validation/error", self.latest.error)
+        self.logger.record("validation/error_low", self.latest.low)
+        self.logger.record("validation/error_high", self.latest.high)
+        self.logger.dump(self.num_timesteps)
+
+
+class Progress(BaseCallback):
+    """Note episodes, seconds and running error for the log of an algorithm that does not itself."""
+
+    def __init__(self, num_glimpses: int) -> None:
+        """Prepare for episodes of so many glimpses."""
+        super().__init__()
+        self._num_glimpses = num_glimpses
+
+    def _on_rollout_end(self) -> None:
+        record_rollout(self.model, self.model.num_timesteps // self._num_glimpses)
+
+    def _on_step(self) -> bool:
+        return True
+
+
+class SpeedMeter(BaseCallback):
+    """Measure the speed of training for some seconds, then stop it."""
+
+    WARM_UP = 3  # rollouts: the first are slow
+
+    def __init__(self, seconds: float) -> None:
+        """Prepare to measure for so long."""
+        super().__init__()
+        self._seconds = seconds
+        self._started = 0.0
+        self._first = 0
+        self._num_rollouts = 0
+        self.steps_per_second = 0.0
+
+    def _on_rollout_start(self) -> None:
+        # The start of a rollout lies between two gradient steps, if there are any yet.
+        if self.model.num_timesteps < getattr(self.model, "learning_starts", 0):
+            return
+        if self._num_rollouts == self.WARM_UP:
+            self._started, self._first = time.perf_counter(), self.model.num_timesteps
+        elif self._num_rollouts > self.WARM_UP:
+            played = self.model.num_timesteps - self._first
+            self.steps_per_second = played / (time.perf_counter() - self._started)
+        self._num_rollouts += 1
+
+    def _on_step(self) -> bool:
+        measuring = self.steps_per_second > 0.0
+        return not measuring or time.perf_counter() - self._started < self._seconds
+
+
+class Checkpoint(BaseCallback):
+    """Save a model at a time interval and at the end of its training."""
+
+    def __init__(self, save: Callable[[], None], interval: float) -> None:
+        """Prepare to save every `interval` seconds."""
+        super().__init__()
+        self._save_now, self._interval = save, interval
+        self._saved_at = time.monotonic()
+
+    def _on_rollout_start(self) -> None:
+        if time.monotonic() - self._saved_at >= self._interval:
+            self._save()
+
+    def _on_step(self) -> bool:
+        return True
+
+    def _on_training_end(self) -> None:
+        self._save()
+
+    def _save(self) -> None:
+        self._save_now()
+        self._saved_at = time.monotonic()
+
+
+class GracefulStop(BaseCallback):
+    """End the training, not the program, on Ctrl-C or SIGTERM: use it as a context manager.
+
+    A second signal has its usual effect.
+    """
+
+    def __init__(self) -> None:
+        """Prepare; signals are caught between enter and exit."""
+        super().__init__()
+        self.stopped = False
+        self._handlers: dict[signal.Signals, Any] = {}
+
+    def __enter__(self) -> Self:
+        """Catch the signals."""
+        self._handlers = {number: signal.signal(number, self._stop) for number in SIGNALS}
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Let the signals have their usual effect again."""
+        self._restore()
+
+    def _stop(self, number: int, frame: FrameType | None) -> None:
+        self.stopped = True
+        self._restore()
+
+    def _restore(self) -> None:
+        for number, handler in self._handlers.items():
+            signal.signal(number, handler)
+        self._handlers = {}
+
+    def _on_step(self) -> bool:
+        return not self.stopped

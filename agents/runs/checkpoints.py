@@ -1,0 +1,51 @@
+"""Going on with a run that ended early: its checkpoints."""
+
+import os
+import warnings
+from pathlib import Path
+from typing import Any
+
+from agents.files import sync_folder
+from agents.model.ram import RAM
+
+CHECKPOINT, PREVIOUS, FRESH = "checkpoint.zip", "checkpoint.previous.zip", ".checkpoint.new.zip"
+
+
+def save_checkpoint(model: RAM, folder: Path) -> None:
+    """Save a model with all that training on takes, and keep the checkpoint before."""
+    model.save(folder / FRESH)
+    if (folder / CHECKPOINT).exists():
+        os.replace(folder / CHECKPOINT, folder / PREVIOUS)
+    os.replace(folder / FRESH, folder / CHECKPOINT)
+    sync_folder(folder)
+
+
+def load_checkpoint(folder: Path, env: Any, device: str) -> RAM | None:
+    """Load the latest checkpoint of a run, or with a warning the one before if it is damaged.
+
+    Args:
+        folder: The run folder.
+        env: To go on learning from.
+        device: Where the networks shall live.
+
+    Returns:
+        None if the run was killed before its first checkpoint.
+
+    Raises:
+        ValueError: If there is no checkpoint that can be read, only damaged ones.
+    """
+    damage = None
+    for path in (folder / CHECKPOINT, folder / PREVIOUS):
+        try:
+            model = RAM.load(path, env, device)
+        except FileNotFoundError:
+            continue
+        except ValueError as error:
+            damage = error
+            continue
+        if damage is not None:
+            warnings.warn(f"{damage} Going on from {path.name}.", stacklevel=2)
+        return model
+    if damage is not None:
+        raise damage
+    return None

@@ -1,0 +1,204 @@
+"""The processes that learn one model together: how they are dealt out, started and joined."""
+
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from multiprocessing.process import BaseProcess
+from typing import Any, NamedTuple
+
+import torch
+import torch.distributed as dist
+
+from agents.errors import DivergenceError, TeamError
+from agents.model.processes import GONE, TIMEOUT, Launch, launched, talking
+
+HOST = "127.0.0.1"
+READY = "ready"  # key of the store: how many processes are about to join
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+def join_launched_team(launch: Launch, device: torch.device) -> None:
+    """Be one of the processes that `torchrun` has started, maybe on several machines.
+
+    Args:
+        launch: What it tells of them.
+        device: What this process computes on: GPUs talk through NCCL, all else through Gloo.
+
+    Raises:
+        TeamError: If the others do not come.
+    """
+    if device.type == "cpu":
+        take_share_of_cores(launch.local_rank, launch.local_size)
+    elif device.type == "cuda":
+        torch.cuda.set_device(device)  # NCCL refuses two processes that talk from one GPU
+    with talking():
+        dist.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=TIMEOUT)
+
+
+def leave_team() -> None:
+    """Be alone again."""
+    dist.destroy_process_group()
+
+
+class Team(NamedTuple):
+    """How processes, threads and devices are dealt out."""
+
+    processes: int  # in all, on all machines
+    threads: int  # per process
+    device: str  # of this process
+
+
+def plan_team(processes: int | None, threads: int | None, device: str, num_envs: int) -> Team:
+    """Decide how processes, threads and devices are dealt out.
+
+    Args:
+        processes: As many as asked for; None: 4, 2 or 1 as the cores allow. With a GPU 2 or 1: it
+            computes for one process while the other plays, and more would crowd it.
+        threads: Per process, as many as asked for; None: the cores of this machine shared out.
+        device: As asked for; of the GPUs of a machine, each process of `torchrun` gets its own.
+        num_envs: To be divided among the processes.
+
+    Raises:
+        ValueError: If `torchrun` has started another number of processes than is asked for.
+    """
+    cores = count_cores()
+    on_gpu = device.startswith("cuda") or (device == "auto" and torch.cuda.is_available())
+    launch = launched()
+    if launch is None:
+        counts = (2, 1) if on_gpu else (4, 2, 1)
+        fitting = (count for count in counts if count <= cores and num_envs % count == 0)
+        size = processes or next(fitting)
+        return Team(size, threads or max(1, cores // size), device)
+    if processes not in (None, launch.size):
+        raise ValueError(
+            f"`--processes` is for torchrun to say, which started {launch.size}, got {processes}."
+        )
+    if on_gpu and ":" not in device:
+        device = f"cuda:{launch.local_rank}"
+    return Team(launch.size, threads or max(1, cores // launch.local_size), device)
+
+
+def count_cores() -> int:
+    """Return how many cores this process may use, where the system tells; `taskset` says fewer."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+@contextmanager
+def local_team(size: int, follow: Callable[..., None], *arguments: Any) -> Iterator[None]:
+    """Let this process lead a team on this machine for a while.
+
+    Args:
+        size: Processes, this one included; a team of 1 starts none.
+        follow: What each of the others calls, a function of a module, when it has joined.
+        *arguments: Its arguments.
+
+    Raises:
+        TeamError: If one of the others ends before it has joined.
+    """
+    if size == 1:
+        yield
+        return
+    store = dist.TCPStore(  # type: ignore[attr-defined]
+        HOST, 0, size, is_master=True, wait_for_workers=False, timeout=TIMEOUT
+    )
+    context = multiprocessing.get_context("spawn")
+    followers = [
+        context.Process(
+            target=_follow, args=(number, size, store.port, follow, arguments), daemon=True
+        )
+        for number in range(1, size)
+    ]
+    cores = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else None
+    try:
+        with _signals_ignored():  # what is started meanwhile ignores them too, from its beginning
+            for process in followers:
+                process.start()
+        # Only now: a process that is started inherits the cores of the one that starts it.
+        take_share_of_cores(0, size)
+        _wait_for(followers, store)
+        dist.init_process_group("gloo", store=store, rank=0, world_size=size, timeout=TIMEOUT)
+        yield
+        leave_team()
+        for process in followers:
+            process.join(timeout=10.0)
+    finally:
+        if dist.is_initialized():  # something went wrong: nobody is waited for
+            leave_team()
+        for process in followers:
+            if process.pid is not None:  # it was started
+                process.kill()
+        if cores is not None:
+            os.sched_setaffinity(0, cores)
+
+
+def _wait_for(followers: Sequence[BaseProcess], store: Any) -> None:
+    """Wait until all processes are about to join, in steps: joining itself heeds no Ctrl-C."""
+    while store.add(READY, 0) < len(followers):
+        if not all(process.is_alive() for process in followers):
+            raise TeamError(GONE)
+        time.sleep(0.01)
+
+
+@contextmanager
+def _signals_ignored() -> Iterator[None]:
+    """Ignore Ctrl-C and SIGTERM for a moment, in the thread that may say so."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    handlers = {number: signal.signal(number, signal.SIG_IGN) for number in SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+
+
+def take_share_of_cores(number: int, size: int) -> None:
+    """Keep this process on cores of its own, where the system can.
+
+    Otherwise the system now and then puts two processes on one core: they wait for each other at
+    every update, so it takes them for idle.
+
+    Args:
+        number: Of this process among those on this machine.
+        size: How many those are; if they are more than the cores, nothing is done.
+    """
+    if hasattr(os, "sched_setaffinity"):
+        cores = sorted(os.sched_getaffinity(0))
+        share = len(cores) // size
+        if share:
+            os.sched_setaffinity(0, cores[number * share : (number + 1) * share])
+
+
+def leave_signals_to_leader() -> None:
+    """Go on after Ctrl-C and SIGTERM, which reach all processes, until process 0 says stop."""
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+
+
+def _follow(
+    number: int, size: int, port: int, follow: Callable[..., None], arguments: tuple[Any, ...]
+) -> None:
+    """Join the team that process 0 leads, do what it asks for, and end this process."""
+    store = dist.TCPStore(  # type: ignore[attr-defined]
+        HOST, port, size, is_master=False, timeout=TIMEOUT
+    )
+    take_share_of_cores(number, size)
+    store.add(READY, 1)
+    dist.init_process_group("gloo", store=store, rank=number, world_size=size, timeout=TIMEOUT)
+    try:
+        follow(*arguments)
+    except (TeamError, DivergenceError):
+        pass  # process 0 has ended, or sees the same: it says so
+    finally:
+        leave_team()
+    # Not by way of Python's own end: threads of PyTorch that outlive it may abort the process.
+    sys.stdout.flush()
+    os._exit(0)

@@ -1,0 +1,1 @@
+"""The glue between Gymnasium's vector envs, Stable-Baselines3's algorithms and this project."""

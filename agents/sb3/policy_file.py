@@ -1,0 +1,177 @@
+"""Policies of Stable-Baselines3 in files that cannot run code, unlike its own `save`."""
+
+import importlib
+import pathlib
+from typing import Any
+
+import torch
+from gymnasium import Space
+from gymnasium.spaces.utils import flatdim
+from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.policies import BasePolicy
+
+from agents.files import Path
+from agents.sb3.algorithms import choose_algorithm
+from agents.sb3.archive import TensorSpec, load_archive, save_archive
+from agents.sb3.spaces import describe_space, make_space
+
+FORMAT = "sb3-policy"
+FORMAT_VERSION = 1
+MAX_LAYERS = 32
+MAX_LAYER_SIZE = 2**25  # weights
+ACTIVATIONS = {"ReLU": torch.nn.ReLU, "Tanh": torch.nn.Tanh, "ELU": torch.nn.ELU}
+
+
+def algorithm_class(algo: str) -> type[BaseAlgorithm]:
+    """Return the class of an algorithm of `agents.sb3.algorithms.ALGORITHMS`.
+
+    Raises:
+        ValueError: If there is none of that name.
+    """
+    algorithm = choose_algorithm(algo)
+    found = getattr(importlib.import_module(algorithm.home), algorithm.class_name)
+    assert issubclass(found, BaseAlgorithm)
+    return found
+
+
+def constructor_arguments(settings: dict[str, Any]) -> dict[str, Any]:
+    """Return settings of an algorithm as its constructor takes them.
+
+    Args:
+        settings: As JSON has them. A `learning_rate` such as `"lin_0.001"` falls from that to 0
+            over the budget; `activation_fn` in `policy_kwargs` is a name.
+
+    Raises:
+        ValueError: If `policy_kwargs` is not a dict, or the learning rate or activation is none.
+    """
+    arguments = policy_arguments(settings)
+    rate = settings.get("learning_rate")
+    if isinstance(rate, str):
+        try:
+            start = float(rate.removeprefix("lin_"))
+        except ValueError:
+            start = float("nan")
+        if not rate.startswith("lin_") or not 0.0 < start < float("inf"):
+            raise ValueError(
+                f"`learning_rate` must be a positive number, or lin_NUMBER, got {rate!r}."
+            )
+        arguments["learning_rate"] = lambda remaining: start * remaining
+    return arguments
+
+
+def policy_arguments(settings: dict[str, Any]) -> dict[str, Any]:
+    """Return settings with the name of the activation turned into its class.
+
+    Args:
+        settings: As JSON has them.
+
+    Raises:
+        ValueError: If `policy_kwargs` is not a dict, or the activation is not known.
+    """
+    kwargs = settings.get("policy_kwargs", {})
+    if not isinstance(kwargs, dict):
+        raise ValueError(f"`policy_kwargs` must be a dict, got {kwargs!r}.")
+    if "activation_fn" not in kwargs:
+        return dict(settings)
+    name = kwargs["activation_fn"]
+    if name not in ACTIVATIONS:
+        raise ValueError(f"`activation_fn` must be one of {', '.join(ACTIVATIONS)}, got {name!r}.")
+    return settings | {"policy_kwargs": kwargs | {"activation_fn": ACTIVATIONS[name]}}
+
+
+def save_policy(path: Path, algo: str, settings: dict[str, Any], policy: BasePolicy) -> None:
+    """Save a policy in one zip of JSON and tensors.
+
+    Args:
+        path: File to write.
+        algo: What it was trained by, of `agents.sb3.algorithms.ALGORITHMS`.
+        settings: Of the algorithm, as JSON has them; `policy_kwargs` is what matters.
+        policy: The policy.
+    """
+    header = {
+        "format": FORMAT,
+        "version": FORMAT_VERSION,
+        "algo": algo,
+        "policy_kwargs": settings.get("policy_kwargs", {}),
+        "observation_space": describe_space(policy.observation_space),
+        "action_space": describe_space(policy.action_space),
+    }
+    save_archive(path, header, policy.state_dict())
+
+
+def load_policy(path: Path, device: torch.device | str = "cpu") -> BasePolicy:
+    """Load a policy that `save_policy` wrote; it predicts as it did, and cannot learn on.
+
+    Args:
+        path: The file.
+        device: Where its networks shall live.
+
+    Raises:
+        ValueError: If the file is damaged or holds something else.
+        FileNotFoundError: If there is none.
+    """
+    header, tensors = load_archive(path, FORMAT, FORMAT_VERSION, _expected_tensors)
+    policy = _make_policy(header)
+    policy.load_state_dict(tensors)
+    return policy.to(device)
+
+
+def load_model(path: pathlib.Path, algo: str) -> Any:
+    """Load a trained model of a run to predict with: RAM, or the policy of another algorithm.
+
+    Raises:
+        ValueError: If the file is damaged or holds something else.
+        FileNotFoundError: If there is none.
+    """
+    if algo == "ram":
+        return algorithm_class(algo).load(path, device="cpu")
+    return load_policy(path)
+
+
+def _expected_tensors(header: dict[str, Any]) -> dict[str, TensorSpec]:
+    """Return what a file must hold by its header."""
+    weights = _make_policy(header).state_dict()
+    return {name: TensorSpec(tuple(value.shape), value.dtype) for name, value in weights.items()}
+
+
+def _make_policy(header: dict[str, Any]) -> BasePolicy:
+    """Make the policy that a header describes, if it is not too large to be meant."""
+    algo = header["algo"]
+    kwargs = policy_arguments({"policy_kwargs": header["policy_kwargs"]})["policy_kwargs"]
+    spaces = [make_space(header[name]) for name in ("observation_space", "action_space")]
+    check_size(header["policy_kwargs"], *spaces)
+    aliases: dict[str, type[BasePolicy]] = algorithm_class(algo).policy_aliases
+    make = aliases[choose_algorithm(algo).policy]
+    try:
+        return make(*spaces, lambda _: 0.0, **kwargs)  # 0: the learning rate, it only predicts
+    except (AssertionError, AttributeError, IndexError) as error:
+        raise ValueError(f"{algo} has no policy of {kwargs} for {spaces}") from error
+
+
+def check_size(policy_kwargs: Any, *spaces: Space[Any]) -> None:
+    """Refuse a policy that is too large to be meant: a file of it could not be loaded.
+
+    Args:
+        policy_kwargs: Of the algorithm, as JSON has them.
+        *spaces: What the policy observes and how it acts.
+
+    Raises:
+        ValueError: If it has more layers, or larger ones, than a file may ask for.
+    """
+    widths = [flatdim(space) for space in spaces] + _widths(policy_kwargs)
+    largest, next_largest = sorted(widths)[:-3:-1]
+    if len(widths) > MAX_LAYERS or largest * next_largest > MAX_LAYER_SIZE:
+        raise ValueError(
+            f"layers of {widths} numbers are too many or too large for a policy: at most "
+            f"{MAX_LAYERS}, and {MAX_LAYER_SIZE:,} weights between two. Choose a smaller "
+            "`net_arch`, or observations of fewer numbers."
+        )
+
+
+def _widths(content: Any) -> list[int]:
+    """Return all whole numbers in JSON content: in arguments of a policy, the widths of layers."""
+    if isinstance(content, dict):
+        content = list(content.values())
+    if isinstance(content, list):
+        return [width for part in content for width in _widths(part)]
+    return [content] if isinstance(content, int) else []

@@ -1,0 +1,1 @@
+"""What lies before the retina: from a seed to pixels."""

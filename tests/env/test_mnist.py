@@ -1,0 +1,130 @@
+"""MNIST is found in the promised order, downloaded into the cache, or missed with a clear error."""
+
+import gzip
+import hashlib
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from idx_files import write_idx_set
+
+from ram_env.data import mnist
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """An empty cache folder of a new process without network; it does not exist yet."""
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(mnist, "MIRRORS", ("file:///no-such-mirror/",))
+    mnist._complete_once.cache_clear()
+    yield tmp_path / "cache" / "ram_env" / "mnist"
+    mnist._complete_once.cache_clear()
+
+
+def test_find_mnist_searches_the_places_in_order(tmp_path: Path, cache: Path) -> None:
+    """The argument comes before the environment variable, and that before the cache."""
+    named, empty = write_idx_set(tmp_path / "named"), tmp_path / "empty"
+    empty.mkdir()
+    other = write_idx_set(tmp_path / "other", compress=False)
+    write_idx_set(cache)
+    name = "t10k-images-idx3-ubyte"
+    assert mnist.find_mnist(str(named), str(other))[name] == named / f"{name}.gz"
+    assert mnist.find_mnist(str(empty), str(other))[name] == other / name
+    assert mnist.find_mnist(None, str(empty))[name] == cache / f"{name}.gz"
+    assert mnist.find_mnist(None, None)[name] == cache / f"{name}.gz"
+
+
+@pytest.mark.parametrize("argument", ["data_dir", "RAM_ENV_DATA"])
+def test_find_mnist_does_not_ignore_a_typo(tmp_path: Path, cache: Path, argument: str) -> None:
+    """A named folder that does not exist is an error even where the cache has MNIST."""
+    write_idx_set(cache)
+    folders = [
+        str(tmp_path / "typo") if argument == name else None
+        for name in ("data_dir", "RAM_ENV_DATA")
+    ]
+    with pytest.raises(ValueError, match=f"`{argument}` must be a folder"):
+        mnist.find_mnist(*folders)
+
+
+def test_find_mnist_names_three_remedies_and_tries_once(
+    cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without MNIST the error tells what to do; the download is tried once per process."""
+    attempts = []
+
+    def fail(*args: object) -> None:
+        attempts.append(args)
+        raise OSError("network is unreachable")
+
+    monkeypatch.setattr(mnist, "download_files", fail)
+    for _ in range(2):
+        with pytest.raises(mnist.MnistNotFoundError) as caught:
+            mnist.find_mnist(None, None)
+        for part in ("network is unreachable", "`data_dir`", "RAM_ENV_DATA", str(cache)):
+            assert part in str(caught.value)
+    assert len(attempts) == 1
+
+
+def test_find_mnist_downloads_what_the_cache_lacks(
+    tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A cache that an interrupted download left incomplete is completed."""
+    mirror = write_idx_set(tmp_path / "mirror")
+    for name in mnist.MNIST_SHA256S:
+        content = gzip.decompress((mirror / f"{name}.gz").read_bytes())
+        monkeypatch.setitem(mnist.MNIST_SHA256S, name, hashlib.sha256(content).hexdigest())
+    monkeypatch.setattr(mnist, "MIRRORS", (f"{mirror.as_uri()}/",))
+    write_idx_set(cache, compress=False)
+    (cache / "t10k-images-idx3-ubyte").unlink()
+    files = mnist.find_mnist(None, None)
+    assert sorted(files) == sorted(mnist.MNIST_SHA256S)
+    assert sorted(path.suffix for path in files.values()) == ["", "", "", ".gz"]
+
+
+@pytest.mark.parametrize(
+    ("platform", "variable", "expected"),
+    [
+        ("linux", "XDG_CACHE_HOME", "base/ram_env/mnist"),
+        ("linux", None, "home/.cache/ram_env/mnist"),
+        ("darwin", None, "home/Library/Caches/ram_env/mnist"),
+        ("win32", "LOCALAPPDATA", "base/ram_env/mnist"),
+    ],
+)
+def test_cache_folder_follows_the_operating_system(
+    monkeypatch: pytest.MonkeyPatch, platform: str, variable: str | None, expected: str
+) -> None:
+    """The cache is where users of each system look for it."""
+    monkeypatch.setattr(sys, "platform", platform)
+    monkeypatch.setattr(Path, "home", lambda: Path("home"))
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    if variable:
+        monkeypatch.setenv(variable, "base")
+    assert mnist.cache_folder() == Path(expected)
+
+
+def test_cache_folder_of_a_user_without_a_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a container's user has no home, the folder of temporary files takes its place."""
+
+    def fail() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.setattr(Path, "home", fail)
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    assert mnist.cache_folder() == Path(tempfile.gettempdir(), ".cache", "ram_env", "mnist")
+
+
+def test_find_mnist_says_that_the_cache_cannot_be_written(
+    tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is wrong with the folder is said, beside the remedies."""
+    (tmp_path / "cache").write_text("A file where the folder should be.")
+    monkeypatch.setattr(mnist, "MIRRORS", (f"{write_idx_set(tmp_path / 'mirror').as_uri()}/",))
+    with pytest.raises(mnist.MnistNotFoundError) as caught:
+        mnist.find_mnist(None, None)
+    message = str(caught.value)
+    assert f"{cache} cannot be written (Not a directory)" in message
+    assert "`data_dir`" in message and "must be writable" in message

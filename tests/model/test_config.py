@@ -1,0 +1,134 @@
+"""The settings of RAM: defaults, presets, and what is refused."""
+
+import dataclasses
+import json
+import math
+from typing import Any
+
+import pytest
+
+from agents.model.config import PRESETS, RAMConfig, make_config, replace_settings
+
+FIELDS = [field.name for field in dataclasses.fields(RAMConfig)]
+
+
+def test_presets_are_default_paper_and_pure() -> None:
+    """There are three presets, and `default` is the plain config."""
+    assert set(PRESETS) == {"default", "paper", "pure"}
+    assert PRESETS["default"] == RAMConfig()
+
+
+def test_paper_preset_holds_what_the_paper_prints() -> None:
+    """Networks and loss of `paper` are those of Mnih et al. 2014."""
+    paper = PRESETS["paper"]
+    assert paper.core == "relu"
+    assert (paper.glimpse_hidden_size, paper.location_hidden_size) == (128, 128)
+    assert (paper.feature_size, paper.hidden_size) == (256, 256)
+    assert (paper.gaze_hidden_size, paper.squash_location) == (0, False)
+    assert not paper.normalise_features
+    assert (paper.learn_class_from, paper.gaze_reward, paper.discount) == ("labels", "env", 1.0)
+    assert not paper.classify_every_step
+    assert paper.policy_gradient_to_core
+
+
+def test_pure_preset_reads_no_label() -> None:
+    """In `pure` both the class and the gaze are learned from the env's reward."""
+    assert (PRESETS["pure"].learn_class_from, PRESETS["pure"].gaze_reward) == ("reward", "env")
+
+
+@pytest.mark.parametrize("preset", list(PRESETS))
+def test_config_survives_json(preset: str) -> None:
+    """Written as JSON and read back, a config is the same."""
+    config = PRESETS[preset]
+    assert RAMConfig(**json.loads(json.dumps(config.to_dict()))) == config
+
+
+@pytest.mark.parametrize("name", FIELDS)
+def test_every_setting_has_a_help_text(name: str) -> None:
+    """Each field says what it is."""
+    field = next(field for field in dataclasses.fields(RAMConfig) if field.name == name)
+    assert len(field.metadata["help"]) > 5
+
+
+def test_config_is_frozen() -> None:
+    """Nobody changes a config in the middle of a run."""
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        RAMConfig().batch_size = 3  # type: ignore[misc]
+
+
+def test_make_config_changes_only_what_is_named() -> None:
+    """A preset with one setting changed differs in that setting alone."""
+    changed = make_config("paper", batch_size=32).to_dict()
+    paper = PRESETS["paper"].to_dict()
+    assert {name for name in changed if changed[name] != paper[name]} == {"batch_size"}
+    assert changed["batch_size"] == 32
+
+
+def test_whole_numbers_do_for_fractional_settings() -> None:
+    """1 is as good as 1.0."""
+    assert make_config(discount=1).discount == 1
+
+
+def test_unknown_preset_is_refused() -> None:
+    """The error names the presets and what was given."""
+    with pytest.raises(ValueError, match=r"`preset`.*default.*paper.*pure.*'papre'"):
+        make_config("papre")
+
+
+def test_unknown_setting_is_refused() -> None:
+    """The error names the unknown setting and the known ones."""
+    with pytest.raises(ValueError, match=r"hiden_size.*hidden_size"):
+        replace_settings(RAMConfig(), {"hiden_size": 3})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("core", "rnn"),
+        ("learn_class_from", "both"),
+        ("gaze_reward", "final"),
+        ("learning_rate_schedule", "linear"),
+        ("hidden_size", 0),
+        ("glimpse_hidden_size", -1),
+        ("location_hidden_size", 0),
+        ("feature_size", 0),
+        ("gaze_hidden_size", -1),
+        ("precision", "float16"),
+        ("batch_size", 0),
+        ("policy_coef", -0.1),
+        ("policy_coef", math.inf),
+        ("baseline_coef", -1.0),
+        ("baseline_coef", math.nan),
+        ("discount", 1.01),
+        ("discount", -0.01),
+        ("warmup_fraction", 1.5),
+        ("warmup_fraction", math.nan),
+        ("log_likelihood_floor", 0.5),
+        ("glimpse_shift", math.nan),
+        ("glimpse_scale", 0.0),
+        ("location_std", 0.0),
+        ("final_location_std", -0.1),
+        ("learning_rate", 0.0),
+        ("learning_rate", math.inf),
+        ("max_grad_norm", 0.0),
+        # of the wrong type
+        ("batch_size", 2.5),
+        ("batch_size", "256"),
+        ("batch_size", True),
+        ("learning_rate", "fast"),
+        ("learning_rate", True),
+        ("core", 3),
+        ("squash_location", 1),
+        ("location_std", None),
+    ],
+)
+def test_impossible_setting_is_refused(name: str, value: Any) -> None:
+    """The error names the setting and the value."""
+    with pytest.raises(ValueError, match=f"`{name}`.*{value!r}"):
+        make_config(**{name: value})
+
+
+def test_settings_that_contradict_each_other_are_refused() -> None:
+    """A gaze that is paid by log p(label) reads labels, so `reward` alone cannot go with it."""
+    with pytest.raises(ValueError, match="`gaze_reward` must be 'env'"):
+        make_config(learn_class_from="reward")

@@ -1,0 +1,148 @@
+"""`python -m agents.evaluate --policy MODULE:FACTORY`: anybody's policy, by the same protocol."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from gymnasium import spaces
+from stable_baselines3 import PPO
+
+from agents import make_vec_env
+from agents.evaluate import evaluate_policy, main
+from agents.evaluation.frozen_scenes import FrozenScenes
+
+MINE = """
+import numpy as np
+
+class Fixed:
+    def __init__(self, label, size):
+        self.label, self.size = label, size
+
+    def predict(self, observation, state=None, episode_start=None, deterministic=False):
+        number = len(next(iter(observation.values())))
+        actions = np.zeros((number, self.size), dtype=np.float32)
+        actions[:, 2 + self.label] = 1.0
+        return actions, state
+
+class Other(Fixed):
+    observation_space = "another"
+
+def threes(observation_space, action_space):
+    return Fixed(3, action_space.shape[0])
+
+def wide(observation_space, action_space):
+    return Fixed(3, action_space.shape[0] + 1)
+
+def nothing(observation_space, action_space):
+    return None
+
+def foreign(observation_space, action_space):
+    return Other(3, action_space.shape[0])
+
+number = 5
+"""
+
+
+@pytest.fixture(autouse=True)
+def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A module of the user's own, in the folder where they are."""
+    (tmp_path / "mine.py").write_text(MINE)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "mine", raising=False)
+
+
+def arguments(policy: str, *others: str) -> list[str]:
+    """Return the options that measure a policy on digits."""
+    return [
+        "--policy", policy, "--env", "centered", "--env-kwargs", "dataset=digits", *others
+    ]  # fmt: skip
+
+
+def test_a_fixed_answer_is_right_as_often_as_its_class_comes_up(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The error is known beforehand, and counted for each glimpse."""
+    main(arguments("mine:threes", "--json"))
+    result = json.loads(capsys.readouterr().out)
+    labels = FrozenScenes("GlimpseMNIST-v0", {"dataset": "digits"}).task.dataset.labels
+    assert result["num_errors"] == int((labels != 3).sum())
+    assert result["error_per_glimpse"] == [result["error"]] * 7
+    assert (result["split"], result["num_scenes"]) == ("test", 300)
+
+
+def test_models_of_stable_baselines3_are_policies(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A model is measured with the memory and format that it was trained with."""
+    kwargs = {"dataset": "digits", "action_format": "multidiscrete"}
+    env = make_vec_env("GlimpseMNIST-v0", 4, memory="history", **kwargs)
+    model = PPO("MultiInputPolicy", env, n_steps=7, batch_size=28, seed=0)
+    import mine  # type: ignore[import-not-found]
+
+    monkeypatch.setattr(mine, "ppo", lambda *spaces: model, raising=False)
+    result = evaluate_policy("mine:ppo", "GlimpseMNIST-v0", kwargs, memory="history")
+    scenes = FrozenScenes("GlimpseMNIST-v0", kwargs, memory="history")
+    assert result == scenes.evaluate(model)
+    with pytest.raises(ValueError, match=r"made for another observation space.*`--memory`"):
+        evaluate_policy("mine:ppo", "GlimpseMNIST-v0", kwargs)
+    with pytest.raises(ValueError, match=r"made for another action space"):
+        evaluate_policy(
+            "mine:ppo", "GlimpseMNIST-v0", kwargs | {"location_grid": 5}, memory="history"
+        )
+
+
+def test_the_factory_is_told_the_spaces_of_one_game(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And nothing that knows the scenes."""
+    import mine
+
+    told: list[Any] = []
+
+    def make(*spaces: Any) -> Any:
+        told.extend(spaces)
+        return mine.Fixed(0, 12)
+
+    monkeypatch.setattr(mine, "told", make, raising=False)
+    evaluate_policy("mine:told", "GlimpseMNIST-v0", {"dataset": "digits"}, memory="canvas")
+    observation, action = told
+    assert isinstance(observation, spaces.Dict)
+    assert set(observation) == {"glimpse", "location", "canvas", "seen"}
+    assert action == spaces.Box(-1.0, 1.0, (12,), np.float32)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (arguments("mine"), "`--policy` must be MODULE:FACTORY, got 'mine'"),
+        (arguments("mine:"), "`--policy` must be MODULE:FACTORY"),
+        (arguments("yours:make"), "`--policy yours:make` cannot be imported"),
+        (arguments(".mine:threes"), "`--policy .mine:threes` cannot be imported"),
+        (arguments("mine:fours"), "`--policy mine:fours` cannot be imported"),
+        (arguments("mine:threes", "--env-kwargs", "foo=1"), "does not take these arguments"),
+        (arguments("mine:threes", "--env-kwargs", "num_envs=3"), "`--env-kwargs num_envs=...`"),
+        (arguments("mine:threes", "--env-kwargs", "split=train"), "`--env-kwargs split=...`"),
+        (["--policy", "mine:threes", "--env", "CartPole-v1"], "`CartPole-v1` does not take"),
+        (arguments("mine:number"), "`--policy mine:number` must be a function"),
+        (arguments("mine:nothing"), "`--policy mine:nothing` must return an object with `predict("),
+        (arguments("mine:foreign"), "`--policy mine:foreign` was made for another observation"),
+        (arguments("mine:wide"), "(12,)"),
+        (arguments("mine:threes", "--memory", "all"), "--memory"),
+        (["--policy", "mine:threes", "--env", "centred"], "Did you mean 'centered'?"),
+        (["--policy", "mine:threes", "--env-kwargs", "dataset"], "KEY=VALUE"),
+        (["--pretrained", "cluttered", "--env", "centered"], "`--env` is for `--policy`"),
+        (["--run", "x", "--memory", "none"], "`--memory` is for `--policy`"),
+        (["--run", "x"], "`--run` must be the folder of a finished run: x/config.json"),
+    ],
+    ids=lambda value: " ".join(value[:2]) if isinstance(value, list) else None,
+)
+def test_what_cannot_be_measured_is_refused(
+    options: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Exit code 2 and one clear line that names option and value."""
+    with pytest.raises(SystemExit) as stop:
+        main(options)
+    assert stop.value.code == 2
+    errors = capsys.readouterr().err
+    assert message in errors.splitlines()[-1]
+    assert "Traceback" not in errors

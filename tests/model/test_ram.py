@@ -1,0 +1,269 @@
+"""`RAM` as a Stable-Baselines3 algorithm: repeating, envs of all kinds, rounds."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import pytest
+import torch
+from gymnasium.vector import AutoresetMode, SyncVectorEnv
+from small_ram import (
+    BATCH,
+    DIGITS,
+    ENV_ID,
+    GLIMPSES,
+    NUM_ENVS,
+    STEPS,
+    EachUpdate,
+    assert_equal_weights,
+    make_env,
+    make_model,
+    make_single,
+    observe,
+    weights,
+)
+from stable_baselines3.common.monitor import Monitor
+from stable_baselines3.common.vec_env import DummyVecEnv, VecMonitor, VecNormalize
+from torch import Tensor
+
+from agents import RAM, GymnasiumVecEnv
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+# Repeating
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize("preset", ["default", "paper", "pure"])
+def test_same_seed_same_weights(preset: str, precision: str) -> None:
+    """Two trainings with one seed give the same weights, bit for bit; another seed others."""
+    first, second, third = (
+        weights(make_model(seed=seed, preset=preset, precision=precision).learn(5 * STEPS))
+        for seed in (3, 3, 4)
+    )
+    assert_equal_weights(first, second)
+    assert not any(
+        torch.equal(value, third[name]) for name, value in first.items() if "weight" in name
+    )
+
+
+def test_training_changes_every_network() -> None:
+    """After some updates no layer is what it was."""
+    model = make_model()
+    before = weights(model)
+    model.learn(5 * STEPS)
+    for name, parameter in model.policy.named_parameters():
+        assert not torch.equal(before[name], parameter), name
+
+
+def test_seed_is_drawn_if_none_is_given() -> None:
+    """Without a seed two models differ, and each knows its seed: the run can be repeated."""
+    one, other = make_model(seed=None), make_model(seed=None)
+    assert isinstance(one.seed, int) and isinstance(other.seed, int)
+    assert one.seed != other.seed
+    again = make_model(seed=one.seed)
+    assert_equal_weights(weights(one.learn(STEPS)), weights(again.learn(STEPS)))
+
+
+def test_exploration_depends_on_seed_and_update_alone() -> None:
+    """The noise of an update is a function of both; the global generators do not matter."""
+    model = make_model(seed=3)
+
+    def noise(seed: int, update: int) -> list[float]:
+        model.seed, model._n_updates = seed, update
+        return torch.randn(4, generator=model._noise()).tolist()
+
+    assert noise(3, 0) == noise(3, 0)
+    draws = {tuple(noise(seed, update)) for seed in range(4) for update in range(4)}
+    assert len(draws) == 16
+
+
+def test_training_does_not_read_global_generators() -> None:
+    """Whoever draws from torch's or numpy's generator meanwhile changes nothing."""
+
+    def draw(model: RAM) -> None:
+        torch.manual_seed(99)
+        np.random.seed(99)
+
+    undisturbed = weights(make_model().learn(4 * STEPS))
+    disturbed = weights(make_model().learn(4 * STEPS, EachUpdate(draw)))
+    assert_equal_weights(undisturbed, disturbed)
+
+
+# Envs of all kinds
+
+
+ENVS: dict[str, Callable[[], Any]] = {
+    "VectorEnv": lambda: gym.make_vec(
+        ENV_ID, num_envs=NUM_ENVS, autoreset_mode="SameStep", **DIGITS
+    ),
+    "SyncVectorEnv": lambda: SyncVectorEnv(
+        [make_single] * NUM_ENVS, autoreset_mode=AutoresetMode.SAME_STEP
+    ),
+    "DummyVecEnv": lambda: DummyVecEnv([lambda: Monitor(make_single())] * NUM_ENVS),
+    "VecNormalize": lambda: VecNormalize(make_env(), norm_obs=False, norm_reward=False),
+    "VecMonitor of DummyVecEnv": lambda: VecMonitor(DummyVecEnv([make_single] * NUM_ENVS)),
+    "Dict actions": lambda: make_env(action_format="dict"),
+    "Dict actions, VectorEnv": lambda: gym.make_vec(
+        ENV_ID, num_envs=NUM_ENVS, autoreset_mode="SameStep", action_format="dict", **DIGITS
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", list(ENVS))
+def test_env_of_any_kind_gives_the_same_training(kind: str) -> None:
+    """However the same games are wrapped, the weights are the same, bit for bit."""
+    expected = weights(make_model().learn(3 * STEPS))
+    assert_equal_weights(weights(make_model(ENVS[kind]()).learn(3 * STEPS)), expected)
+
+
+@pytest.mark.parametrize("action_format", ["box", "dict"])
+def test_single_env_gives_the_same_training_as_a_vector_env_of_one(action_format: str) -> None:
+    """A plain `gym.Env`, also one with Dict actions, is played in rounds of one episode."""
+    expected = make_model(make_env(1)).learn(2 * STEPS)
+    single = gym.make(ENV_ID, action_format=action_format, **DIGITS)
+    assert_equal_weights(weights(make_model(single).learn(2 * STEPS)), weights(expected))
+
+
+@pytest.fixture
+def tiny_id() -> Iterator[str]:
+    """Register an id whose defaults are cheap."""
+    gym.register(
+        "TinyGlimpse-v0",
+        entry_point="ram_env.env:GlimpseEnv",
+        vector_entry_point="ram_env.vector_env:GlimpseVectorEnv",
+        kwargs=DIGITS,
+    )
+    yield "TinyGlimpse-v0"
+    del gym.registry["TinyGlimpse-v0"]
+
+
+def test_id_makes_the_native_vector_env(tiny_id: str) -> None:
+    """`RAM("RAMPolicy", id)` plays one game per episode of a batch, in the native vector env."""
+    model = make_model(tiny_id, batch_size=6)
+    assert isinstance(model.env, GymnasiumVecEnv)
+    assert model.n_envs == 6
+    expected = make_model(make_env(6), batch_size=6).learn(18)
+    assert_equal_weights(weights(model.learn(18)), weights(expected))
+
+
+def test_an_id_can_be_set_and_loaded_into(tiny_id: str, tmp_path: Path) -> None:
+    """Wherever a model takes an env, an id does as well; the module that registers it may lead."""
+    model = make_model(f"ram_env:{tiny_id}")
+    model.set_env(tiny_id)
+    model.save(tmp_path / "model")
+    loaded = RAM.load(tmp_path / "model", tiny_id, device="cpu")
+    assert isinstance(loaded.env, GymnasiumVecEnv)
+    assert loaded.n_envs == model.n_envs == model.config.batch_size
+    with pytest.raises(ValueError, match="`env` must be an env or a registered id, got None"):
+        RAM("RAMPolicy", device="cpu")
+
+
+def test_id_makes_the_share_of_a_process(tiny_id: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a batch that two processes learn from, each plays half."""
+    monkeypatch.setattr("agents.model.ram.world_size", lambda: 2)
+    assert make_model(tiny_id, batch_size=6).n_envs == 3
+
+
+def test_multidiscrete_env() -> None:
+    """Cells and labels are learned too; actions are in the space."""
+    env = make_env(action_format="multidiscrete")
+    model = make_model(env).learn(3 * STEPS)
+    actions, _ = model.predict(observe())
+    assert all(model.action_space.contains(action) for action in actions)
+
+
+def test_lstm_and_one_glimpse() -> None:
+    """The smallest episode has one glimpse, and the LSTM's state is twice as wide."""
+    model = make_model(make_env(num_glimpses=1), core="lstm").learn(2 * BATCH)
+    _, state = model.predict(observe())
+    assert state is not None and state[0].shape == (5, 32)
+
+
+def test_env_without_labels_is_refused_where_labels_are_needed() -> None:
+    """If the infos hold no `label`, the error says so and names the way without."""
+
+    class Unlabelled(gym.Wrapper[Any, Any, Any, Any]):
+        def reset(self, **arguments: Any) -> Any:
+            observation, _ = super().reset(**arguments)
+            return observation, {}
+
+    env = DummyVecEnv([lambda: Monitor(Unlabelled(make_single()))] * NUM_ENVS)
+    make_model(env, preset="pure").learn(STEPS)
+    with pytest.raises(ValueError, match="label"):
+        make_model(env).learn(STEPS)
+
+
+# Rounds
+
+
+def test_rounds_fill_a_batch() -> None:
+    """4 envs play 8 episodes in 2 rounds for each of 3 gradient steps."""
+    model = make_model(batch_size=8).learn(3 * 8 * GLIMPSES)
+    assert (model._n_updates, model._episode_num, model.num_timesteps) == (3, 24, 72)
+
+
+def test_rounds_add_up_to_the_gradient_of_the_batch(tmp_path: Path) -> None:
+    """If all scenes are alike, rounds of 2 and 4 give the gradient of 8 at once.
+
+    The sums run in another order, hence the tolerance.
+    """
+    images = np.full((20, 28, 28), 200, dtype=np.uint8)
+    np.savez(tmp_path / "same.npz", images=images, labels=np.ones(20, dtype=np.int64))
+    scene = {"dataset": str(tmp_path / "same.npz"), "initial_location": "center"}
+
+    def gradient(num_envs: int) -> Tensor:
+        env = make_env(num_envs, **scene)
+        model = make_model(env, batch_size=8, max_grad_norm=1e9).learn(8 * GLIMPSES)
+        parts = [part.grad for part in model.policy.parameters()]
+        return torch.cat([part.flatten() for part in parts if part is not None])
+
+    whole = gradient(8)
+    assert whole.abs().max() > 0.01
+    for num_envs in (2, 4):
+        torch.testing.assert_close(gradient(num_envs), whole, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("num_envs", [3, 8])
+def test_batch_must_be_a_multiple_of_the_envs(num_envs: int) -> None:
+    """Rounds of 3 or 8 do not fill a batch of 4."""
+    with pytest.raises(ValueError, match=rf"`batch_size` must be a multiple.*{num_envs}.*got 4"):
+        make_model(make_env(num_envs))
+
+
+def test_set_env_takes_another_number_of_envs() -> None:
+    """Any number that divides the batch will do, and learning goes on."""
+    model = make_model().learn(STEPS)
+    model.set_env(make_env(2))
+    model.learn(STEPS, reset_num_timesteps=False)
+    assert model._n_updates == 2
+
+
+def test_refused_set_env_changes_nothing() -> None:
+    """After an error the model still learns in its old env."""
+    model = make_model().learn(STEPS)
+    with pytest.raises(ValueError, match="`batch_size`"):
+        model.set_env(make_env(3))
+    with pytest.raises(ValueError, match="Action spaces do not match"):
+        model.set_env(make_env(2, action_format="multidiscrete"))
+    assert model.n_envs == NUM_ENVS
+    model.learn(STEPS)
+    assert model._n_updates == 2
+
+
+def test_episodes_of_unequal_length_are_refused() -> None:
+    """Games that do not end together are an error that names the remedy."""
+    makers = [lambda t=t: gym.make(ENV_ID, dataset="digits", num_glimpses=t) for t in (2, 3, 3, 3)]
+    env = SyncVectorEnv(makers, autoreset_mode=AutoresetMode.SAME_STEP)
+    with pytest.raises(ValueError, match=r"end together, got 1 of 4.*`num_glimpses`"):
+        make_model(env).learn(STEPS)
+
+
+def test_learning_without_env_is_refused(tmp_path: Path) -> None:
+    """A loaded model has no env until it is given one."""
+    make_model().save(tmp_path / "model")
+    with pytest.raises(ValueError, match="needs an env"):
+        RAM.load(tmp_path / "model", device="cpu").learn(STEPS)

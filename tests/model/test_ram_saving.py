@@ -1,0 +1,158 @@
+"""`RAM` saved and loaded: it acts and learns on as before."""
+
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from small_ram import SMALL, STEPS, assert_equal_weights, make_env, make_model, observe, weights
+
+from agents import RAM, RAMPolicy
+from agents.sb3.archive import pack_optimizer
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+# Saving
+
+
+@pytest.mark.parametrize("action_format", ["box", "multidiscrete"])
+@pytest.mark.parametrize("preset", ["default", "paper"])
+def test_loaded_model_acts_the_same(action_format: str, preset: str, tmp_path: Path) -> None:
+    """Actions, states, config, spaces and counters are those of the model that was saved."""
+    model = make_model(make_env(action_format=action_format), preset=preset).learn(3 * STEPS)
+    model.save(tmp_path / "model")
+    loaded = RAM.load(tmp_path / "model.zip", device="cpu")
+    batch = observe()
+    action, state = model.predict(batch, deterministic=True)
+    its_action, its_state = loaded.predict(batch, deterministic=True)
+    np.testing.assert_array_equal(its_action, action)
+    assert state is not None and its_state is not None
+    np.testing.assert_array_equal(its_state[0], state[0])
+    assert loaded.config == model.config
+    assert loaded.observation_space == model.observation_space
+    assert loaded.action_space == model.action_space
+    assert (loaded.seed, loaded.num_timesteps) == (model.seed, model.num_timesteps)
+    assert (loaded._n_updates, loaded._episode_num) == (model._n_updates, model._episode_num)
+    assert_equal_weights(weights(loaded), weights(model))
+
+
+def test_loaded_model_learns_on_the_same(tmp_path: Path) -> None:
+    """With the same scenes to come, the loaded model's training equals the original's."""
+    model = make_model().learn(3 * STEPS)
+    model.save(tmp_path / "model")
+    loaded = RAM.load(tmp_path / "model", make_env(), device="cpu")
+    model.set_env(make_env())
+    for each in (model, loaded):
+        each.env.seed(77)
+        each.learn(4 * STEPS, reset_num_timesteps=False)
+    assert_equal_weights(weights(loaded), weights(model))
+
+
+def test_loading_into_an_env_is_repeatable(tmp_path: Path) -> None:
+    """As in Stable-Baselines3, the env of a loaded model is seeded with the model's seed."""
+    make_model().learn(STEPS).save(tmp_path / "model")
+    first, second = (
+        weights(RAM.load(tmp_path / "model", make_env(), device="cpu").learn(2 * STEPS))
+        for _ in range(2)
+    )
+    assert_equal_weights(first, second)
+
+
+def test_optimizer_can_be_left_out(tmp_path: Path) -> None:
+    """Without the optimiser's state the file is about a third, and the model acts the same."""
+    model = make_model().learn(STEPS)
+    model.save(tmp_path / "whole")
+    model.save(tmp_path / "lean", exclude=["optimizer"])
+    whole, lean = ((tmp_path / f"{name}.zip").stat().st_size for name in ("whole", "lean"))
+    assert lean < 0.5 * whole
+    loaded = RAM.load(tmp_path / "lean", make_env(), device="cpu")
+    batch = observe()
+    np.testing.assert_array_equal(
+        loaded.predict(batch, deterministic=True)[0], model.predict(batch, deterministic=True)[0]
+    )
+    assert pack_optimizer(loaded.policy.optimizer) == {}
+    loaded.learn(STEPS)
+
+
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [
+        ("SGD", {}),
+        ("SGD", {"momentum": 0.9}),
+        ("Adam", {"amsgrad": True}),
+        ("NAdam", {}),
+        ("Adamax", {}),
+        ("RMSprop", {"centered": True, "momentum": 0.9}),
+        ("Adadelta", {}),
+        ("Adagrad", {}),
+    ],
+)
+def test_any_usual_optimizer_is_saved(name: str, settings: dict[str, Any], tmp_path: Path) -> None:
+    """What it keeps for each weight comes back."""
+    optimizer = {"optimizer_class": getattr(torch.optim, name), "optimizer_kwargs": settings}
+    model = make_model(policy_kwargs=optimizer).learn(STEPS)
+    model.save(tmp_path / "model")
+    loaded = RAM.load(tmp_path / "model", device="cpu", policy_kwargs=optimizer)
+    assert_equal_weights(weights(loaded), weights(model))
+
+
+def test_an_optimizer_that_could_not_be_loaded_is_not_saved(tmp_path: Path) -> None:
+    """The error says what to leave out, and then it works."""
+    model = make_model(policy_kwargs={"optimizer_class": torch.optim.Rprop}).learn(STEPS)
+    with pytest.raises(ValueError, match=r"optimiser Rprop.*`exclude=\[\"optimizer\"\]`"):
+        model.save(tmp_path / "model")
+    assert not (tmp_path / "model.zip").exists()
+    model.save(tmp_path / "model", exclude=["optimizer"])
+    RAM.load(tmp_path / "model", device="cpu")
+
+
+def test_folders_are_made(tmp_path: Path) -> None:
+    """As in Stable-Baselines3: training is not lost for want of a folder."""
+    make_model().save(tmp_path / "new" / "folder" / "model")
+    assert (tmp_path / "new" / "folder" / "model.zip").exists()
+
+
+def test_a_policy_alone_is_not_saved(tmp_path: Path) -> None:
+    """It would be pickled, and what it needs to be made again is in the model."""
+    with pytest.raises(NotImplementedError, match=r"`model\.save\(path\)`"):
+        make_model().policy.save(str(tmp_path / "policy"))
+
+
+def test_model_can_be_saved_to_a_file_object() -> None:
+    """A buffer does as well as a path."""
+    model, file = make_model(), io.BytesIO()
+    model.save(file)
+    file.seek(0)
+    loaded = RAM.load(file, device="cpu")
+    assert_equal_weights(weights(loaded), weights(model))
+
+
+def test_loading_into_an_env_that_does_not_fit_is_refused(tmp_path: Path) -> None:
+    """Other spaces, or a number of envs that does not divide the batch, are errors."""
+    make_model().save(tmp_path / "model")
+    for env, message in (
+        (make_env(action_format="multidiscrete"), "Action spaces do not match"),
+        (make_env(num_scales=2), "Observation spaces do not match"),
+        (make_env(3), "`batch_size` must be a multiple"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            RAM.load(tmp_path / "model", env, device="cpu")
+
+
+def test_policy_can_be_a_class() -> None:
+    """`RAMPolicy` itself does as well as its name."""
+    model = RAM(RAMPolicy, make_env(), seed=0, device="cpu", **SMALL)
+    assert_equal_weights(weights(model), weights(make_model()))
+
+
+def test_unknown_policy_and_settings_are_refused() -> None:
+    """Errors name what is unknown."""
+    with pytest.raises(ValueError, match="Policy MlpPolicy unknown"):
+        RAM("MlpPolicy", make_env(), device="cpu", **SMALL)
+    with pytest.raises(ValueError, match=r"unknown setting \['batchsize'\]"):
+        make_model(batchsize=3)
+    with pytest.raises(ValueError, match="`preset`"):
+        make_model(preset="best")

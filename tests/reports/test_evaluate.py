@@ -1,0 +1,305 @@
+"""Evaluation on frozen scenes, with predictors whose error is known beforehand."""
+
+import dataclasses
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import pytest
+from helpers import IDS
+
+from agents import RAM, make_vec_env
+from agents.evaluate import evaluate_run, main
+from agents.evaluation import frozen_scenes as module
+from agents.evaluation.frozen_scenes import FrozenScenes
+from agents.evaluation.result import Evaluation, describe_dataset, wilson_interval
+
+ENV_ID = "GlimpseMNIST-v0"
+DIGITS: dict[str, Any] = {"dataset": "digits", "num_glimpses": 3}
+SPLITS = {"validation": (200, 10_000), "test": (300, 0)}  # scenes of digits, first scene seed
+
+
+@pytest.mark.parametrize(
+    ("num_errors", "num_scenes", "low", "high"),
+    [
+        # Newcombe 1998, Statistics in Medicine 17, table I: 81/263, 15/148, 0/20, 1/29
+        (81, 263, 0.2553, 0.3662),
+        (15, 148, 0.0624, 0.1605),
+        (0, 20, 0.0000, 0.1611),
+        (1, 29, 0.0061, 0.1718),
+        (0, 10, 0.0000, 0.2775),
+        (5, 10, 0.2366, 0.7634),
+        (10, 10, 0.7225, 1.0000),
+    ],
+)
+def test_wilson_interval_has_published_values(
+    num_errors: int, num_scenes: int, low: float, high: float
+) -> None:
+    """Published tables agree to all four digits that they print."""
+    found = wilson_interval(num_errors, num_scenes)
+    np.testing.assert_allclose(found, (low, high), atol=0.5e-4)
+
+
+@pytest.mark.parametrize("num_errors", [0, 1, 500, 9_999, 10_000])
+def test_wilson_interval_holds_the_rate_and_is_symmetric(num_errors: int) -> None:
+    """It lies in [0, 1] around the rate, and exchanging right and wrong mirrors it."""
+    low, high = wilson_interval(num_errors, 10_000)
+    assert 0.0 <= low <= num_errors / 10_000 <= high <= 1.0
+    mirrored = wilson_interval(10_000 - num_errors, 10_000)
+    assert mirrored == pytest.approx((1.0 - high, 1.0 - low), abs=1e-12)
+
+
+class Oracle:
+    """Plays the scenes of a split in their order and answers `label + offset` from glimpse on.
+
+    It knows the labels from envs of its own and keeps what it was asked and shown.
+    """
+
+    def __init__(self, env_id: str, split: str, offset: int = 0, right_from: int = 1) -> None:
+        count, first_seed = SPLITS[split]
+        env = gym.make_vec(env_id, num_envs=count, split=split, **DIGITS)
+        scenes = {"index": np.arange(count), "scene_seed": first_seed + np.arange(count)}
+        self.first_observation, infos = env.reset(options=scenes)
+        self.labels = infos["label"]
+        self.offset, self.right_from = offset, right_from
+        self.glimpse, self.done = 0, 0
+        self.seen: list[np.ndarray] = []
+        self.calls: list[tuple[Any, ...]] = []
+
+    def predict(
+        self,
+        observation: Any,
+        state: Any = None,
+        episode_start: np.ndarray | None = None,
+        deterministic: bool = False,
+    ) -> tuple[np.ndarray, Any]:
+        assert episode_start is not None
+        self.calls.append((state, episode_start.copy(), deterministic))
+        count = len(observation["location"])
+        if episode_start.all():
+            self.done += count if self.glimpse else 0
+            self.glimpse = 0
+            self.seen.append(observation["glimpse"])
+        self.glimpse += 1
+        rows = (self.done + np.arange(count)) % len(self.labels)
+        labels = self.labels[rows] + self.offset + (self.glimpse < self.right_from)
+        actions = np.full((count, 12), -1.0, dtype=np.float32)
+        actions[np.arange(count), 2 + labels % 10] = 1.0
+        return actions, self.glimpse
+
+
+@pytest.mark.parametrize("env_id", IDS)
+@pytest.mark.parametrize("split", list(SPLITS))
+def test_an_oracle_makes_no_error(env_id: str, split: str) -> None:
+    """Who knows the labels of the documented scenes is always right: they are these scenes."""
+    scenes = FrozenScenes(env_id, DIGITS, split)
+    oracle = Oracle(env_id, split)
+    result = scenes.evaluate(oracle)
+    count = SPLITS[split][0]
+    assert (result.num_scenes, result.num_errors, result.error) == (count, 0, 0.0)
+    assert result.low == pytest.approx(0.0, abs=1e-12)  # its formula rounds
+    assert result.error_per_glimpse == [0.0, 0.0, 0.0]
+    np.testing.assert_array_equal(
+        np.concatenate(oracle.seen)[:count], oracle.first_observation["glimpse"]
+    )
+
+
+def test_who_is_always_wrong_has_an_error_of_100_percent() -> None:
+    """The next class is never the right one."""
+    result = FrozenScenes(ENV_ID, DIGITS, "test").evaluate(Oracle(ENV_ID, "test", offset=1))
+    assert (result.num_errors, result.error) == (300, 100.0)
+    assert result.high == pytest.approx(100.0, abs=1e-12)  # its formula rounds
+
+
+def test_interval_is_wilsons_in_percent() -> None:
+    """The result carries the interval of its own counts."""
+    result = FrozenScenes(ENV_ID, DIGITS, "test").evaluate(Oracle(ENV_ID, "test", offset=1))
+    low, high = wilson_interval(300, 300)
+    assert (result.low, result.high) == (100.0 * low, 100.0 * high)
+
+
+def test_error_after_each_glimpse() -> None:
+    """Who is right from the second glimpse on errs after the first alone."""
+    result = FrozenScenes(ENV_ID, DIGITS, "test").evaluate(Oracle(ENV_ID, "test", right_from=2))
+    assert result.error_per_glimpse == [100.0, 0.0, 0.0]
+    assert result.error == 0.0
+
+
+@pytest.mark.parametrize("offset", [0, 1])
+@pytest.mark.parametrize(("num_scenes", "num_envs"), [(300, 7), (13, 5), (7, 7), (1, 500)])
+def test_last_batch_is_counted_right(
+    offset: int, num_scenes: int, num_envs: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Envs that are left over in the last batch count for nothing."""
+    monkeypatch.setattr(module, "MAX_ENVS", num_envs)
+    scenes = FrozenScenes(ENV_ID, DIGITS, "test", num_scenes)
+    result = scenes.evaluate(Oracle(ENV_ID, "test", offset))
+    assert (result.num_scenes, result.num_errors) == (num_scenes, offset * num_scenes)
+
+
+def test_predictor_is_called_as_models_are() -> None:
+    """Deterministically, with the state it returned, and `episode_start` at first glimpses."""
+    oracle = Oracle(ENV_ID, "test")
+    FrozenScenes(ENV_ID, DIGITS, "test", 20).evaluate(oracle)
+    assert [state for state, _, _ in oracle.calls] == [None, 1, 2]
+    assert [starts.all() for _, starts, _ in oracle.calls] == [True, False, False]
+    assert not oracle.calls[1][1].any()
+    assert all(deterministic for _, _, deterministic in oracle.calls)
+
+
+def make_model(**arguments: Any) -> RAM:
+    """Return a small model that has learned next to nothing."""
+    env = make_vec_env(ENV_ID, 8, **(DIGITS | arguments))
+    settings: dict[str, Any] = {"hidden_size": 16, "batch_size": 8, "precision": "float32"}
+    return RAM("RAMPolicy", env, seed=0, device="cpu", **settings).learn(48)
+
+
+def test_evaluating_twice_gives_the_same() -> None:
+    """Frozen scenes and mean locations leave nothing to chance."""
+    scenes, model = FrozenScenes(ENV_ID, DIGITS, "test"), make_model()
+    first = scenes.evaluate(model)
+    assert scenes.evaluate(model) == first
+    assert FrozenScenes(ENV_ID, DIGITS, "test").evaluate(model) == first
+    assert 0 < first.num_errors < 300
+
+
+def test_batching_does_not_change_the_result(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Scenes played 100 or 300 at a time are the same scenes."""
+    model = make_model()
+    whole = FrozenScenes(ENV_ID, DIGITS, "test").evaluate(model)
+    monkeypatch.setattr(module, "MAX_ENVS", 100)
+    assert FrozenScenes(ENV_ID, DIGITS, "test").evaluate(model) == whole
+    monkeypatch.setattr(module, "MAX_BYTES", 30_000)  # of canvases so large that few fit
+    assert FrozenScenes(ENV_ID, DIGITS, "test").evaluate(model) == whole
+
+
+def test_multidiscrete_models_are_evaluated() -> None:
+    """A format without scores has an answer all the same."""
+    env_kwargs = DIGITS | {"action_format": "multidiscrete"}
+    result = FrozenScenes(ENV_ID, env_kwargs, "test").evaluate(make_model(**env_kwargs))
+    assert 0 < result.num_errors < 300
+
+
+def test_models_trained_with_dict_actions_are_evaluated() -> None:
+    """A model of a Dict-action env speaks the Box of our adapter, and is measured in it."""
+    env_kwargs = DIGITS | {"action_format": "dict"}
+    model = make_model(**env_kwargs)
+    result = FrozenScenes(ENV_ID, env_kwargs, "test").evaluate(model)
+    assert result.num_errors == FrozenScenes(ENV_ID, DIGITS, "test").evaluate(model).num_errors
+
+
+@pytest.mark.parametrize("num_scenes", [0, -1, 301])
+def test_impossible_number_of_scenes_is_refused(num_scenes: int) -> None:
+    """The error names the range."""
+    with pytest.raises(ValueError, match=rf"`num_scenes` must be in 1\.\.300.*{num_scenes}"):
+        FrozenScenes(ENV_ID, DIGITS, "test", num_scenes)
+
+
+def test_training_scenes_are_not_frozen() -> None:
+    """There is no frozen training set, and the error says so before anything is played."""
+    with pytest.raises(ValueError, match=r"`split`.*'train'"):
+        FrozenScenes(ENV_ID, DIGITS, "train").evaluate(make_model())
+
+
+@pytest.mark.parametrize(("num_right", "num_wrong"), [(3, 2), (0, 4), (2, 0)])
+def test_record_returns_right_and_wrong_episodes(num_right: int, num_wrong: int) -> None:
+    """As many of each as asked for, in the order of the scenes, with what was seen."""
+    scenes, model = FrozenScenes(ENV_ID, DIGITS, "test"), make_model()
+    records = scenes.record(model, num_right, num_wrong)
+    hits = [record.prediction == record.label for record in records]
+    assert (sum(hits), len(hits)) == (num_right, num_right + num_wrong)
+    for record in records:
+        assert record.canvas.shape == (28, 28) and record.canvas.dtype == np.uint8
+        assert record.locations.shape == (3, 2)
+        assert record.glimpses.shape == (3, 1, 8, 8)
+        np.testing.assert_allclose(record.beliefs.sum(axis=1), 1.0, rtol=1e-5)
+
+
+def test_record_takes_the_first_scenes() -> None:
+    """An oracle's first right scenes are scenes 0, 1, 2; it has no wrong ones to show."""
+    oracle = Oracle(ENV_ID, "test")
+    records = FrozenScenes(ENV_ID, DIGITS, "test").record(oracle, 3, 2)
+    assert [record.label for record in records] == oracle.labels[:3].tolist()
+    for number, record in enumerate(records):
+        np.testing.assert_array_equal(
+            record.glimpses[0], oracle.first_observation["glimpse"][number]
+        )
+
+
+def test_describe_says_what_is_not_mnist() -> None:
+    """In front of people, digits are never mistaken for MNIST."""
+    assert describe_dataset("mnist") == "MNIST"
+    assert "NOT MNIST" in describe_dataset("digits")
+    assert describe_dataset("/a/b.npz") == "/a/b.npz"
+    result = FrozenScenes(ENV_ID, DIGITS, "test", 10).evaluate(Oracle(ENV_ID, "test"))
+    assert result.describe() == (
+        "0.00 % error on 10 test scenes of digits (scikit-learn's, NOT MNIST) "
+        "(95 % interval 0.00 to 27.75 %)"
+    )
+
+
+# The command line
+
+
+@pytest.fixture
+def finished_run(tmp_path: Path) -> Path:
+    """A folder with what a finished run must hold."""
+    run = tmp_path / "run"
+    run.mkdir()
+    make_model().save(run / "model.zip", exclude=["optimizer"])
+    (run / "config.json").write_text(json.dumps({"env_id": ENV_ID, "env_kwargs": DIGITS}))
+    return run
+
+
+@pytest.mark.parametrize("split", list(SPLITS))
+def test_command_line_prints_the_result(
+    split: str, finished_run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One line for people and one per glimpse, or the whole result as JSON."""
+    expected = evaluate_run(finished_run, split)
+    main(["--run", str(finished_run), "--split", split])
+    first, *others = capsys.readouterr().out.splitlines()
+    assert first == expected.describe()
+    assert others == [
+        f"  after glimpse {number}: {value:.2f} %"
+        for number, value in enumerate(expected.error_per_glimpse, 1)
+    ]
+    main(["--run", str(finished_run), "--split", split, "--json"])
+    assert Evaluation(**json.loads(capsys.readouterr().out)) == expected
+    assert expected == FrozenScenes(ENV_ID, DIGITS, split).evaluate(make_model())
+
+
+def test_module_runs_as_a_program(finished_run: Path) -> None:
+    """`python -m agents.evaluate` prints the same."""
+    command = [sys.executable, "-m", "agents.evaluate", "--run", str(finished_run), "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout) == dataclasses.asdict(evaluate_run(finished_run, "test"))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda run: (run / "model.zip").unlink(), r"`--run` must be .*model\.zip is missing"),
+        (lambda run: (run / "config.json").unlink(), r"`--run` must be .*config\.json is missing"),
+        (lambda run: (run / "model.zip").write_bytes(b"?"), r"model\.zip.* is damaged"),
+        (lambda run: (run / "config.json").write_text("{"), r"config\.json"),
+        (lambda run: (run / "config.json").write_text("{}"), r"config\.json"),
+    ],
+    ids=["no model", "no config", "bad model", "bad config", "empty config"],
+)
+def test_command_line_refuses_what_is_no_run(
+    spoil: Any, message: str, finished_run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A clear line and exit code 2."""
+    spoil(finished_run)
+    with pytest.raises(SystemExit) as stop:
+        main(["--run", str(finished_run)])
+    assert stop.value.code == 2
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last.startswith("python -m agents.evaluate: error: ")
+    assert re.search(message, last)

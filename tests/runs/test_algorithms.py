@@ -1,0 +1,310 @@
+"""Other algorithms in train.py: they run on all they can take, and leave the same run folder."""
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import pytest
+import torch
+from helpers import IDS
+from stable_baselines3.common.base_class import BaseAlgorithm
+
+import train
+from agents import make_vec_env
+from agents.errors import DivergenceError
+from agents.evaluate import evaluate_run
+from agents.runs import run as module
+from agents.runs.run_options import SB3RunOptions, options_of_run
+from agents.runs.sb3_run import SB3Run
+from agents.runs.train_arguments import with_defaults
+from agents.sb3 import archive as storage
+from agents.sb3 import policy_file as sb3_files
+from agents.sb3.algorithms import ALGORITHMS, MEMORIES, Algorithm
+from agents.sb3.policy_file import algorithm_class, constructor_arguments, load_policy, save_policy
+
+OTHERS = {name: algorithm for name, algorithm in ALGORITHMS.items() if name != "ram"}
+FILES = {"config.json", "progress.csv", "checkpoint.zip", "model.zip", "evaluation.json"}
+FILES |= {"curves.png", "gaze.png", "gaze.gif"}
+# What makes a training of any of them take a moment.
+SMALL = {
+    "n_steps": 4,
+    "batch_size": 16,
+    "n_epochs": 1,
+    "learning_starts": 20,
+    "buffer_size": 100,
+    "gradient_steps": 1,
+}
+NET = {"net_arch": [16], "activation_fn": "ReLU"}
+NUM_ENVS = 8
+
+
+def small_settings(name: str) -> dict[str, Any]:
+    """Return the settings of the table, made small."""
+    settings = {
+        key: SMALL.get(key, value)
+        for key, value in OTHERS[name].settings.items()
+        if key != "policy_kwargs"
+    }
+    if name == "random":
+        return settings
+    kwargs: dict[str, Any] = dict(NET)
+    if "lstm_hidden_size" in OTHERS[name].settings["policy_kwargs"]:
+        kwargs["lstm_hidden_size"] = 8
+    return settings | {"policy_kwargs": kwargs}
+
+
+def make_options(name: str, folder: Path, **changes: Any) -> SB3RunOptions:
+    """Return the options of a run that takes about a second."""
+    env_kwargs = with_defaults(name, {"dataset": "digits", "num_glimpses": 3})
+    arguments: dict[str, Any] = {
+        "env_id": "GlimpseMNIST-v0",
+        "algo": name,
+        "memory": OTHERS[name].memory,
+        "env_kwargs": env_kwargs,
+        "settings": small_settings(name),
+        "folder": folder,
+        "seed": 3,
+        "episodes": 60,
+        "num_envs": NUM_ENVS,
+        "device": "cpu",
+    }
+    return SB3RunOptions(**arguments | changes)
+
+
+def make_model(name: str, env_id: str, memory: str, **env_kwargs: Any) -> BaseAlgorithm:
+    """Make a small model of an algorithm."""
+    env = make_vec_env(env_id, NUM_ENVS, memory=memory, dataset="digits", **env_kwargs)
+    settings = constructor_arguments(small_settings(name))
+    return algorithm_class(name)(OTHERS[name].policy, env, seed=0, device="cpu", **settings)
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_run_leaves_the_same_folder_as_ram(name: str, tmp_path: Path) -> None:
+    """Files, result, log and a model that gives the same result when it is loaded again."""
+    folder = tmp_path / "run"
+    result = SB3Run(make_options(name, folder)).train()
+    assert result is not None
+    assert FILES <= {path.name for path in folder.iterdir()}
+    assert evaluate_run(folder, "test") == result
+    config = json.loads((folder / "config.json").read_text())
+    assert (config["algo"], config["memory"]) == (name, OTHERS[name].memory)
+    assert config["settings"] == small_settings(name)
+    content = json.loads((folder / "evaluation.json").read_text())
+    assert content["episodes"] >= 60 and content["stopped_early"] is False
+    assert content["validation_error"] == evaluate_run(folder, "validation").error
+    header, *rows = (folder / "progress.csv").read_text().splitlines()
+    assert set(OTHERS[name].losses) <= set(header.split(","))
+    assert int(rows[-1].split(",")[0]) == content["episodes"]
+
+
+def test_off_policy_rows_are_whole(tmp_path: Path) -> None:
+    """One row for the games that end together, and it counts all of them."""
+    SB3Run(make_options("sac", tmp_path, episodes=100)).train()
+    with (tmp_path / "progress.csv").open(newline="") as file:
+        rows = [row for row in csv.DictReader(file) if not row["validation/error"]]
+    assert [int(row["time/episodes"]) for row in rows] == [*range(NUM_ENVS, 101, NUM_ENVS)]
+    assert all(row["rollout/error"] for row in rows[1:])
+
+
+@pytest.mark.parametrize("name", [name for name in OTHERS if OTHERS[name].losses])
+def test_losses_of_the_table_are_logged(name: str, tmp_path: Path) -> None:
+    """No column of progress.csv stays empty."""
+    SB3Run(make_options(name, tmp_path, episodes=100)).train()
+    with (tmp_path / "progress.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    for column in OTHERS[name].losses:
+        assert any(row[column] for row in rows), column
+
+
+@pytest.mark.parametrize(
+    ("name", "action_format"),
+    [(name, form) for name, algorithm in OTHERS.items() for form in algorithm.action_formats],
+)
+@pytest.mark.parametrize("env_id", IDS)
+def test_every_algorithm_learns_on_every_id_and_format(
+    env_id: str, name: str, action_format: str
+) -> None:
+    """A few updates go through, and what comes out acts in the task's space."""
+    model = make_model(name, env_id, "none", action_format=action_format)
+    model.learn(NUM_ENVS * 8)
+    assert model.num_timesteps >= NUM_ENVS * 8
+    env = make_vec_env(env_id, 3, dataset="digits", action_format=action_format)
+    actions, _ = model.predict(env.reset(), deterministic=True)
+    assert all(env.action_space.contains(action) for action in actions)
+
+
+@pytest.mark.parametrize("memory", MEMORIES)
+@pytest.mark.parametrize("name", OTHERS)
+def test_policies_are_the_same_after_a_file(name: str, memory: str, tmp_path: Path) -> None:
+    """Same tensors, same answers, in whatever space they act and observe."""
+    model = make_model(name, "GlimpseMNIST-v0", memory)
+    save_policy(tmp_path / "model.zip", name, small_settings(name), model.policy)
+    loaded = load_policy(tmp_path / "model.zip")
+    for key, value in model.policy.state_dict().items():
+        assert torch.equal(value, loaded.state_dict()[key]), key
+    observation: Any = model.env.reset()  # type: ignore[union-attr]
+    expected, found = (
+        policy.predict(observation, deterministic=True)[0] for policy in (model.policy, loaded)
+    )
+    np.testing.assert_array_equal(expected, found)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"algo": "dqn"},
+        {"algo": "recurrent_ppo"},
+        {"algo": "sac"},
+        {"policy_kwargs": {"net_arch": [17]}},
+        {"policy_kwargs": {"optimizer_class": "SGD"}},
+        {"policy_kwargs": None},
+        {"action_space": {"type": "discrete", "n": 2}},
+        {"action_space": {"type": "multidiscrete", "nvec": [7, 7, 11]}},
+        {
+            "observation_space": {
+                "type": "box",
+                "low": 0,
+                "high": 1,
+                "shape": [10**9],
+                "dtype": "float32",
+            }
+        },
+        {"observation_space": {}},
+    ],
+    ids=str,
+)
+def test_files_that_do_not_hold_what_they_say_are_refused(
+    changes: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A header that does not fit the tensors, or describes nothing, is an error with the path."""
+    model = make_model("ppo", "GlimpseMNIST-v0", "none")
+    save = storage.save_archive
+    monkeypatch.setattr(
+        sb3_files, "save_archive", lambda path, header, state: save(path, header | changes, state)
+    )
+    path = tmp_path / "model.zip"
+    save_policy(path, "ppo", small_settings("ppo"), model.policy)
+    with pytest.raises(ValueError, match=r"model\.zip` is damaged"):
+        load_policy(path)
+
+
+def test_every_setting_and_name_of_the_table_exists() -> None:
+    """Each algorithm can be imported, and says something about memory that there is."""
+    for name, algorithm in ALGORITHMS.items():
+        assert isinstance(algorithm, Algorithm)
+        assert issubclass(algorithm_class(name), BaseAlgorithm)
+        assert algorithm.memory in MEMORIES
+        assert algorithm.policy in algorithm_class(name).policy_aliases
+
+
+def test_a_learning_rate_may_fall_over_the_budget() -> None:
+    """`lin_X` begins at X and ends at 0, in the words of rl-baselines3-zoo; a number stays one."""
+    rate = constructor_arguments({"learning_rate": "lin_0.002"})["learning_rate"]
+    assert [rate(remaining) for remaining in (1.0, 0.5, 0.0)] == [0.002, 0.001, 0.0]
+    assert constructor_arguments({"learning_rate": 0.5}) == {"learning_rate": 0.5}
+    for wrong in ("lin_", "lin_-1", "lin_nan", "0.001", "fast"):
+        with pytest.raises(ValueError, match="`learning_rate` must be a positive number, or lin_"):
+            constructor_arguments({"learning_rate": wrong})
+
+
+def test_a_budget_is_whole_rollouts(tmp_path: Path) -> None:
+    """PPO plays rollouts to their end, and the budget says so beforehand."""
+    options = make_options("ppo", tmp_path, episodes=61)
+    SB3Run(options).train()
+    rollout = SMALL["n_steps"] * NUM_ENVS // 3
+    episodes = json.loads((tmp_path / "config.json").read_text())["episodes"]
+    assert episodes == -(-61 // rollout) * rollout
+
+
+def test_minutes_choose_the_budget(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The measured speed counts episodes, also of an algorithm that first only fills a buffer."""
+    measured: list[float] = []
+    measure = module.measure_speed
+
+    def note(model: BaseAlgorithm, num_glimpses: int) -> float:
+        measured.append(measure(model, num_glimpses, seconds=0.05))
+        assert model.num_timesteps > SMALL["learning_starts"]
+        return 120.0
+
+    monkeypatch.setattr(module, "measure_speed", note)
+    SB3Run(make_options("sac", tmp_path, episodes=None, minutes=1 / 120)).train()
+    assert measured[0] > 0
+    assert json.loads((tmp_path / "config.json").read_text())["episodes"] == 60
+
+
+def test_weights_that_are_no_numbers_end_the_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The error names the weights, and nothing is evaluated."""
+    settings = small_settings("ppo") | {"learning_rate": 1e30, "max_grad_norm": 1e30}
+    with pytest.raises(
+        DivergenceError, match=r"training diverged: the policy's output is not finite"
+    ):
+        SB3Run(make_options("ppo", tmp_path, settings=settings, episodes=10_000)).train()
+    assert not (tmp_path / "evaluation.json").exists()
+
+
+def test_the_random_agent_is_as_good_as_chance(tmp_path: Path) -> None:
+    """Nine of ten answers are wrong, and the evaluation can be repeated."""
+    result = SB3Run(make_options("random", tmp_path)).train()
+    assert result is not None
+    assert result.low < 90.0 < result.high
+
+
+def test_a_reward_of_scores_is_no_default_where_there_are_none() -> None:
+    """SAC on `dict` actions, which name a label, is paid for that label."""
+    assert with_defaults("sac", {})["reward"] == "log_likelihood"
+    assert with_defaults("sac", {"action_format": "dict"})["reward"] == "every_step"
+
+
+def test_location_grid_of_the_user_stands() -> None:
+    """A grid that the options name is taken; RAM keeps the env's own."""
+    assert with_defaults("ppo", {"location_grid": 9})["location_grid"] == 9
+    assert "location_grid" not in with_defaults("ram", {"action_format": "multidiscrete"})
+
+
+def test_command_line_chooses_what_suits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Format, reward and memory come from the table unless the options say otherwise."""
+    monkeypatch.chdir(tmp_path)
+    arguments = ["--env", "centered", "--dataset", "digits", "--episodes", "8", "--threads", "1"]
+    arguments += ["--num-envs", "4", "--num-glimpses", "2", "--algo", "ppo"]
+    settings = ["--settings", "n_steps=4", "n_epochs=1", "batch_size=8"]
+    assert train.main([*arguments, "--run-dir", "own", *settings]) == 0
+    config = json.loads(Path("own/config.json").read_text())
+    assert config["env_kwargs"]["action_format"] == "multidiscrete"
+    assert config["env_kwargs"]["reward"] == "every_step"
+    assert config["env_kwargs"]["location_grid"] == ALGORITHMS["ppo"].location_grid
+    assert (config["memory"], config["settings"]["n_steps"]) == ("history", 4)
+    told = ["--action-format", "box", "--reward", "final", "--memory", "canvas"]
+    assert train.main([*arguments, *told, "--run-dir", "told", *settings]) == 0
+    config = json.loads(Path("told/config.json").read_text())
+    assert config["env_kwargs"]["action_format"] == "box"
+    assert "location_grid" not in config["env_kwargs"]
+    assert (config["env_kwargs"]["reward"], config["memory"]) == ("final", "canvas")
+    with pytest.raises(ValueError, match="`--resume` is for ram alone, and told is a run of ppo"):
+        options_of_run(Path("told"))
+
+
+def test_an_env_of_a_module_can_be_evaluated_again(tmp_path: Path) -> None:
+    """config.json names the module, so that the id is there in a new process."""
+    options = make_options("random", tmp_path, env_module="ram_env")
+    result = SB3Run(options).train()
+    assert json.loads((tmp_path / "config.json").read_text())["env_module"] == "ram_env"
+    assert evaluate_run(tmp_path, "test") == result
+
+
+def test_random_draws_are_uniform_over_single_and_many_envs() -> None:
+    """One observation gets one action; all values of the space come up."""
+    model = make_model("random", "GlimpseMNIST-v0", "none", action_format="multidiscrete")
+    env = gym.make("GlimpseMNIST-v0", dataset="digits", action_format="multidiscrete")
+    observation, _ = env.reset(seed=0)
+    state: Any = None
+    drawn = []
+    for _ in range(400):
+        action, state = model.predict(observation, state)
+        assert env.action_space.contains(action)
+        drawn.append(action)
+    assert {int(action[2]) for action in drawn} == set(range(10))

@@ -1,24 +1,96 @@
-"""Settings of the Recurrent Attention Model and the presets. No torch in here."""
+"""Which settings RAM has, what each may be, and the presets. No torch in here.
+
+A setting is declared once, as a field of a dataclass: `setting` says its default, its help and its
+bounds, and what reads it from elsewhere (command line, JSON, header of a model) derives from that.
+"""
 
 import dataclasses
 import math
-from dataclasses import dataclass, field
+import types
+import typing
+from dataclasses import dataclass
 from typing import Any
 
 MAX_UNITS = 2**31  # of a layer, and
 MAX_BATCH = 2**24  # episodes: far more than any machine trains
 
 
-def _setting(default: Any, text: str) -> Any:
-    """Declare a field with its help text."""
-    return field(default=default, metadata={"help": text})
+def setting(
+    default: Any,
+    help: str,
+    *,
+    choices: tuple[str, ...] = (),
+    lowest: float = -math.inf,
+    highest: float = math.inf,
+    above: float = -math.inf,
+    **details: Any,
+) -> Any:
+    """Declare a setting: a field of a dataclass that calls `check_settings`.
+
+    Args:
+        default: Its value unless another is given.
+        help: What it is, its unit, and what values mean.
+        choices: Which texts it may be; empty: any.
+        lowest: The lowest number that it may be.
+        highest: The highest number that it may be.
+        above: A number that it must be greater than.
+        **details: What else readers of the declaration need, such as a `metavar`.
+    """
+    rules = {"choices": choices, "lowest": lowest, "highest": highest, "above": above}
+    return dataclasses.field(default=default, metadata={"help": help, **rules, **details})
+
+
+def type_of(field: dataclasses.Field[Any]) -> type:
+    """Return the type of a setting's value, None aside if it may be that."""
+    kinds = [kind for kind in typing.get_args(field.type) if kind is not types.NoneType]
+    kind = kinds[0] if isinstance(field.type, types.UnionType) else field.type
+    return typing.get_origin(kind) or kind  # type: ignore[return-value]
+
+
+def check_settings(settings: Any) -> None:
+    """Check each setting of a dataclass against its declaration.
+
+    Raises:
+        ValueError: If one has the wrong type or is out of its range.
+    """
+    for field in dataclasses.fields(settings):
+        value, rules = getattr(settings, field.name), field.metadata
+        if value is None and types.NoneType in typing.get_args(field.type):
+            continue
+        check_type(f"`{field.name}`", value, type_of(field))
+        if rules.get("choices") and value not in rules["choices"]:
+            raise ValueError(
+                f"`{field.name}` must be one of {', '.join(rules['choices'])}, got {value!r}."
+            )
+        if not isinstance(value, int | float) or isinstance(value, bool):
+            continue
+        if not math.isfinite(value):
+            raise ValueError(f"`{field.name}` must be finite, got {value!r}.")
+        for fits, limit in (
+            (value >= rules["lowest"], f"at least {rules['lowest']:g}"),
+            (value <= rules["highest"], f"at most {rules['highest']:g}"),
+            (value > rules["above"], f"more than {rules['above']:g}"),
+        ):
+            if not fits:
+                raise ValueError(f"`{field.name}` must be {limit}, got {value!r}.")
+
+
+def check_type(what: str, value: Any, expected: type) -> None:
+    """Refuse a setting of another type than it must have; a whole number is a float too.
+
+    Raises:
+        ValueError: If it is refused.
+    """
+    fits = isinstance(value, int | float) if expected is float else isinstance(value, expected)
+    if not fits or (isinstance(value, bool) and expected is not bool):
+        raise ValueError(f"{what} must be of type {expected.__name__}, got {value!r}.")
 
 
 @dataclass(frozen=True)
 class RAMConfig:
     """All settings of `RAM`. The defaults are the preset `default`; see `PRESETS`.
 
-    Where no other origin is named, values are those that the trials in docs/recipe.md favour; what
+    Where no other origin is named, values are those that the trials in docs/notebook/ favour; what
     Mnih et al. 2014 prints of them, section 4, is in preset `paper`.
 
     Raises:
@@ -26,84 +98,94 @@ class RAMConfig:
     """
 
     # Networks
-    core: str = _setting("gru", "core network: relu (the paper's), gru or lstm")
-    hidden_size: int = _setting(256, "units of the core network")
-    glimpse_hidden_size: int = _setting(256, "units of the first layer that sees the glimpse")
-    location_hidden_size: int = _setting(128, "units of the first layer that sees the location")
-    feature_size: int = _setting(256, "units of the glimpse network's output")
-    glimpse_shift: float = _setting(0.1, "subtracted from a glimpse (about its mean)")
-    glimpse_scale: float = _setting(0.25, "then divides it (about its standard deviation)")
-    normalise_features: bool = _setting(True, "layer norm before the glimpse network's last ReLU")
-    gaze_hidden_size: int = _setting(128, "hidden units of the location network; 0: linear")
-    squash_location: bool = _setting(True, "tanh on the mean of the next location")
-    # What is learned, and from what
-    learn_class_from: str = _setting(
-        "labels", "labels: cross-entropy (the paper's hybrid); reward: policy gradient, no labels"
+    core: str = setting(
+        "gru", "core network: relu (the paper's), gru or lstm", choices=("relu", "gru", "lstm")
     )
-    classify_every_step: bool = _setting(
+    hidden_size: int = setting(256, "units of the core network", lowest=1, highest=MAX_UNITS)
+    what_hidden_size: int = setting(
+        256,
+        "units of the glimpse network's layer that sees the glimpse",
+        lowest=1,
+        highest=MAX_UNITS,
+    )
+    where_hidden_size: int = setting(
+        128,
+        "units of the glimpse network's layer that sees where it was taken",
+        lowest=1,
+        highest=MAX_UNITS,
+    )
+    feature_size: int = setting(
+        256, "units of the glimpse network's output", lowest=1, highest=MAX_UNITS
+    )
+    glimpse_shift: float = setting(0.1, "subtracted from a glimpse (about its mean)")
+    glimpse_scale: float = setting(0.25, "then divides it (about its standard deviation)", above=0)
+    normalise_features: bool = setting(True, "layer norm before the glimpse network's last ReLU")
+    location_hidden_size: int = setting(
+        128, "hidden units of the location network; 0: linear", lowest=0, highest=MAX_UNITS
+    )
+    squash_location: bool = setting(True, "tanh on the mean of the next location")
+    # What is learned, and from what
+    learn_class_from: str = setting(
+        "labels",
+        "labels: cross-entropy (the paper's hybrid); reward: policy gradient, no labels",
+        choices=("labels", "reward"),
+    )
+    classify_every_step: bool = setting(
         True, "cross-entropy after each glimpse (mean) and the last, instead of the last alone"
     )
-    gaze_reward: str = _setting(
+    gaze_reward: str = setting(
         "belief",
-        "what the gaze is paid: env: the env's rewards; belief: with each glimpse the rise of "
+        "what a location is paid: env: the env's rewards; belief: with each glimpse the rise of "
         "p(label), at the last to 1 or 0 for right or wrong; log_likelihood: log p(label)",
+        choices=("env", "belief", "log_likelihood"),
     )
-    log_likelihood_floor: float = _setting(-5.0, "lowest log p(label) that is paid, in nats")
-    discount: float = _setting(0.0, "of rewards after the glimpse that a location leads to")
-    policy_coef: float = _setting(0.3, "weight of the policy loss")
-    entropy_coef: float = _setting(
-        0.0, "weight of the entropy of the answers, if the class is learned from reward"
+    log_likelihood_floor: float = setting(
+        -5.0, "lowest log p(label) that is paid, in nats", highest=0
     )
-    baseline_coef: float = _setting(1.0, "weight of the baseline loss")
-    policy_gradient_to_core: bool = _setting(
+    discount: float = setting(
+        0.0, "of rewards after the glimpse that a location leads to", lowest=0, highest=1
+    )
+    policy_coef: float = setting(0.3, "weight of the policy loss", lowest=0)
+    entropy_coef: float = setting(
+        0.0, "weight of the entropy of the answers, if the class is learned from reward", lowest=0
+    )
+    baseline_coef: float = setting(1.0, "weight of the baseline loss", lowest=0)
+    policy_gradient_to_core: bool = setting(
         True, "let the location network's policy gradient reach core and glimpse networks"
     )
-    gaze: str = _setting(
-        "learned", "learned, or random: uniform over the canvas, the yardstick of a learned one"
+    gaze: str = setting(
+        "learned",
+        "learned, or random: uniform over the canvas, the yardstick of a learned one",
+        choices=("learned", "random"),
     )
     # Exploration and optimisation; schedules run over the whole budget
-    location_std: float = _setting(0.13, "std of the location at the start (canvas spans -1 to 1)")
-    final_location_std: float = _setting(0.03, "std of the location at the end; linear between")
-    learning_rate: float = _setting(4.5e-3, "Adam's learning rate after the warm-up")
-    adam_beta2: float = _setting(0.98, "how slowly Adam forgets the size of gradients")
-    warmup_fraction: float = _setting(0.03, "share of the budget in which it rises from 0")
-    learning_rate_schedule: str = _setting("cosine", "cosine (to 0) or constant")
-    max_grad_norm: float = _setting(1.0, "the gradient is scaled down to this norm")
-    batch_size: int = _setting(512, "episodes per gradient step")
-    precision: str = _setting(
+    location_std: float = setting(
+        0.13, "std of the location at the start (canvas spans -1 to 1)", above=0
+    )
+    final_location_std: float = setting(
+        0.03, "std of the location at the end; linear between", above=0
+    )
+    learning_rate: float = setting(4.5e-3, "Adam's learning rate after the warm-up", above=0)
+    adam_beta2: float = setting(
+        0.98, "how slowly Adam forgets the size of gradients", lowest=0, highest=0.9999
+    )
+    warmup_fraction: float = setting(
+        0.03, "share of the budget in which it rises from 0", lowest=0, highest=0.9
+    )
+    learning_rate_schedule: str = setting(
+        "cosine", "cosine (to 0) or constant", choices=("cosine", "constant")
+    )
+    max_grad_norm: float = setting(1.0, "the gradient is scaled down to this norm", above=0)
+    batch_size: int = setting(512, "episodes per gradient step", lowest=1, highest=MAX_BATCH)
+    precision: str = setting(
         "auto",
         "of all but the last layers in training: float32, bfloat16 (weights stay float32), or "
         "auto: bfloat16 where the processor multiplies it natively",
+        choices=("auto", "float32", "bfloat16"),
     )
 
     def __post_init__(self) -> None:
-        """Check every setting."""
-        for name, value in self.to_dict().items():
-            if isinstance(value, float) and not math.isfinite(value):
-                raise ValueError(f"`{name}` must be finite, got {value!r}.")
-        _one_of(self, "core", "relu", "gru", "lstm")
-        _one_of(self, "learn_class_from", "labels", "reward")
-        _one_of(self, "gaze_reward", "env", "belief", "log_likelihood")
-        _one_of(self, "gaze", "learned", "random")
-        _one_of(self, "learning_rate_schedule", "cosine", "constant")
-        _one_of(self, "precision", "auto", "float32", "bfloat16")
-        for name in ("hidden_size", "glimpse_hidden_size", "location_hidden_size", "feature_size"):
-            _at_least(self, name, 1)
-            _at_most(self, name, MAX_UNITS)
-        _at_least(self, "batch_size", 1)
-        _at_most(self, "batch_size", MAX_BATCH)
-        _at_least(self, "gaze_hidden_size", 0)
-        _at_most(self, "gaze_hidden_size", MAX_UNITS)
-        for name in ("policy_coef", "entropy_coef", "baseline_coef", "warmup_fraction", "discount"):
-            _at_least(self, name, 0.0)
-        _at_most(self, "discount", 1.0)
-        _at_least(self, "adam_beta2", 0.0)
-        _at_most(self, "adam_beta2", 0.9999)
-        _at_most(self, "warmup_fraction", 0.9)
-        _at_most(self, "log_likelihood_floor", 0.0)
-        for name in ("glimpse_scale", "location_std", "final_location_std", "learning_rate"):
-            _positive(self, name)
-        _positive(self, "max_grad_norm")
+        check_settings(self)
         if self.learn_class_from == "reward" and self.gaze_reward != "env":
             raise ValueError(
                 "`learn_class_from='reward'` reads no labels, so `gaze_reward` must be 'env', "
@@ -121,44 +203,11 @@ def replace_settings(config: RAMConfig, settings: dict[str, Any]) -> RAMConfig:
     Raises:
         ValueError: If a setting is unknown, of the wrong type or out of its range.
     """
-    fields = {field.name: field for field in dataclasses.fields(RAMConfig)}
-    unknown = sorted(set(settings) - set(fields))
+    names = {field.name for field in dataclasses.fields(RAMConfig)}
+    unknown = sorted(set(settings) - names)
     if unknown:
-        raise ValueError(f"unknown setting {unknown}: the settings are {sorted(fields)}.")
-    for name, value in settings.items():
-        check_type(f"`{name}`", value, type(fields[name].default))
+        raise ValueError(f"unknown setting {unknown}: the settings are {sorted(names)}.")
     return dataclasses.replace(config, **settings)
-
-
-def check_type(what: str, value: Any, expected: type) -> None:
-    """Refuse a setting of another type than its default has; a whole number is a float too.
-
-    Raises:
-        ValueError: If it is refused.
-    """
-    fits = isinstance(value, int | float) if expected is float else isinstance(value, expected)
-    if not fits or (isinstance(value, bool) and expected is not bool):
-        raise ValueError(f"{what} must be of type {expected.__name__}, got {value!r}.")
-
-
-def _one_of(config: RAMConfig, name: str, *choices: str) -> None:
-    if getattr(config, name) not in choices:
-        raise ValueError(f"`{name}` must be one of {choices}, got {getattr(config, name)!r}.")
-
-
-def _at_least(config: RAMConfig, name: str, lowest: float) -> None:
-    if not getattr(config, name) >= lowest:
-        raise ValueError(f"`{name}` must be at least {lowest}, got {getattr(config, name)!r}.")
-
-
-def _at_most(config: RAMConfig, name: str, highest: float) -> None:
-    if not getattr(config, name) <= highest:
-        raise ValueError(f"`{name}` must be at most {highest}, got {getattr(config, name)!r}.")
-
-
-def _positive(config: RAMConfig, name: str) -> None:
-    if not getattr(config, name) > 0:
-        raise ValueError(f"`{name}` must be positive, got {getattr(config, name)!r}.")
 
 
 PRESETS: dict[str, RAMConfig] = {
@@ -170,9 +219,9 @@ PRESETS: dict[str, RAMConfig] = {
     # glimpse, which the first layer's weights could take over.
     "paper": RAMConfig(
         core="relu",
-        glimpse_hidden_size=128,
+        what_hidden_size=128,
         normalise_features=False,
-        gaze_hidden_size=0,
+        location_hidden_size=0,
         squash_location=False,
         classify_every_step=False,
         gaze_reward="env",

@@ -34,7 +34,13 @@ from agents.sb3.spaces import (
 from ram_env.arguments import number_between, shown, whole_number
 
 FORMAT = "ram-model"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+# What settings were called in version 1.
+RENAMED = {
+    "glimpse_hidden_size": "what_hidden_size",
+    "location_hidden_size": "where_hidden_size",
+    "gaze_hidden_size": "location_hidden_size",
+}
 SUCCESSES = "recent_successes"
 # What the optimisers of PyTorch that a policy may be given keep for each weight, all or nothing.
 OPTIMIZER_STATES = (
@@ -54,6 +60,13 @@ COUNTS = {"step", "mu_product"}  # scalars; the others are shaped like the weigh
 MOMENTS = set[str]().union(*OPTIMIZER_STATES) - COUNTS
 
 
+def settings_of(header: dict[str, Any]) -> dict[str, Any]:
+    """Return the settings in a header, by their names of today."""
+    if header["version"] > 1:
+        return dict(header["config"])
+    return {RENAMED.get(name, name): value for name, value in header["config"].items()}
+
+
 def expected_tensors(header: dict[str, Any]) -> dict[str, TensorSpec]:
     """Return what a model file must hold, and may hold of its optimiser, by its header.
 
@@ -65,7 +78,7 @@ def expected_tensors(header: dict[str, Any]) -> dict[str, TensorSpec]:
     number_between("seconds", header.get("seconds", 0.0), 0.0, sys.float_info.max)
     if not isinstance(header["config"], dict):
         raise ValueError(f"its settings are no settings: {shown(header['config'])}")
-    config = replace_settings(RAMConfig(), header["config"])
+    config = replace_settings(RAMConfig(), settings_of(header))
     glimpse_shape = described_glimpse_shape(header["glimpse_shape"])
     num_classes = described_num_classes(header["action_space"])
     with torch.device("meta"):  # shapes alone: nothing is allocated
@@ -193,7 +206,7 @@ class SafeFiles(BaseAlgorithm):
         header, tensors = load_archive(path, FORMAT, FORMAT_VERSION, expected_tensors)
         check_optimizer(path, tensors)
         try:
-            arguments: dict[str, Any] = {"seed": header["seed"], **header["config"], **kwargs}
+            arguments: dict[str, Any] = {"seed": header["seed"], **settings_of(header), **kwargs}
             model = cls(env=None, device=device, _init_setup_model=False, **arguments)  # type: ignore[call-arg]
             model._restore(header, tensors)
         except (KeyError, TypeError, RuntimeError) as error:

@@ -33,10 +33,10 @@ class GlimpseNetwork(nn.Module):
         """Make the layers for glimpses of `glimpse_shape`, (K, g, g)."""
         super().__init__()
         self.shift, self.scale = config.glimpse_shift, config.glimpse_scale
-        self.from_glimpse = nn.Linear(math.prod(glimpse_shape), config.glimpse_hidden_size)
-        self.from_location = nn.Linear(2, config.location_hidden_size)
-        self.what = nn.Linear(config.glimpse_hidden_size, config.feature_size)
-        self.where = nn.Linear(config.location_hidden_size, config.feature_size)
+        self.from_glimpse = nn.Linear(math.prod(glimpse_shape), config.what_hidden_size)
+        self.from_location = nn.Linear(2, config.where_hidden_size)
+        self.what = nn.Linear(config.what_hidden_size, config.feature_size)
+        self.where = nn.Linear(config.where_hidden_size, config.feature_size)
         self.norm = (
             nn.LayerNorm(config.feature_size) if config.normalise_features else nn.Identity()
         )
@@ -113,7 +113,7 @@ class LocationNetwork(nn.Module):
     def __init__(self, config: RAMConfig) -> None:
         """Make the layers; the last starts near zero, so that the first gaze is central."""
         super().__init__()
-        hidden_size = config.gaze_hidden_size
+        hidden_size = config.location_hidden_size
         self.squash = config.squash_location
         self.hidden = nn.Linear(config.hidden_size, hidden_size) if hidden_size else None
         self.mean = nn.Linear(hidden_size or config.hidden_size, 2)

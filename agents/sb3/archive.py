@@ -75,7 +75,7 @@ def load_archive(
     Args:
         path: File to read; `.zip` is added if it has no suffix and does not exist as it is.
         format_name: What the header must say under `format`.
-        version: What it must say under `version`.
+        version: The highest that it may say under `version`.
         expect: Tells from the header which tensors there must and may be; they are looked at only
             if sizes, names, shapes and types are these. None: any.
 
@@ -99,7 +99,7 @@ def _load_open(
         with zipfile.ZipFile(file) as archive:
             header = json.loads(_read_member(archive, HEADER_NAME, MAX_HEADER_BYTES))
             found = (header["format"], header["version"])
-            if found == (format_name, version):
+            if found[0] == format_name and found[1] in range(1, version + 1):
                 specs = expect(header) if expect is not None else None
                 return header, _read_tensors(archive, specs)
     except DAMAGES as error:
@@ -109,8 +109,8 @@ def _load_open(
             "save the model again."
         ) from error
     raise ValueError(
-        f"`{path}` must be a {format_name} file of version {version}, got {found[0]} of version"
-        f" {found[1]}: load it with the release that wrote it."
+        f"`{path}` must be a {format_name} file of version 1 to {version}, got {found[0]} of"
+        f" version {found[1]}: load it with the release that wrote it."
     )
 
 

@@ -102,7 +102,7 @@ env.close()
 def test_digits_need_scikit_learn_only(watched: Path) -> None:
     """The digits load scikit-learn and nothing of learning, windows or plots."""
     heavy = HEAVY - {"scipy", "pandas"}
-    program = 'import ram_env.data.datasets\nram_env.datasets.load_dataset("digits")'
+    program = 'import ram_env.data.datasets\nram_env.data.datasets.load_dataset("digits")'
     loaded = run("import sys\ntouched = []\n" + program + REPORT.format(heavy), watched)
     assert loaded == ["['sklearn']", "[]"]
 

@@ -19,7 +19,7 @@ from agents.runs.checkpoints import CHECKPOINT, load_checkpoint
 ROOT = Path(__file__).parents[2]
 QUICK = ["--env", "centered", "--dataset", "digits", "--num-glimpses", "2", "--batch-size", "16"]
 QUICK += ["--device", "cpu", "--threads", "1", "--processes", "1", "--seed", "3"]
-SMALL = ["--settings", "hidden_size=8", "feature_size=8", "glimpse_hidden_size=8"]
+SMALL = ["--settings", "hidden_size=8", "feature_size=8", "what_hidden_size=8"]
 linux = pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="looks into /proc")
 posix = pytest.mark.skipif(os.name != "posix", reason="limits, locks and signals of POSIX")
 

@@ -121,11 +121,11 @@ def test_damaged_archive_is_refused(damage: str, tmp_path: Path) -> None:
         load_archive(path, "box", 3)
 
 
-@pytest.mark.parametrize(("format_name", "version"), [("ball", 3), ("box", 4)])
+@pytest.mark.parametrize(("format_name", "version"), [("ball", 3), ("box", 2)])
 def test_other_format_or_version_is_refused(format_name: str, version: int, tmp_path: Path) -> None:
     """The error names the file, what was wanted and what it is."""
     save_archive(tmp_path / "a.zip", HEADER, tensors())
-    wanted = rf"a\.zip.*must be a {format_name} file of version {version}, got box of version 3"
+    wanted = rf"a\.zip.*must be a {format_name} file of version 1 to {version}, got box of"
     with pytest.raises(ValueError, match=wanted):
         load_archive(tmp_path / "a.zip", format_name, version)
 

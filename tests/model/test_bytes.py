@@ -29,7 +29,7 @@ def test_memory_is_flat(record_property: pytest.FixtureRequest) -> None:
     """Training, evaluation in between, resets with seeds, options and masks: no growth."""
     env = make_vec_env(ENV_ID, 64, dataset="digits")
     games = make_vec_env(ENV_ID, 32, dataset="digits").env
-    sizes = {"hidden_size": 32, "feature_size": 32, "glimpse_hidden_size": 32}
+    sizes = {"hidden_size": 32, "feature_size": 32, "what_hidden_size": 32}
     model = RAM("RAMPolicy", env, seed=0, device="cpu", batch_size=64, **sizes)
     scenes = FrozenScenes(ENV_ID, {"dataset": "digits"}, "validation", 100)
     rng = np.random.default_rng(0)

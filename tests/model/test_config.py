@@ -22,9 +22,9 @@ def test_paper_preset_holds_what_the_paper_prints() -> None:
     """Networks and loss of `paper` are those of Mnih et al. 2014."""
     paper = PRESETS["paper"]
     assert paper.core == "relu"
-    assert (paper.glimpse_hidden_size, paper.location_hidden_size) == (128, 128)
+    assert (paper.what_hidden_size, paper.where_hidden_size) == (128, 128)
     assert (paper.feature_size, paper.hidden_size) == (256, 256)
-    assert (paper.gaze_hidden_size, paper.squash_location) == (0, False)
+    assert (paper.location_hidden_size, paper.squash_location) == (0, False)
     assert not paper.normalise_features
     assert (paper.learn_class_from, paper.gaze_reward, paper.discount) == ("labels", "env", 1.0)
     assert not paper.classify_every_step
@@ -89,10 +89,10 @@ def test_unknown_setting_is_refused() -> None:
         ("gaze_reward", "final"),
         ("learning_rate_schedule", "linear"),
         ("hidden_size", 0),
-        ("glimpse_hidden_size", -1),
-        ("location_hidden_size", 0),
+        ("what_hidden_size", -1),
+        ("where_hidden_size", 0),
         ("feature_size", 0),
-        ("gaze_hidden_size", -1),
+        ("location_hidden_size", -1),
         ("precision", "float16"),
         ("batch_size", 0),
         ("policy_coef", -0.1),

@@ -218,7 +218,7 @@ def make_policy(config: RAMConfig) -> RAMPolicy:
     """Return a policy with networks small enough for a test."""
     torch.manual_seed(0)
     sizes: dict[str, Any] = {"hidden_size": 16, "feature_size": 16}
-    sizes |= {"glimpse_hidden_size": 16, "location_hidden_size": 16}
+    sizes |= {"what_hidden_size": 16, "where_hidden_size": 16}
     observation_space = spaces.Dict(
         glimpse=spaces.Box(0.0, 1.0, (K, G, G)), location=spaces.Box(-1.0, 1.0, (2,))
     )

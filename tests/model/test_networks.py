@@ -33,7 +33,7 @@ def seeded() -> None:
 def small(preset: str, **settings: Any) -> RAMConfig:
     """Return a preset with networks small enough for a test."""
     sizes = {"hidden_size": 6, "feature_size": 7}
-    sizes |= {"glimpse_hidden_size": 8, "location_hidden_size": 9}
+    sizes |= {"what_hidden_size": 8, "where_hidden_size": 9}
     return dataclasses.replace(PRESETS[preset], **(sizes | settings))
 
 
@@ -131,7 +131,7 @@ def test_location_network_is_linear_in_paper() -> None:
 
 def test_location_network_has_a_hidden_layer_and_tanh_in_default() -> None:
     """Mean = tanh(W relu(V h + a) + b)."""
-    network, hidden = LocationNetwork(small("default", gaze_hidden_size=5)), torch.randn(B, 6)
+    network, hidden = LocationNetwork(small("default", location_hidden_size=5)), torch.randn(B, 6)
     assert network.hidden is not None
     expected = torch.tanh(affine(network.mean, relu(affine(network.hidden, hidden))))
     torch.testing.assert_close(network(hidden), expected, **TOLERANCE)

@@ -28,7 +28,7 @@ def make_policy(
 ) -> RAMPolicy:
     """Return a policy whose mean locations differ clearly from one observation to the next."""
     torch.manual_seed(0)
-    sizes = {"hidden_size": 16, "feature_size": 16, "glimpse_hidden_size": 16}
+    sizes = {"hidden_size": 16, "feature_size": 16, "what_hidden_size": 16}
     config = make_config(preset, gaze=gaze, **sizes)
     policy = RAMPolicy(OBSERVATION, space, lambda _: 1e-3, config)
     torch.nn.init.normal_(policy.networks.location_network.mean.weight)

@@ -68,7 +68,7 @@ class StopAt(KillAt):
 
 def make_options(folder: Path, **changes: Any) -> RAMRunOptions:
     """Return the options of a run that takes about a second."""
-    sizes: dict[str, Any] = {"hidden_size": 8, "feature_size": 8, "glimpse_hidden_size": 8}
+    sizes: dict[str, Any] = {"hidden_size": 8, "feature_size": 8, "what_hidden_size": 8}
     arguments: dict[str, Any] = {
         "env_id": "GlimpseMNIST-v0",
         "preset": "default",

@@ -10,9 +10,9 @@ HEADER, TENSORS = "header.json", "tensors.safetensors"
 
 def make_file() -> bytes:
     """Return the file of a small model that has learned a little, its optimiser included."""
-    sizes = {"hidden_size": 2, "feature_size": 2, "glimpse_hidden_size": 2, "batch_size": 4}
+    sizes = {"hidden_size": 2, "feature_size": 2, "what_hidden_size": 2, "batch_size": 4}
     env = make_vec_env("GlimpseMNIST-v0", 4, dataset="digits", num_glimpses=2, patch_size=2)
-    model = RAM("RAMPolicy", env, seed=0, device="cpu", gaze_hidden_size=2, **sizes).learn(16)
+    model = RAM("RAMPolicy", env, seed=0, device="cpu", location_hidden_size=2, **sizes).learn(16)
     file = io.BytesIO()
     model.save(file)
     return file.getvalue()

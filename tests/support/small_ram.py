@@ -23,10 +23,10 @@ SMALL: dict[str, Any] = {
     "batch_size": BATCH,
     "warmup_fraction": 0.0,
     "hidden_size": 16,
-    "glimpse_hidden_size": 16,
-    "location_hidden_size": 8,
+    "what_hidden_size": 16,
+    "where_hidden_size": 8,
     "feature_size": 16,
-    "gaze_hidden_size": 8,
+    "location_hidden_size": 8,
 }
 
 

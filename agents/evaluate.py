@@ -19,9 +19,10 @@ from agents.errors import DivergenceError
 from agents.evaluation.frozen_scenes import FrozenScenes, Predictor
 from agents.evaluation.result import Evaluation
 from agents.model.pretrained import pretrained_rows
-from agents.runs.command_line import parse_env_kwargs, resolve_env
+from agents.runs.options import check_env_kwargs, parse_pairs
 from agents.sb3.algorithms import MEMORIES
 from ram_env import SHORT_NAMES
+from ram_env.registration import resolve_env
 
 
 def evaluate_run(run: pathlib.Path, split: str, num_scenes: int | None = None) -> Evaluation:
@@ -31,10 +32,10 @@ def evaluate_run(run: pathlib.Path, split: str, num_scenes: int | None = None) -
         ValueError: If the folder holds no finished run.
     """
     # These load torch: not before it is clear that there is something to evaluate.
-    from agents.runs.run_options import read_run_config
+    from agents.runs.plan import read_config
     from agents.sb3.policy_file import load_model
 
-    config = read_run_config(run, "--run", "a finished run")
+    config = read_config(run)
     if not (run / "model.zip").is_file():
         raise ValueError(
             f"`--run` must be the folder of a finished run: {run / 'model.zip'} is missing."
@@ -175,7 +176,8 @@ def evaluate(options: argparse.Namespace) -> Evaluation:
     if options.pretrained:
         return evaluate_pretrained(options.pretrained, options.split)
     env_id, _ = resolve_env(options.env or "cluttered")
-    env_kwargs = parse_env_kwargs(options.env_kwargs or [])
+    env_kwargs = parse_pairs("env_kwargs", options.env_kwargs or [])
+    check_env_kwargs(env_kwargs)
     memory = options.memory or "none"
     return evaluate_policy(options.policy, env_id, env_kwargs, options.split, memory=memory)
 

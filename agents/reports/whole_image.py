@@ -25,7 +25,7 @@ from agents.evaluation.provenance import describe_source
 from agents.evaluation.result import Evaluation, make_evaluation
 from agents.files import CONFIG, EVALUATION, lock_folder, write_json
 from agents.model.networks import forward_multiply_adds
-from agents.runs.run_options import check_folder
+from agents.runs.plan import check_folder
 from ram_env import SHORT_NAMES
 from ram_env.games.classify import GlimpseTask
 from ram_env.scenes.painted import frozen_scenes, mix_bits

@@ -76,6 +76,26 @@ class Validation(BaseCallback):
         """Return whether it takes place after so many episodes, the last `num_new` at once."""
         return episodes // self._every > (episodes - num_new) // self._every
 
+    def rows_to_keep(
+        self, done: int, budget: int, batch_size: int
+    ) -> Callable[[dict[str, str]], bool]:
+        """Return which rows of progress.csv a run that goes on keeps: what it will not redo.
+
+        Args:
+            done: Episodes that its model has learned from.
+            budget: Episodes in all.
+            batch_size: Episodes per update.
+        """
+
+        def keep(row: dict[str, str]) -> bool:
+            episodes = int(row["time/episodes"])
+            if episodes == done and row["validation/error"]:
+                # One of the end, or of a stop by the user, is none of the course of the run.
+                return done < budget and self.is_due(done, batch_size)
+            return episodes <= done
+
+        return keep
+
     def _on_training_start(self) -> None:
         self._last_episodes = self._episodes
 

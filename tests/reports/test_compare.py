@@ -5,16 +5,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-from agents.model.config import make_config
-from agents.reports import agents as compare
-from agents.reports.agents import ROWS, AgentRow, AgentTable
 from agents.runs.train_arguments import (
     collect_env_kwargs,
     collect_settings,
     make_parser,
     with_defaults,
 )
+
+from agents.model.config import make_config
+from agents.reports import agents as compare
+from agents.reports.agents import ROWS, AgentRow, AgentTable
 
 TINY = (
     AgentRow(

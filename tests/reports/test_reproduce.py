@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from agents.runs.train_arguments import collect_settings, make_parser
 
 from agents import RAM, reproduce
 from agents.files import is_finished, lock_folder
@@ -26,7 +27,6 @@ from agents.reports.paper_rows import ROWS, PaperRow
 from agents.reports.table import ROOT, check_command
 from agents.reports.table import train as train_row
 from agents.reports.whole_image import make_parser as make_baselines_parser
-from agents.runs.train_arguments import collect_settings, make_parser
 from ram_env import SHORT_NAMES, TASKS
 
 TINY = PaperRow("tiny", "centered", "default", 7, 1024, 1.07, dataset="digits")

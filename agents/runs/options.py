@@ -5,6 +5,8 @@ and its networks can be set to, in `RAMConfig`. No torch in here.
 """
 
 import argparse
+import ast
+import contextlib
 import dataclasses
 import json
 import os
@@ -20,7 +22,6 @@ from ram_env import SHORT_NAMES
 from ram_env.games.actions import ActionFormat
 from ram_env.games.classify import RewardRule
 
-PYTHON_WORDS = {"True": True, "False": False, "None": None}
 PROGRAM_SETS = ("split", "num_envs", "autoreset_mode", "render_mode")  # arguments of the env
 TASK, AGENT, RUN = "task", "agent", "run"  # headings of `--help`, and
 RAM = "settings of ram, with the defaults of preset default"
@@ -244,8 +245,8 @@ def check_env_kwargs(env_kwargs: dict[str, Any]) -> None:
 def parse_pairs(name: str, pairs: list[str]) -> dict[str, Any]:
     """Read KEY=VALUE pairs.
 
-    A value is what JSON, or Python, would read as a number, a truth value or nothing, or what JSON
-    would read as a list or dict; else it is text.
+    A value is what JSON or else Python reads it as, a number, a list, true, None, ...; all else is
+    text.
 
     Raises:
         ValueError: If a pair has no key or no equals sign, or two have the same key.
@@ -262,21 +263,10 @@ def parse_pairs(name: str, pairs: list[str]) -> dict[str, Any]:
 
 
 def _read_value(text: str) -> Any:
-    if text in PYTHON_WORDS:
-        return PYTHON_WORDS[text]
-    for read in (json.loads, _read_decimal):
-        try:
+    for read in (json.loads, ast.literal_eval):
+        with contextlib.suppress(ValueError, SyntaxError):
             return read(text)
-        except ValueError:
-            continue
     return text
-
-
-def _read_decimal(text: str) -> float:
-    """Read a number whose first or last digits JSON would miss, such as .5 or 1."""
-    if text.strip("+-")[:1] not in tuple(".0123456789"):  # no words, such as "infinity"
-        raise ValueError(text)
-    return float(text)
 
 
 def _write_value(value: Any) -> str:

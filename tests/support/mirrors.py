@@ -10,8 +10,6 @@ from typing import Any
 
 CONTENT = bytes(range(256)) * 2
 COMPRESSED = gzip.compress(CONTENT, mtime=0)
-BLOCK = bytes(2**16)
-PAUSE_SECONDS = 0.02  # between the bytes of a server that sends one now and then
 
 
 class Mirror(ThreadingHTTPServer):
@@ -62,12 +60,6 @@ class MirrorHandler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(content)
 
-    def forever(self, block: bytes, pause: float = 0.0) -> None:
-        """Send a block again and again, until the client hangs up or the test ends."""
-        while not self.server.is_closing.wait(pause):
-            self.wfile.write(block)
-            self.wfile.flush()
-
     def whole(self, _: str) -> None:
         """Do all right."""
         self.send(COMPRESSED)
@@ -116,35 +108,13 @@ class MirrorHandler(BaseHTTPRequestHandler):
         self.send(COMPRESSED[:30], len(COMPRESSED))
         self.server.is_closing.wait()
 
-    def trickle(self, _: str) -> None:
-        """Send a byte now and then, for ever."""
-        self.send(COMPRESSED[:30], 10**9)
-        self.forever(b"\x00", PAUSE_SECONDS)
-
-    def header(self, _: str) -> None:
-        """Send headers, a byte now and then, for ever."""
-        self.send_response(200)
-        self.flush_headers()
-        self.forever(b"x", PAUSE_SECONDS)
-
     def circle(self, argument: str) -> None:
         """Lead from here to there and back."""
         self.redirect(f"/circle/{'there' if argument == 'here' else 'here'}/file.gz")
 
-    def spiral(self, argument: str) -> None:
-        """Lead on and on, never to the same place."""
-        self.redirect(f"/spiral/{argument}x/file.gz")
-
     def astray(self, _: str) -> None:
         """Lead to a file of the user's own."""
         self.redirect("file:///etc/hostname")
-
-    def talk(self, _: str) -> None:
-        """Lead to the right place, with a page that never ends."""
-        self.send_response(302)
-        self.send_header("Location", "/whole//file.gz")
-        self.end_headers()
-        self.forever(BLOCK)
 
     def moved(self, _: str) -> None:
         """Lead to the right place."""
@@ -161,7 +131,8 @@ class MirrorHandler(BaseHTTPRequestHandler):
         """Send bytes for ever."""
         self.send_response(200)
         self.end_headers()
-        self.forever(BLOCK)
+        while not self.server.is_closing.is_set():
+            self.wfile.write(bytes(2**16))
 
     def given(self, _: str) -> None:
         """Send what the test wants."""

@@ -62,9 +62,9 @@ def _fetch(url: str) -> bytes:
     import pooch
     from tqdm import tqdm
 
-    content = _LimitedBytes()
+    content, name = _LimitedBytes(), url.rpartition("/")[2]
     try:
-        with tqdm(total=MAX_BYTES, desc=url, unit="B", unit_scale=True, disable=None) as progress:
+        with tqdm(total=MAX_BYTES, desc=name, unit="B", unit_scale=True, disable=None) as progress:
             download = pooch.HTTPDownloader(progress, chunk_size=2**16, timeout=TIMEOUT_SECONDS)
             download(url, content, None)
     except (OSError, ValueError) as error:  # the network's and the server's: no disk is involved

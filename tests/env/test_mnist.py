@@ -84,7 +84,7 @@ def test_find_mnist_downloads_what_the_cache_lacks(
     monkeypatch.setenv("no_proxy", "*")
     with running_mirror() as mirror:
         mirror.content = gzip.compress(content)
-        monkeypatch.setattr(mnist, "MIRRORS", (mirror.url("given"),))
+        monkeypatch.setattr(mnist, "MIRRORS", (mirror.url("whole"),))
         files = mnist.find_mnist(None, None)
     assert sorted(files) == sorted(mnist.MNIST_SHA256S)
     assert sorted(path.suffix for path in files.values()) == ["", "", "", ".gz"]

@@ -47,9 +47,7 @@ def _download(url: str, sha256: str, path: Path) -> None:
     import pooch  # slow to import, and few need it
 
     def write_verified(url: str, temporary: str, _: object) -> None:
-        content = _fetch(url)
-        _verify(content, sha256)
-        Path(temporary).write_bytes(content)
+        Path(temporary).write_bytes(_fetch(url, sha256))
         Path(temporary).chmod(0o644)  # also for others who share the cache: so far it is private
 
     pooch.get_logger().setLevel("WARNING")  # else it says what it does, on standard error
@@ -57,8 +55,8 @@ def _download(url: str, sha256: str, path: Path) -> None:
     pooch.retrieve(url, None, path.name, path.parent, downloader=write_verified)
 
 
-def _fetch(url: str) -> bytes:
-    """Return what is behind `url`, showing the progress on a terminal."""
+def _fetch(url: str, sha256: str) -> bytes:
+    """Return the verified bytes behind `url`, showing the progress on a terminal."""
     import pooch
     from tqdm import tqdm
 
@@ -67,18 +65,12 @@ def _fetch(url: str) -> bytes:
         with tqdm(total=MAX_BYTES, desc=name, unit="B", unit_scale=True, disable=None) as progress:
             download = pooch.HTTPDownloader(progress, chunk_size=2**16, timeout=TIMEOUT_SECONDS)
             download(url, content, None)
-    except (OSError, ValueError) as error:  # the network's and the server's: no disk is involved
-        raise MirrorError(str(error)) from error
-    return content.getvalue()
-
-
-def _verify(content: bytes, sha256: str) -> None:
-    try:
-        found = hashlib.sha256(decompress(content, MAX_BYTES)).hexdigest()
-    except ValueError as error:
+        found = hashlib.sha256(decompress(content.getvalue(), MAX_BYTES)).hexdigest()
+    except Exception as error:  # whatever a server can make them raise: no disk is involved
         raise MirrorError(str(error)) from error
     if found != sha256:
         raise MirrorError(f"it does not have the SHA-256 {sha256} when decompressed")
+    return content.getvalue()
 
 
 class _LimitedBytes(io.BytesIO):

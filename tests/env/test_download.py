@@ -12,7 +12,6 @@ import time
 import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from mirrors import COMPRESSED, CONTENT, Mirror, running_mirror
@@ -45,11 +44,10 @@ def mirror(monkeypatch: pytest.MonkeyPatch) -> Iterator[Mirror]:
         yield mirror
 
 
-def start(mirror: str, folder: Path, **options: Any) -> subprocess.Popen[bytes]:
+def start(mirror: str, folder: Path, stderr: int = subprocess.PIPE) -> subprocess.Popen[bytes]:
     """Download in a process of its own."""
     command = [sys.executable, "-c", PROGRAM, SHA256S["file.gz"], mirror, str(folder)]
-    options = {"stderr": subprocess.PIPE} | options
-    return subprocess.Popen(command, env={**os.environ, "PYTHONPATH": str(ROOT)}, **options)
+    return subprocess.Popen(command, env={**os.environ, "PYTHONPATH": str(ROOT)}, stderr=stderr)
 
 
 def assert_whole(folder: Path) -> None:

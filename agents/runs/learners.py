@@ -24,7 +24,7 @@ from agents.sb3.policy_file import (
     algorithm_class,
     check_size,
     constructor_arguments,
-    save_policy,
+    save_algorithm,
 )
 from agents.sb3.vec_env import GymnasiumVecEnv, make_vec_env, task_of
 from ram_env.games.classify import GlimpseTask
@@ -237,7 +237,7 @@ class SB3Learner:
         self.save(self._plan.folder / CHECKPOINT)
 
     def save(self, path: Path) -> None:
-        save_policy(path, self._plan.algo, self._plan.settings, self.model.policy)
+        save_algorithm(path, self._plan.algo, self._plan.settings, self.model)
 
     def describe(self) -> dict[str, Any]:
         return describe_device(self.model.device)

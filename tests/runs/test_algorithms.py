@@ -1,8 +1,14 @@
 """Other algorithms in train.py: they run on all they can take, and leave the same run folder."""
 
+import base64
 import csv
 import dataclasses
+import io
 import json
+import pickle
+import subprocess
+import sys
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +17,7 @@ import pytest
 import small_runs
 import torch
 from helpers import IDS
+from model_files import zipped
 from small_runs import FILES, run
 from stable_baselines3.common.base_class import BaseAlgorithm
 
@@ -21,10 +28,13 @@ from agents.runs import launch
 from agents.runs import run as module
 from agents.runs.options import Options
 from agents.runs.plan import plan_of_run, plan_run, with_defaults
-from agents.sb3 import archive as storage
-from agents.sb3 import policy_file as sb3_files
 from agents.sb3.algorithms import ALGORITHMS, MEMORIES, Algorithm
-from agents.sb3.policy_file import algorithm_class, constructor_arguments, load_policy, save_policy
+from agents.sb3.policy_file import (
+    algorithm_class,
+    constructor_arguments,
+    load_policy,
+    save_algorithm,
+)
 
 OTHERS = {name: algorithm for name, algorithm in ALGORITHMS.items() if name != "ram"}
 # What makes a training of any of them take a moment.
@@ -127,17 +137,28 @@ def test_every_algorithm_learns_on_every_id_and_format(
 @pytest.mark.parametrize("memory", MEMORIES)
 @pytest.mark.parametrize("name", OTHERS)
 def test_policies_are_the_same_after_a_file(name: str, memory: str, tmp_path: Path) -> None:
-    """Same tensors, same answers, in whatever space they act and observe."""
+    """Same tensors, same answers, in whatever space they act and observe; by SB3's `load` too."""
     model = make_model(name, "GlimpseMNIST-v0", memory)
-    save_policy(tmp_path / "model.zip", name, small_settings(name), model.policy)
-    loaded = load_policy(tmp_path / "model.zip")
-    for key, value in model.policy.state_dict().items():
-        assert torch.equal(value, loaded.state_dict()[key]), key
+    save_algorithm(tmp_path / "model.zip", name, small_settings(name), model)
     observation: Any = model.env.reset()  # type: ignore[union-attr]
-    expected, found = (
-        policy.predict(observation, deterministic=True)[0] for policy in (model.policy, loaded)
-    )
-    np.testing.assert_array_equal(expected, found)
+    expected = model.predict(observation, deterministic=True)[0]
+    theirs = algorithm_class(name).load(tmp_path / "model.zip", device="cpu")
+    for loaded in (load_policy(tmp_path / "model.zip"), theirs):
+        found = loaded.predict(observation, deterministic=True)[0]
+        np.testing.assert_array_equal(expected, found)
+
+
+def test_stable_baselines3_alone_loads_the_model_of_a_run(tmp_path: Path) -> None:
+    """`PPO.load` in a process that knows nothing of this project, its learning rate included."""
+    settings = small_settings("ppo") | {"learning_rate": "lin_0.001"}
+    run(make_options("ppo", tmp_path / "run", settings=settings))
+    code = "import sys; from stable_baselines3 import PPO; model = PPO.load(sys.argv[1]);"
+    code += "print(model.num_timesteps, model.lr_schedule(0.5), 'agents' in sys.modules)"
+    command = [sys.executable, "-c", code, str(tmp_path / "run" / "model.zip")]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    timesteps, rate, knows_us = done.stdout.split()
+    assert int(timesteps) >= 180
+    assert (float(rate), knows_us) == (0.0005, "False")
 
 
 @pytest.mark.parametrize(
@@ -165,18 +186,74 @@ def test_policies_are_the_same_after_a_file(name: str, memory: str, tmp_path: Pa
     ids=str,
 )
 def test_files_that_do_not_hold_what_they_say_are_refused(
-    changes: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    changes: dict[str, Any], tmp_path: Path
 ) -> None:
     """A header that does not fit the tensors, or describes nothing, is an error with the path."""
-    model = make_model("ppo", "GlimpseMNIST-v0", "none")
-    save = storage.save_archive
-    monkeypatch.setattr(
-        sb3_files, "save_archive", lambda path, header, state: save(path, header | changes, state)
-    )
     path = tmp_path / "model.zip"
-    save_policy(path, "ppo", small_settings("ppo"), model.policy)
+    model = make_model("ppo", "GlimpseMNIST-v0", "none")
+    save_algorithm(path, "ppo", small_settings("ppo"), model)
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    members["header.json"] = json.dumps(json.loads(members["header.json"]) | changes).encode()
+    path.write_bytes(zipped(members))
     with pytest.raises(ValueError, match=r"model\.zip` is damaged"):
         load_policy(path)
+
+
+def damaged_files(path: Path) -> dict[str, bytes]:
+    """Return what a file of a model may become: torn, swapped, and hostile."""
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    bomb, compressed = io.BytesIO(), io.BytesIO()
+    torch.save({"policy": Bomb(path.with_name("executed"))}, bomb)
+    with zipfile.ZipFile(compressed, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("archive/data.pkl", bytes(2**26))
+    content = path.read_bytes()
+    return {
+        "empty": b"",
+        "half": content[: len(content) // 2],
+        "a pickle that runs code": zipped(members | {"policy.pth": bomb.getvalue()}),
+        "weights that unpack to more": zipped(members | {"policy.pth": compressed.getvalue()}),
+        "no weights": zipped({name: it for name, it in members.items() if name != "policy.pth"}),
+        "no header": zipped({name: it for name, it in members.items() if name != "header.json"}),
+        "another part": zipped(members | {"policy.pth": members["policy.optimizer.pth"]}),
+    }
+
+
+class Bomb:
+    """Leaves a file behind if it is unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Path.touch, (self.path,)
+
+
+def test_damaged_and_hostile_files_are_refused(tmp_path: Path) -> None:
+    """Each with one line that names the file; nothing of it is run, wherever it stands."""
+    path = tmp_path / "model.zip"
+    model = make_model("ppo", "GlimpseMNIST-v0", "none").learn(32)
+    save_algorithm(path, "ppo", small_settings("ppo"), model)
+    for name, content in damaged_files(path).items():
+        path.write_bytes(content)
+        with pytest.raises(ValueError, match=r"model\.zip` is damaged"):
+            load_policy(path)
+        assert not (tmp_path / "executed").exists(), name
+
+
+def test_what_stable_baselines3_pickles_is_not_read(tmp_path: Path) -> None:
+    """The member that its own `load` unpickles may hold anything."""
+    path = tmp_path / "model.zip"
+    save_algorithm(path, "ppo", small_settings("ppo"), make_model("ppo", "GlimpseMNIST-v0", "none"))
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    data = json.loads(members["data"])
+    evil = base64.b64encode(pickle.dumps(Bomb(tmp_path / "executed"))).decode()
+    data["policy_class"][":serialized:"] = evil
+    path.write_bytes(zipped(members | {"data": json.dumps(data).encode()}))
+    load_policy(path)
+    assert not (tmp_path / "executed").exists()
 
 
 def test_every_setting_and_name_of_the_table_exists() -> None:

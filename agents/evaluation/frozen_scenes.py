@@ -1,4 +1,4 @@
-"""The frozen scenes of a split, and how a model plays them."""
+"""How well does a model play the frozen scenes of a split?"""
 
 from collections.abc import Iterator
 from typing import Any, NamedTuple, Protocol
@@ -7,9 +7,9 @@ import numpy as np
 from gymnasium import spaces
 from gymnasium.vector import VectorObservationWrapper
 
-from agents.evaluation.pictures import EpisodeRecord
 from agents.evaluation.result import Evaluation, make_evaluation
 from agents.sb3.vec_env import add_memory, make_games, task_of
+from ram_env.drawing.rendering import EpisodeView
 from ram_env.games.actions import ActionFormat
 from ram_env.scenes.painted import frozen_scenes
 
@@ -38,6 +38,23 @@ class Playback(NamedTuple):
     answers: np.ndarray  # int64 (T, B): the label answered after each glimpse
     beliefs: np.ndarray  # float32 (T, B, C)
     labels: np.ndarray  # int64 (B,): the truth
+    successes: np.ndarray  # bool (B,): whether the last answer was right
+
+    def views(self, position: int, canvas: np.ndarray) -> list[EpisodeView]:
+        """Return what there is to draw of one episode after each of its glimpses."""
+        num_glimpses = len(self.locations)
+        return [
+            EpisodeView(
+                canvas=canvas,
+                locations=self.locations[:seen, position],
+                glimpses=self.glimpses[:seen, position],
+                num_glimpses=num_glimpses,
+                label=int(self.labels[position]),
+                belief=self.beliefs[seen - 1, position],
+                prediction=int(self.answers[-1, position]) if seen == num_glimpses else None,
+            )
+            for seen in range(1, num_glimpses + 1)
+        ]
 
 
 class LastObservation(VectorObservationWrapper):  # generic only from Gymnasium 1.4 on
@@ -74,7 +91,6 @@ class FrozenScenes:
         num_scenes: int | None = None,
         memory: str = "none",
     ) -> None:
-        """Make the envs."""
         self.env_id, self.env_kwargs, self.split = env_id, dict(env_kwargs or {}), split
         kwargs = self.env_kwargs | {"split": split}
         if kwargs.get("action_format") == ActionFormat.DICT:
@@ -103,7 +119,8 @@ class FrozenScenes:
         wrong = np.zeros(self.task.num_glimpses, dtype=np.int64)
         for indices in self._batches():
             playback = self._play(model, indices)
-            wrong += (playback.answers != playback.labels).sum(axis=1)
+            wrong[:-1] += (playback.answers != playback.labels).sum(axis=1)[:-1]
+            wrong[-1] += (~playback.successes).sum()
         return make_evaluation(
             self.env_id,
             self.env_kwargs,
@@ -113,33 +130,25 @@ class FrozenScenes:
             wrong.tolist(),
         )
 
-    def record(self, model: Predictor, num_right: int, num_wrong: int) -> list[EpisodeRecord]:
+    def record(
+        self, model: Predictor, num_right: int, num_wrong: int
+    ) -> list[list[EpisodeView]]:
         """Return the first scenes that the model gets right and wrong, in the scenes' order.
 
-        There are fewer if the model is too good or too bad.
+        There are fewer if the model is too good or too bad. An episode has a view per glimpse.
         """
-        right: list[tuple[int, EpisodeRecord]] = []
-        wrong: list[tuple[int, EpisodeRecord]] = []
+        wanted = {True: num_right, False: num_wrong}
+        episodes = []
         for indices in self._batches():
             playback = self._play(model, indices)
-            for position, index in enumerate(indices):
-                hit = playback.answers[-1, position] == playback.labels[position]
-                kept, wanted = (right, num_right) if hit else (wrong, num_wrong)
-                if len(kept) < wanted:
-                    kept.append((int(index), self._record(playback, position)))
-            if len(right) == num_right and len(wrong) == num_wrong:
+            for position, right in enumerate(playback.successes.tolist()):
+                if wanted[right]:
+                    wanted[right] -= 1
+                    canvas = self._env.unwrapped.view(position).canvas  # type: ignore[attr-defined]
+                    episodes.append(playback.views(position, canvas))
+            if not any(wanted.values()):
                 break
-        return [record for _, record in sorted(right + wrong, key=lambda pair: pair[0])]
-
-    def _record(self, playback: Playback, position: int) -> EpisodeRecord:
-        canvas = self._env.unwrapped.view(position).canvas  # type: ignore[attr-defined]
-        return EpisodeRecord(
-            canvas=canvas,
-            locations=playback.locations[:, position],
-            glimpses=playback.glimpses[:, position],
-            beliefs=playback.beliefs[:, position],
-            label=int(playback.labels[position]),
-        )
+        return episodes
 
     def _batches(self) -> Iterator[np.ndarray]:
         """Yield the scene numbers, at most one per env at a time."""
@@ -151,22 +160,20 @@ class FrozenScenes:
         count, num_envs = len(indices), self._env.num_envs
         padded = np.concatenate([indices, np.repeat(indices[:1], num_envs - count)])
         observation, infos = self._env.reset(options=frozen_scenes(self.split, padded))
+        labels = infos["label"][:count]
         state, starts = None, np.ones(num_envs, dtype=bool)
         steps = []
         for _ in range(self.task.num_glimpses):
             actions, state = model.predict(observation, state, starts, deterministic=True)
-            answers, beliefs = self._read(actions)
-            glimpse, location = (
-                self._bare.observation["glimpse"],
-                self._bare.observation["location"],
-            )
-            steps.append([part[:count] for part in (location, glimpse, answers, beliefs)])
-            observation = self._env.step(actions)[0]
+            seen = self._bare.observation
+            steps.append((seen["location"], seen["glimpse"], *self._read(actions)))
+            observation, *_, infos = self._env.step(actions)
             starts = np.zeros(num_envs, dtype=bool)
-        locations, glimpses, answered, believed = (
-            np.stack(part) for part in zip(*steps, strict=True)
+        locations, glimpses, answers, beliefs = (
+            np.stack(part)[:, :count] for part in zip(*steps, strict=True)
         )
-        return Playback(locations, glimpses, answered, believed, infos["label"][:count])
+        successes = infos["is_success"][:count]
+        return Playback(locations, glimpses, answers, beliefs, labels, successes)
 
     def _read(self, actions: Any) -> tuple[np.ndarray, np.ndarray]:
         """Return labels, (B,), and beliefs, (B, C): certainty where a format has no scores."""

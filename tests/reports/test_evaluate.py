@@ -210,24 +210,25 @@ def test_training_scenes_are_not_frozen() -> None:
 def test_record_returns_right_and_wrong_episodes(num_right: int, num_wrong: int) -> None:
     """As many of each as asked for, in the order of the scenes, with what was seen."""
     scenes, model = FrozenScenes(ENV_ID, DIGITS, "test"), make_model()
-    records = scenes.record(model, num_right, num_wrong)
-    hits = [record.prediction == record.label for record in records]
+    episodes = scenes.record(model, num_right, num_wrong)
+    hits = [episode[-1].prediction == episode[-1].label for episode in episodes]
     assert (sum(hits), len(hits)) == (num_right, num_right + num_wrong)
-    for record in records:
-        assert record.canvas.shape == (28, 28) and record.canvas.dtype == np.uint8
-        assert record.locations.shape == (3, 2)
-        assert record.glimpses.shape == (3, 1, 8, 8)
-        np.testing.assert_allclose(record.beliefs.sum(axis=1), 1.0, rtol=1e-5)
+    for *_, last in episodes:
+        assert last.canvas.shape == (28, 28) and last.canvas.dtype == np.uint8
+        assert last.locations.shape == (3, 2)
+        assert last.glimpses.shape == (3, 1, 8, 8)
+    beliefs = np.stack([view.belief for episode in episodes for view in episode])
+    np.testing.assert_allclose(beliefs.sum(axis=1), 1.0, rtol=1e-5)
 
 
 def test_record_takes_the_first_scenes() -> None:
     """An oracle's first right scenes are scenes 0, 1, 2; it has no wrong ones to show."""
     oracle = Oracle(ENV_ID, "test")
-    records = FrozenScenes(ENV_ID, DIGITS, "test").record(oracle, 3, 2)
-    assert [record.label for record in records] == oracle.labels[:3].tolist()
-    for number, record in enumerate(records):
+    episodes = FrozenScenes(ENV_ID, DIGITS, "test").record(oracle, 3, 2)
+    assert [last.label for *_, last in episodes] == oracle.labels[:3].tolist()
+    for number, (first, *_) in enumerate(episodes):
         np.testing.assert_array_equal(
-            record.glimpses[0], oracle.first_observation["glimpse"][number]
+            first.glimpses[0], oracle.first_observation["glimpse"][number]
         )
 
 

@@ -1,8 +1,9 @@
 """Checks of arguments: each returns the value in its final form, or says what to change."""
 
+import difflib
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from operator import index as as_index
 from typing import Any, TypeVar
@@ -24,6 +25,12 @@ def shown(value: Any) -> str:
     except Exception:  # of numbers with thousands of digits, for one
         text = f"an object of type {type(value).__name__}"
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return the end of an error message that tells the nearest known name; "" if none is near."""
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.3)
+    return f" Did you mean {near[0]!r}?" if near else ""
 
 
 def as_array(name: str, value: Any) -> np.ndarray:

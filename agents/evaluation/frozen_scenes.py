@@ -130,9 +130,7 @@ class FrozenScenes:
             wrong.tolist(),
         )
 
-    def record(
-        self, model: Predictor, num_right: int, num_wrong: int
-    ) -> list[list[EpisodeView]]:
+    def record(self, model: Predictor, num_right: int, num_wrong: int) -> list[list[EpisodeView]]:
         """Return the first scenes that the model gets right and wrong, in the scenes' order.
 
         There are fewer if the model is too good or too bad. An episode has a view per glimpse.

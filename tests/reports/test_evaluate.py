@@ -14,9 +14,10 @@ import pytest
 from helpers import IDS
 
 from agents import RAM, make_vec_env
-from agents.evaluate import evaluate_run, main
+from agents.evaluate import main
 from agents.evaluation import frozen_scenes as module
 from agents.evaluation.frozen_scenes import FrozenScenes
+from agents.evaluation.players import player_of_run
 from agents.evaluation.result import Evaluation, describe_dataset, wilson_interval
 
 ENV_ID = "GlimpseMNIST-v0"
@@ -253,7 +254,8 @@ def finished_run(tmp_path: Path) -> Path:
     run = tmp_path / "run"
     run.mkdir()
     make_model().save(run / "model.zip", exclude=["optimizer"])
-    (run / "config.json").write_text(json.dumps({"env_id": ENV_ID, "env_kwargs": DIGITS}))
+    config = {"env_id": ENV_ID, "env_kwargs": DIGITS, "env_module": None}
+    (run / "config.json").write_text(json.dumps(config | {"algo": "ram", "memory": "none"}))
     return run
 
 
@@ -262,7 +264,7 @@ def test_command_line_prints_the_result(
     split: str, finished_run: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """One line for people and one per glimpse, or the whole result as JSON."""
-    expected = evaluate_run(finished_run, split)
+    expected = player_of_run(finished_run, split).measure()
     main(["--run", str(finished_run), "--split", split])
     first, *others = capsys.readouterr().out.splitlines()
     assert first == expected.describe()
@@ -279,14 +281,16 @@ def test_module_runs_as_a_program(finished_run: Path) -> None:
     """`python -m agents.evaluate` prints the same."""
     command = [sys.executable, "-m", "agents.evaluate", "--run", str(finished_run), "--json"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert json.loads(done.stdout) == dataclasses.asdict(evaluate_run(finished_run, "test"))
+    assert json.loads(done.stdout) == dataclasses.asdict(
+        player_of_run(finished_run, "test").measure()
+    )
 
 
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (lambda run: (run / "model.zip").unlink(), r"`--run` must be .*model\.zip is missing"),
-        (lambda run: (run / "config.json").unlink(), r"`--run` must be .*config\.json is missing"),
+        (lambda run: (run / "model.zip").unlink(), r"`run` must be .*model\.zip is missing"),
+        (lambda run: (run / "config.json").unlink(), r"`run` must be .*config\.json is missing"),
         (lambda run: (run / "model.zip").write_bytes(b"?"), r"model\.zip.* is damaged"),
         (lambda run: (run / "config.json").write_text("{"), r"config\.json"),
         (lambda run: (run / "config.json").write_text("{}"), r"config\.json"),

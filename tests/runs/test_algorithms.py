@@ -1,33 +1,32 @@
 """Other algorithms in train.py: they run on all they can take, and leave the same run folder."""
 
 import csv
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
 
-import gymnasium as gym
 import numpy as np
 import pytest
+import small_runs
 import torch
 from helpers import IDS
+from small_runs import FILES, run
 from stable_baselines3.common.base_class import BaseAlgorithm
 
-import train
 from agents import make_vec_env
 from agents.errors import DivergenceError
 from agents.evaluate import evaluate_run
+from agents.runs import launch
 from agents.runs import run as module
-from agents.runs.run_options import SB3RunOptions, options_of_run
-from agents.runs.sb3_run import SB3Run
-from agents.runs.train_arguments import with_defaults
+from agents.runs.options import Options
+from agents.runs.plan import plan_of_run, plan_run, with_defaults
 from agents.sb3 import archive as storage
 from agents.sb3 import policy_file as sb3_files
 from agents.sb3.algorithms import ALGORITHMS, MEMORIES, Algorithm
 from agents.sb3.policy_file import algorithm_class, constructor_arguments, load_policy, save_policy
 
 OTHERS = {name: algorithm for name, algorithm in ALGORITHMS.items() if name != "ram"}
-FILES = {"config.json", "progress.csv", "checkpoint.zip", "model.zip", "evaluation.json"}
-FILES |= {"curves.png", "gaze.png", "gaze.gif"}
 # What makes a training of any of them take a moment.
 SMALL = {
     "n_steps": 4,
@@ -56,22 +55,12 @@ def small_settings(name: str) -> dict[str, Any]:
     return settings | {"policy_kwargs": kwargs}
 
 
-def make_options(name: str, folder: Path, **changes: Any) -> SB3RunOptions:
+def make_options(name: str, folder: Path, **changes: Any) -> Options:
     """Return the options of a run that takes about a second."""
-    env_kwargs = with_defaults(name, {"dataset": "digits", "num_glimpses": 3})
-    arguments: dict[str, Any] = {
-        "env_id": "GlimpseMNIST-v0",
-        "algo": name,
-        "memory": OTHERS[name].memory,
-        "env_kwargs": env_kwargs,
-        "settings": small_settings(name),
-        "folder": folder,
-        "seed": 3,
-        "episodes": 60,
-        "num_envs": NUM_ENVS,
-        "device": "cpu",
-    }
-    return SB3RunOptions(**arguments | changes)
+    usual: dict[str, Any] = {"algo": name, "episodes": 60, "num_envs": NUM_ENVS, "processes": None}
+    usual["settings"] = small_settings(name)
+    options = small_runs.make_options(folder, **changes)
+    return dataclasses.replace(options, **usual | changes)
 
 
 def make_model(name: str, env_id: str, memory: str, **env_kwargs: Any) -> BaseAlgorithm:
@@ -85,8 +74,7 @@ def make_model(name: str, env_id: str, memory: str, **env_kwargs: Any) -> BaseAl
 def test_run_leaves_the_same_folder_as_ram(name: str, tmp_path: Path) -> None:
     """Files, result, log and a model that gives the same result when it is loaded again."""
     folder = tmp_path / "run"
-    result = SB3Run(make_options(name, folder)).train()
-    assert result is not None
+    result = run(make_options(name, folder)).result
     assert FILES <= {path.name for path in folder.iterdir()}
     assert evaluate_run(folder, "test") == result
     config = json.loads((folder / "config.json").read_text())
@@ -102,7 +90,7 @@ def test_run_leaves_the_same_folder_as_ram(name: str, tmp_path: Path) -> None:
 
 def test_off_policy_rows_are_whole(tmp_path: Path) -> None:
     """One row for the games that end together, and it counts all of them."""
-    SB3Run(make_options("sac", tmp_path, episodes=100)).train()
+    run(make_options("sac", tmp_path, episodes=100))
     with (tmp_path / "progress.csv").open(newline="") as file:
         rows = [row for row in csv.DictReader(file) if not row["validation/error"]]
     assert [int(row["time/episodes"]) for row in rows] == [*range(NUM_ENVS, 101, NUM_ENVS)]
@@ -112,7 +100,7 @@ def test_off_policy_rows_are_whole(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", [name for name in OTHERS if OTHERS[name].losses])
 def test_losses_of_the_table_are_logged(name: str, tmp_path: Path) -> None:
     """No column of progress.csv stays empty."""
-    SB3Run(make_options(name, tmp_path, episodes=100)).train()
+    run(make_options(name, tmp_path, episodes=100))
     with (tmp_path / "progress.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     for column in OTHERS[name].losses:
@@ -212,8 +200,7 @@ def test_a_learning_rate_may_fall_over_the_budget() -> None:
 
 def test_a_budget_is_whole_rollouts(tmp_path: Path) -> None:
     """PPO plays rollouts to their end, and the budget says so beforehand."""
-    options = make_options("ppo", tmp_path, episodes=61)
-    SB3Run(options).train()
+    run(make_options("ppo", tmp_path, episodes=61))
     rollout = SMALL["n_steps"] * NUM_ENVS // 3
     episodes = json.loads((tmp_path / "config.json").read_text())["episodes"]
     assert episodes == -(-61 // rollout) * rollout
@@ -230,7 +217,7 @@ def test_minutes_choose_the_budget(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         return 120.0
 
     monkeypatch.setattr(module, "measure_speed", note)
-    SB3Run(make_options("sac", tmp_path, episodes=None, minutes=1 / 120)).train()
+    run(make_options("sac", tmp_path, episodes=None, minutes=1 / 120))
     assert measured[0] > 0
     assert json.loads((tmp_path / "config.json").read_text())["episodes"] == 60
 
@@ -241,17 +228,10 @@ def test_weights_that_are_no_numbers_end_the_training(
     """The error names the weights, and nothing is evaluated."""
     settings = small_settings("ppo") | {"learning_rate": 1e30, "max_grad_norm": 1e30}
     with pytest.raises(
-        DivergenceError, match=r"training diverged: the policy's output is not finite"
+        DivergenceError, match=r"training diverged: weights of the policy are over 1e\+10"
     ):
-        SB3Run(make_options("ppo", tmp_path, settings=settings, episodes=10_000)).train()
+        run(make_options("ppo", tmp_path, settings=settings, episodes=10_000))
     assert not (tmp_path / "evaluation.json").exists()
-
-
-def test_the_random_agent_is_as_good_as_chance(tmp_path: Path) -> None:
-    """Nine of ten answers are wrong, and the evaluation can be repeated."""
-    result = SB3Run(make_options("random", tmp_path)).train()
-    assert result is not None
-    assert result.low < 90.0 < result.high
 
 
 def test_a_reward_of_scores_is_no_default_where_there_are_none() -> None:
@@ -272,39 +252,38 @@ def test_command_line_chooses_what_suits(tmp_path: Path, monkeypatch: pytest.Mon
     arguments = ["--env", "centered", "--dataset", "digits", "--episodes", "8", "--threads", "1"]
     arguments += ["--num-envs", "4", "--num-glimpses", "2", "--algo", "ppo"]
     settings = ["--settings", "n_steps=4", "n_epochs=1", "batch_size=8"]
-    assert train.main([*arguments, "--run-dir", "own", *settings]) == 0
+    assert launch.main([*arguments, "--run-dir", "own", *settings]) == 0
     config = json.loads(Path("own/config.json").read_text())
     assert config["env_kwargs"]["action_format"] == "multidiscrete"
     assert config["env_kwargs"]["reward"] == "every_step"
     assert config["env_kwargs"]["location_grid"] == ALGORITHMS["ppo"].location_grid
     assert (config["memory"], config["settings"]["n_steps"]) == ("history", 4)
     told = ["--action-format", "box", "--reward", "final", "--memory", "canvas"]
-    assert train.main([*arguments, *told, "--run-dir", "told", *settings]) == 0
+    assert launch.main([*arguments, *told, "--run-dir", "told", *settings]) == 0
     config = json.loads(Path("told/config.json").read_text())
     assert config["env_kwargs"]["action_format"] == "box"
     assert "location_grid" not in config["env_kwargs"]
     assert (config["env_kwargs"]["reward"], config["memory"]) == ("final", "canvas")
-    with pytest.raises(ValueError, match="`--resume` is for ram alone, and told is a run of ppo"):
-        options_of_run(Path("told"))
+    with pytest.raises(ValueError, match="only a run of ram can go on, and told is a run of ppo"):
+        plan_of_run(Path("told"))
 
 
 def test_an_env_of_a_module_can_be_evaluated_again(tmp_path: Path) -> None:
     """config.json names the module, so that the id is there in a new process."""
-    options = make_options("random", tmp_path, env_module="ram_env")
-    result = SB3Run(options).train()
+    options = make_options("a2c", tmp_path, env="ram_env:GlimpseMNIST-v0")
+    result = run(options).result
     assert json.loads((tmp_path / "config.json").read_text())["env_module"] == "ram_env"
     assert evaluate_run(tmp_path, "test") == result
 
 
-def test_random_draws_are_uniform_over_single_and_many_envs() -> None:
-    """One observation gets one action; all values of the space come up."""
-    model = make_model("random", "GlimpseMNIST-v0", "none", action_format="multidiscrete")
-    env = gym.make("GlimpseMNIST-v0", dataset="digits", action_format="multidiscrete")
-    observation, _ = env.reset(seed=0)
-    state: Any = None
-    drawn = []
-    for _ in range(400):
-        action, state = model.predict(observation, state)
-        assert env.action_space.contains(action)
-        drawn.append(action)
-    assert {int(action[2]) for action in drawn} == set(range(10))
+def test_an_unfinished_run_begins_anew(tmp_path: Path) -> None:
+    """The same options find a folder that nothing can go on from: it is made anew, and whole."""
+    options = make_options("a2c", tmp_path / "run")
+    result = run(options).result
+    (tmp_path / "run" / "evaluation.json").unlink()
+    (tmp_path / "run" / "progress.csv").write_text("torn")
+    plan = plan_run(options)
+    assert plan is not None and plan.replaces
+    assert run(options).result == result
+    assert len(list((tmp_path / "run").glob("events.*"))) == 1
+    assert plan_run(options) is None

@@ -42,11 +42,11 @@ def make_row(
         budget: Options of `train.py` that say how long.
     """
     name = f"{task}-{agent}"
-    facts = {"task": task, "agent": agent, "what": what, "algo": algo}
+    facts: Entry = {"task": task, "agent": agent, "what": what, "algo": algo}
     facts |= {"reads_labels": reads_labels, "seed": 0}
     if algo == "random":
-        words = f"--policy {RANDOM} --env {task} --env-kwargs dataset={dataset}"
-        command = f"python -m agents.evaluate {words}"
+        command = f"python -m agents.evaluate --policy {RANDOM} --env {task}"
+        command += f" --env-kwargs dataset={dataset}"
         return Row(name, facts, command, lambda folder: measure_random(task, dataset, folder))
     words = ["--env", task, "--algo", algo, *options, *budget, "--seed", "0", "--dataset", dataset]
     return row_of_program(name, facts, "train.py", launch.main, words)

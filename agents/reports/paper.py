@@ -46,7 +46,7 @@ def make_row(
         settings: Settings of RAM, beyond its preset.
         dataset: The data set.
     """
-    facts = {"task": task, "preset": preset, "gaze": gaze, "num_glimpses": num_glimpses}
+    facts: Entry = {"task": task, "preset": preset, "gaze": gaze, "num_glimpses": num_glimpses}
     facts |= {"seed": seed, "settings": list(settings), "paper": paper, "episodes": episodes}
     bends = {"distortion": distortion, "elastic_distortion": elastic_distortion}
     words = ["--env", task, "--episodes", str(episodes), "--seed", str(seed), "--dataset", dataset]

@@ -26,8 +26,10 @@ from agents.files import (
 from ram_env.arguments import did_you_mean
 
 VERSION = 1
-MEASURED = ("error", "low", "high", "num_scenes", "num_errors", "error_per_glimpse")
-MEASURED += ("validation_error", "episodes")
+MEASURED = [  # what every table takes from evaluation.json
+    *("error", "low", "high", "num_scenes", "num_errors", "error_per_glimpse"),
+    *("validation_error", "episodes", "parameters"),
+]
 MAX_BATCH = 1000  # episodes: a budget is rounded up to whole batches, each of fewer
 
 Entry = dict[str, Any]  # a finished row as table.json has it; errors in percent
@@ -197,7 +199,6 @@ def make_entry(table: Table, row: Row, run: Path) -> Entry:
         "command": row.command,
         **{key: result[key] for key in MEASURED},
         "minutes": round(result["training_seconds"] / 60.0, 1),
-        "parameters": result["parameters"],
         "precision": in_turn(config, "precision", "float32"),
         "processes": config.get("processes", 1),
         "machine": in_turn(config, "machine"),

@@ -20,8 +20,15 @@ from agents.runs.options import parse_options
 from ram_env import SHORT_NAMES, TASKS
 
 ROOT = Path(__file__).parents[2]
-TINY = ("tiny", "centered", "default", 7, 1024, 1.07)
-NET = ("net", "centered", "fully_connected", 0, 512, None, "none")
+NAMES = ("name", "task", "preset", "num_glimpses", "episodes", "paper", "gaze", "dataset")
+TINY = ("tiny", "centered", "default", 7, 1024, 1.07, "learned", "digits")
+NET = ("net", "centered", "fully_connected", 0, 512, None, "none", "digits")
+
+
+def tiny_row(values: tuple[Any, ...] = TINY, **changes: Any) -> Row:
+    """Return one of the two rows of a moment, or one much like it."""
+    arguments: dict[str, Any] = dict(zip(NAMES, values, strict=True)) | changes
+    return make_row(**arguments)
 
 
 def words_of(row: Row) -> list[str]:
@@ -40,7 +47,7 @@ def test_every_row_is_a_command_that_can_be_given(row: Row) -> None:
         assert (words["--episodes"], words["--dataset"]) == (str(facts["episodes"]), "mnist")
         return
     options = parse_options(words_of(row))
-    assert options.preset == facts["preset"]
+    assert options.preset is not None and options.preset == facts["preset"]
     assert options.env_kwargs["num_glimpses"] == facts["num_glimpses"]
     config = make_config(options.preset, **options.settings)
     assert config.gaze == facts["gaze"]
@@ -56,7 +63,7 @@ def test_every_row_is_a_command_that_can_be_given(row: Row) -> None:
 
 def use_tiny_rows(patch: pytest.MonkeyPatch, folder: Path, *rows: Row) -> None:
     """Let the table be two rows of a moment, or those given, and ship models to the folder."""
-    rows = rows or (make_row(*TINY, dataset="digits"), make_row(*NET, dataset="digits"))
+    rows = rows or (tiny_row(), tiny_row(NET))
     patch.setattr(reproduce, "TABLE", tiny_table(*rows))
     patch.setattr(pretrained, "FOLDER", folder / "pretrained")
 
@@ -204,7 +211,7 @@ def test_the_run_of_other_options_is_no_row(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """A row that was declared otherwise when its folder was filled is refused, and not written."""
-    changed = make_row(*(TINY if tiny else NET), dataset="digits", **changes)
+    changed = tiny_row(TINY if tiny else NET, **changes)
     use_tiny_rows(monkeypatch, tmp_path, changed)
     arguments = ["--out", str(tmp_path / "results"), "--runs", str(reproduced / "runs")]
     try:
@@ -227,9 +234,7 @@ def test_a_row_in_the_table_has_the_facts_of_its_row(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """A row that was declared otherwise when it was trained is not said to be there."""
-    names = ("name", "task", "preset", "num_glimpses", "episodes", "paper")
-    arguments = dict(zip(names, TINY, strict=True)) | changes
-    use_tiny_rows(monkeypatch, reproduced, make_row(**arguments, dataset="digits"))
+    use_tiny_rows(monkeypatch, reproduced, tiny_row(**changes))
     path = reproduced / "results" / "paper" / "table.json"
     before = path.read_bytes()
     with pytest.raises(SystemExit) as caught:
@@ -324,7 +329,7 @@ def test_a_row_that_ends_early_ends_the_program(
         return 130
 
     monkeypatch.setattr(launch, "main", train)
-    rows = [make_row(name, *TINY[1:]) for name in ("first", "second")]
+    rows = [tiny_row(name=name) for name in ("first", "second")]
     use_tiny_rows(monkeypatch, tmp_path, *rows)
     assert reproduce.main(arguments_for(tmp_path)) == 130
     assert "first: ended with exit code 130" in capsys.readouterr().out

@@ -17,7 +17,7 @@ def main(arguments: list[str] | None = None, prog: str = "python -m agents.compa
     parser = make_parser(prog, description, TABLE)
     options = parser.parse_args(arguments)
     try:
-        return fill(TABLE, options.rows, options.out, options.runs)
+        return fill(TABLE, options)
     except (ValueError, OSError) as error:
         parser.error(str(error))
 

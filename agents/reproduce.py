@@ -23,9 +23,8 @@ def main(arguments: list[str] | None = None, prog: str = "python -m agents.repro
         "validation error is lower",
     )
     options = parser.parse_args(arguments)
-    finished = ship if options.ship else lambda entry, run: None
     try:
-        return fill(TABLE, options.rows, options.out, options.runs, finished)
+        return fill(TABLE, options, ship if options.ship else None)
     except (ValueError, OSError) as error:
         parser.error(str(error))
 

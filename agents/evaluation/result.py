@@ -59,12 +59,7 @@ def make_evaluation(
     """Turn counts of errors, after each glimpse, into a result; see `Evaluation`."""
     low, high = wilson_interval(num_errors[-1], num_scenes)
     return Evaluation(
-        env_id=env_id,
-        env_kwargs=env_kwargs,
-        dataset=dataset,
-        split=split,
-        num_scenes=num_scenes,
-        num_errors=num_errors[-1],
+        *(env_id, env_kwargs, dataset, split, num_scenes, num_errors[-1]),
         error=100.0 * num_errors[-1] / num_scenes,
         low=100.0 * low,
         high=100.0 * high,

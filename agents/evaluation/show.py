@@ -19,18 +19,12 @@ from ram_env.arguments import did_you_mean
 
 def main(arguments: list[str] | None = None, prog: str = "python -m agents.evaluation.show") -> int:
     """Run the command line; return the exit code."""
-    parser = argparse.ArgumentParser(
-        prog=prog,
-        description="Draw where a trained model looks on the first test scenes, and what it then "
-        "believes: gaze.png and gaze.gif.",
-    )
+    description = "Draw where a trained model looks, and what it then believes, on test scenes."
+    parser = argparse.ArgumentParser(prog=prog, description=description)
+    add = parser.add_argument
     names = ", ".join(pretrained_rows())
-    parser.add_argument(
-        "model", metavar="NAME|DIR", help=f"a model of the package ({names}) or a run folder"
-    )
-    parser.add_argument(
-        "--out", type=Path, default=Path(), metavar="DIR", help="(default: the current folder)"
-    )
+    add("model", metavar="NAME|DIR", help=f"a model of the package ({names}) or a run folder")
+    add("--out", type=Path, default=Path(), metavar="DIR", help="(default: the current folder)")
     options = parser.parse_args(arguments)
     sys.path.append(os.getcwd())  # where an installed script would not look for the user's modules
     warnings.formatwarning = lambda message, *_, **__: f"warning: {message}\n"

@@ -20,27 +20,16 @@ RANDOM = "agents.sb3.random_policy:RandomPolicy"
 
 
 def make_row(
-    task: str,
-    agent: str,
-    what: str,
-    algo: str = "ram",
-    options: tuple[str, ...] = (),
-    reads_labels: bool = False,
+    task: str,  # short name
+    agent: str,  # short name
+    what: str,  # what it is
+    algo: str = "ram",  # of `train.py`, or "random", which is measured alone
+    options: tuple[str, ...] = (),  # more options of `train.py`
+    reads_labels: bool = False,  # whether it learns from the true class, beyond the reward
     dataset: str = "mnist",
     budget: tuple[str, ...] = ("--minutes", str(MINUTES)),
 ) -> Row:
-    """Return the row of one agent on one task.
-
-    Args:
-        task: Short name of the task.
-        agent: Short name of the agent.
-        what: What it is.
-        algo: An algorithm of `train.py`, or `"random"`, which is measured alone.
-        options: More options of `train.py`.
-        reads_labels: Whether it learns from the true class, beyond the reward.
-        dataset: The data set.
-        budget: Options of `train.py` that say how long.
-    """
+    """Return the row of one agent on one task."""
     name = f"{task}-{agent}"
     facts: Entry = {"task": task, "agent": agent, "what": what, "algo": algo}
     facts |= {"reads_labels": reads_labels, "seed": 0}

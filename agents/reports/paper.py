@@ -18,34 +18,19 @@ OURS, THEIRS = "#0072B2", "#D55E00"
 
 def make_row(
     name: str,
-    task: str,
-    preset: str,
-    num_glimpses: int,
-    episodes: int,
-    paper: float | None,
-    gaze: str = "learned",
+    task: str,  # short name
+    preset: str,  # of RAM, or a network of `agents.reports.whole_image`
+    num_glimpses: int,  # 0 for a network that sees the whole image
+    episodes: int,  # the budget
+    paper: float | None,  # test error in percent that the paper prints: NIPS 2014, tables 1 and 2
+    gaze: str = "learned",  # or "random", or "none" for a network that sees the whole image
     seed: int = 0,
-    distortion: float = 0.0,
+    distortion: float = 0.0,  # of training images: pays where a budget shows each of them often
     elastic_distortion: float = 0.0,
-    settings: tuple[str, ...] = (),
+    settings: tuple[str, ...] = (),  # of RAM, beyond its preset
     dataset: str = "mnist",
 ) -> Row:
-    """Return one row of the table.
-
-    Args:
-        name: Name of the row.
-        task: Short name of the task.
-        preset: Preset of RAM, or a network of `agents.reports.whole_image`.
-        num_glimpses: T; 0 for a network that sees the whole image.
-        episodes: The budget.
-        paper: Test error in percent that the paper prints for it, NIPS 2014, tables 1 and 2.
-        gaze: `"learned"`, `"random"`, or `"none"` for a network that sees the whole image.
-        seed: Seed of networks, scenes and exploration.
-        distortion: Of the training images: pays where a budget shows each of them often.
-        elastic_distortion: Likewise.
-        settings: Settings of RAM, beyond its preset.
-        dataset: The data set.
-    """
+    """Return one row of the table."""
     facts: Entry = {"task": task, "preset": preset, "gaze": gaze, "num_glimpses": num_glimpses}
     facts |= {"seed": seed, "settings": list(settings), "paper": paper, "episodes": episodes}
     bends = {"distortion": distortion, "elastic_distortion": elastic_distortion}

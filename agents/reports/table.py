@@ -37,52 +37,29 @@ Entry = dict[str, Any]  # a finished row as table.json has it; errors in percent
 
 @dataclass(frozen=True)
 class Row:
-    """One row of a table: a run of one of the programs of this project.
+    """One row of a table: a run of one of the programs of this project."""
 
-    Attributes:
-        name: Name of the row, and of its run folder.
-        facts: What tells the row from others, as its entry has it.
-        command: What makes its run, for people.
-        run: Makes its run in a folder unless it is there; returns the exit code, 0 once it is.
-    """
-
-    name: str
-    facts: Entry
-    command: str
-    run: Callable[[Path], int]
+    name: str  # of its run folder too
+    facts: Entry  # what tells it from other rows, as its entry has it
+    command: str  # that makes its run, for people
+    run: Callable[[Path], int]  # makes its run in a folder unless it is there: exit code
 
 
 @dataclass(frozen=True)
 class Table:
-    """Which rows a table has, and how they are shown.
+    """Which rows a table has, and how they are shown."""
 
-    Attributes:
-        name: Name of its folder.
-        rows: All rows by name, in order.
-        describe: Returns what only this table tells of a run, by its config and its evaluation.
-        write: Returns finished rows as a page of Markdown.
-        draw: Returns finished rows as a picture.
-    """
-
-    name: str
-    rows: Mapping[str, Row]
-    describe: Callable[[Entry, Entry], Entry]
-    write: Callable[[list[Entry]], str]
+    name: str  # of its folder
+    rows: Mapping[str, Row]  # by name, in order
+    describe: Callable[[Entry, Entry], Entry]  # config, evaluation -> what this table alone tells
+    write: Callable[[list[Entry]], str]  # finished rows -> a page of Markdown
     draw: Callable[[list[Entry]], Figure]
 
 
 def row_of_program(
     name: str, facts: Entry, program: str, main: Callable[[list[str]], int], words: list[str]
 ) -> Row:
-    """Return the row that a program trains.
-
-    Args:
-        name: Name of the row.
-        facts: What tells the row from others.
-        program: What Python is told to run.
-        main: Its command line.
-        words: Its options, but for the run folder.
-    """
+    """Return the row that a program trains; `words` are its options but for the run folder."""
     return Row(
         name,
         facts,
@@ -91,20 +68,27 @@ def row_of_program(
     )
 
 
+def make_parser(prog: str, description: str, table: Table) -> argparse.ArgumentParser:
+    """Declare the options of a program that fills a table."""
+    parser = argparse.ArgumentParser(prog=prog, description=description)
+    add = parser.add_argument
+    runs, names = Path("runs", table.name), ", ".join(table.rows)
+    add("--rows", nargs="+", action="extend", metavar="NAME", help=f"(default: all) of {names}")
+    add("--out", type=Path, default=Path("results"), metavar="DIR", help="(default: results)")
+    add("--runs", type=Path, default=runs, metavar="DIR", help=f"(default: {runs})")
+    return parser
+
+
 def fill(
     table: Table,
-    names: list[str] | None,
-    out: Path,
-    runs: Path,
-    finished: Callable[[Entry, Path], None] = lambda entry, run: None,
+    options: argparse.Namespace,
+    finished: Callable[[Entry, Path], None] | None = None,
 ) -> int:
     """Make the rows that a table lacks; return the exit code.
 
     Args:
         table: The table.
-        names: The rows wanted; all if None.
-        out: Where the folder of the table is.
-        runs: Where the run folders are.
+        options: What `make_parser` declares.
         finished: Called with the entry of each new row and its run folder.
 
     Raises:
@@ -112,8 +96,8 @@ def fill(
             damaged, of another version or holds a row of other facts; nothing is overwritten.
         FileExistsError: If another process fills the table.
     """
-    chosen = choose_rows(names, table.rows)
-    folder = out / table.name
+    chosen = choose_rows(options.rows, table.rows)
+    folder = options.out / table.name
     make_folder(folder, "--out")
     # Held to the end: two programs would each write the rows that they know of.
     with lock_folder(folder):
@@ -123,13 +107,14 @@ def fill(
                 check_facts(row, entries[row.name], folder)
                 print(f"{row.name}: is in {folder} already", flush=True)
                 continue
-            run = runs / row.name
+            run = options.runs / row.name
             code = row.run(run)
             if code:
                 print(f"{row.name}: ended with exit code {code}.", flush=True)
                 return code
             entry = make_entry(table, row, run)
-            finished(entry, run)  # first: a row in the table is not looked at again
+            if finished:  # before it is in the table: what is there is not looked at again
+                finished(entry, run)
             entries[row.name] = entry
             write_table(table, folder, entries)
             print(f"{row.name}: {entry['error']:.2f} % error, in {folder}", flush=True)
@@ -137,25 +122,16 @@ def fill(
 
 
 def choose_rows(names: list[str] | None, rows: Mapping[str, Row]) -> list[Row]:
-    """Return the rows of these names, each once; all if None.
-
-    Raises:
-        ValueError: If there is none of a name; the message tells the nearest.
-    """
-    names = list(rows) if names is None else names
-    for name in names:
+    """Return the rows of these names, each once; all if None."""
+    for name in names or ():
         if name not in rows:
             hint = did_you_mean(name, rows)
-            raise ValueError(f"`rows` must be of {', '.join(rows)}, got {name!r}.{hint}")
-    return [rows[name] for name in dict.fromkeys(names)]
+            raise ValueError(f"`--rows` must be of {', '.join(rows)}, got {name!r}.{hint}")
+    return [rows[name] for name in dict.fromkeys(names or rows)]
 
 
 def read_entries(table: Table, folder: Path) -> dict[str, Entry]:
-    """Return the finished rows by name, and write anew what shows them.
-
-    Raises:
-        ValueError: If table.json is damaged or of another version.
-    """
+    """Return the finished rows by name, and write anew what shows them."""
     path = folder / "table.json"
     if not path.exists():
         return {}
@@ -173,19 +149,14 @@ def read_entries(table: Table, folder: Path) -> dict[str, Entry]:
 
 
 def check_facts(row: Row, entry: Entry, folder: Path) -> None:
-    """Refuse a row in the table that is another one by now; older rows lack some of the facts.
-
-    Raises:
-        ValueError: If a fact differs; the message names it.
-    """
+    """Refuse a row in the table that is another one by now; older rows lack some of the facts."""
     for name, value in row.facts.items():
         found = entry.get(name, value)
-        if name == "episodes" and value <= found < value + MAX_BATCH:
-            continue
-        if found != value:
+        same = value <= found < value + MAX_BATCH if name == "episodes" else found == value
+        if not same:
             raise ValueError(
                 f"row {row.name!r} in {folder} must have {name} {value!r}, got {found!r}: take it "
-                "out of there to make it anew, or choose another `out`."
+                "out of there to make it anew, or choose another `--out`."
             )
 
 
@@ -240,15 +211,3 @@ def describe_commands(rows: list[Entry]) -> list[str]:
             f"process{'es' if processes > 1 else ''}, {row['precision']}, {row['date']}"
         )
     return lines
-
-
-def make_parser(prog: str, description: str, table: Table) -> argparse.ArgumentParser:
-    """Declare the options of a program that fills a table."""
-    parser = argparse.ArgumentParser(prog=prog, description=description)
-    add = parser.add_argument
-    runs = Path("runs", table.name)
-    names = ", ".join(table.rows)
-    add("--rows", nargs="+", action="extend", metavar="NAME", help=f"(default: all) of {names}")
-    add("--out", type=Path, default=Path("results"), metavar="DIR", help="(default: results)")
-    add("--runs", type=Path, default=runs, metavar="DIR", help=f"(default: {runs})")
-    return parser

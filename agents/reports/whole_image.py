@@ -23,7 +23,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from tqdm import tqdm
 
 from agents.evaluation.provenance import describe_source
-from agents.evaluation.result import Evaluation, make_evaluation
+from agents.evaluation.result import Evaluation, describe_dataset, make_evaluation
 from agents.files import CONFIG, EVALUATION, is_finished, lock_folder, read_json, write_json
 from agents.runs.options import speak_of_options
 from agents.runs.plan import check_folder
@@ -35,6 +35,7 @@ BATCH_SIZE = 256
 LEARNING_RATE = 3e-3  # of Adam at the start; a cosine leads it to 0
 EVALUATION_BATCH = 500
 HIDDEN_SIZE = 256
+PROGRAM = "python -m agents.reports.whole_image"
 NETWORKS = ("fully_connected", "convolutional")
 SPLITS = ("train", "validation", "test")
 
@@ -63,14 +64,7 @@ def multiply_adds(network: nn.Module, canvas_shape: tuple[int, int]) -> int:
 
 
 def train(task: GlimpseTask, name: str, episodes: int, seed: int) -> nn.Sequential:
-    """Train a network on fresh scenes by cross-entropy, for so many of them.
-
-    Args:
-        task: The task, made with `split="train"`.
-        name: One of `NETWORKS`.
-        episodes: Scenes, rounded up to whole batches.
-        seed: Seed of the scenes and the first weights.
-    """
+    """Train a network on fresh scenes by cross-entropy: so many, rounded up to whole batches."""
     torch.manual_seed(seed)
     network = make_network(name, task.canvas_shape, task.num_classes)
     optimizer = torch.optim.Adam(network.parameters(), lr=LEARNING_RATE, fused=True)
@@ -100,14 +94,7 @@ def as_input(canvases: np.ndarray) -> Tensor:
 
 
 def evaluate(env_id: str, task: GlimpseTask, split: str, network: nn.Module) -> Evaluation:
-    """Count the errors of a network on all frozen scenes of a split, which the task was made with.
-
-    Args:
-        env_id: The id that the task is registered under.
-        task: The task.
-        split: `"validation"` or `"test"`.
-        network: From canvases, float32 (B, H, W), to class logits (B, C).
-    """
+    """Count the errors of a network on all frozen scenes of the split that a task was made with."""
     num_errors, num_scenes = 0, len(task.dataset.labels)
     num_batches = math.ceil(num_scenes / EVALUATION_BATCH)
     for indices in np.array_split(np.arange(num_scenes), num_batches):
@@ -158,13 +145,10 @@ def run(env_id: str, dataset: str, network: str, episodes: int, seed: int, folde
         write_json(folder / EVALUATION, dataclasses.asdict(result) | learned)
 
 
-def main(
-    arguments: list[str] | None = None, prog: str = "python -m agents.reports.whole_image"
-) -> int:
+def main(arguments: list[str] | None = None, prog: str = PROGRAM) -> int:
     """Run the command line; return the exit code."""
-    parser = argparse.ArgumentParser(
-        prog=prog, description="Train a network that sees the whole image."
-    )
+    description = "Train a network that sees the whole image."
+    parser = argparse.ArgumentParser(prog=prog, description=description)
     add = parser.add_argument
     add("--network", choices=NETWORKS, required=True, help="the network to train")
     add("--env", choices=list(SHORT_NAMES), default="cluttered", help="(default: cluttered)")
@@ -184,8 +168,8 @@ def main(
     except (ValueError, OSError, gym.error.Error) as error:
         parser.error(speak_of_options(str(error)))
     result = read_json(folder / EVALUATION)
-    fields = {field.name: result[field.name] for field in dataclasses.fields(Evaluation)}
-    print(Evaluation(**fields).describe())
+    dataset = describe_dataset(result["dataset"])
+    print(f"{result['error']:.2f} % error on {result['num_scenes']:,} test scenes of {dataset}")
     return 0
 
 

@@ -243,7 +243,7 @@ def test_a_row_in_the_table_has_the_facts_of_its_row(
     message = capsys.readouterr().err.splitlines()[-1]
     ((name, _),) = changes.items()
     assert f"row 'tiny' in {path.parent} must have {name} " in message
-    assert "choose another `out`" in message
+    assert "choose another `--out`" in message
     assert path.read_bytes() == before
 
 

@@ -10,6 +10,7 @@ import dataclasses
 import json
 import os
 import pathlib
+import re
 import sys
 
 import gymnasium as gym
@@ -35,7 +36,7 @@ def main(arguments: list[str] | None = None, prog: str = "python -m agents.evalu
     try:
         evaluation = find_player(options).measure()
     except (ValueError, DivergenceError, gym.error.Error) as error:
-        parser.error(speak_of_options(str(error)))
+        parser.error(re.sub(r"`(run|policy)\b", r"`--\1", speak_of_options(str(error))))
     if options.json:
         print(json.dumps(dataclasses.asdict(evaluation), indent=2))
         return 0

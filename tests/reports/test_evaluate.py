@@ -289,8 +289,8 @@ def test_module_runs_as_a_program(finished_run: Path) -> None:
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (lambda run: (run / "model.zip").unlink(), r"`run` must be .*model\.zip is missing"),
-        (lambda run: (run / "config.json").unlink(), r"`run` must be .*config\.json is missing"),
+        (lambda run: (run / "model.zip").unlink(), r"`--run` must be .*model\.zip is missing"),
+        (lambda run: (run / "config.json").unlink(), r"`--run` must be .*config\.json is missing"),
         (lambda run: (run / "model.zip").write_bytes(b"?"), r"model\.zip.* is damaged"),
         (lambda run: (run / "config.json").write_text("{"), r"config\.json"),
         (lambda run: (run / "config.json").write_text("{}"), r"config\.json"),

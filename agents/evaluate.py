@@ -65,7 +65,11 @@ def make_parser(prog: str) -> argparse.ArgumentParser:
         metavar="KEY=VALUE",
         help="arguments of it (default: none)",
     )
-    add("--memory", choices=MEMORIES, help="of what was seen, for `--policy` (default: none)")
+    add(
+        "--memory",
+        choices=MEMORIES,
+        help="what a policy is told of what was seen (default: nothing)",
+    )
     add("--split", choices=["validation", "test"], default="test", help="(default: test)")
     add("--json", action="store_true", help="print JSON instead of a line")
     return parser

@@ -76,7 +76,7 @@ class FrozenScenes:
         env_kwargs: Arguments for it, `action_format` as the model needs it.
         split: `"validation"` or `"test"`.
         num_scenes: The first so many; all if None.
-        memory: Of what was seen, as the model needs it: see `agents.make_vec_env`.
+        memory: What the model remembers of what was seen: see `agents.make_vec_env`.
 
     Raises:
         ValueError: If there are fewer scenes, or it is no glimpse env or does not take the

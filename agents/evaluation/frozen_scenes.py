@@ -1,11 +1,11 @@
 """How well does a model play the frozen scenes of a split?"""
 
+import dataclasses
 from collections.abc import Iterator
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from gymnasium import spaces
-from gymnasium.vector import VectorObservationWrapper
 
 from agents.evaluation.result import Evaluation, make_evaluation
 from agents.sb3.vec_env import add_memory, make_games, task_of
@@ -31,41 +31,12 @@ class Predictor(Protocol):
 
 
 class Playback(NamedTuple):
-    """B episodes of T glimpses as they were played, time-major."""
+    """How B episodes of T glimpses were answered."""
 
-    locations: np.ndarray  # float32 (T, B, 2)
-    glimpses: np.ndarray  # float32 (T, B, K, g, g)
     answers: np.ndarray  # int64 (T, B): the label answered after each glimpse
     beliefs: np.ndarray  # float32 (T, B, C)
     labels: np.ndarray  # int64 (B,): the truth
     successes: np.ndarray  # bool (B,): whether the last answer was right
-
-    def views(self, position: int, canvas: np.ndarray) -> list[EpisodeView]:
-        """Return what there is to draw of one episode after each of its glimpses."""
-        num_glimpses = len(self.locations)
-        return [
-            EpisodeView(
-                canvas=canvas,
-                locations=self.locations[:seen, position],
-                glimpses=self.glimpses[:seen, position],
-                num_glimpses=num_glimpses,
-                label=int(self.labels[position]),
-                belief=self.beliefs[seen - 1, position],
-                prediction=int(self.answers[-1, position]) if seen == num_glimpses else None,
-            )
-            for seen in range(1, num_glimpses + 1)
-        ]
-
-
-class LastObservation(VectorObservationWrapper):  # generic only from Gymnasium 1.4 on
-    """Keep the observation that a memory is about to turn into another one."""
-
-    observation: Any = None
-
-    def observations(self, observations: Any) -> Any:
-        """Take note of observations and pass them on."""
-        self.observation = observations
-        return observations
 
 
 class FrozenScenes:
@@ -104,9 +75,8 @@ class FrozenScenes:
             )
         fitting = max(1, MAX_BYTES // probe.bytes_per_episode)
         num_envs = min(self.num_scenes, MAX_ENVS, fitting)
-        bare = make_games(env_id, num_envs=num_envs, autoreset_mode="Disabled", **kwargs)
-        self._bare = LastObservation(bare)
-        self._env = add_memory(self._bare, memory)
+        games = make_games(env_id, num_envs=num_envs, autoreset_mode="Disabled", **kwargs)
+        self._env = add_memory(games, memory)
         self.task = task_of(self._env, env_id)
 
     @property
@@ -142,11 +112,24 @@ class FrozenScenes:
             for position, right in enumerate(playback.successes.tolist()):
                 if wanted[right]:
                     wanted[right] -= 1
-                    canvas = self._env.unwrapped.view(position).canvas  # type: ignore[attr-defined]
-                    episodes.append(playback.views(position, canvas))
+                    episodes.append(self._views(position, playback.beliefs[:, position]))
             if not any(wanted.values()):
                 break
         return episodes
+
+    def _views(self, position: int, beliefs: np.ndarray) -> list[EpisodeView]:
+        """Return what there was to draw of an episode that has just ended, glimpse by glimpse."""
+        last: EpisodeView = self._env.unwrapped.view(position)  # type: ignore[attr-defined]
+        return [
+            dataclasses.replace(
+                last,
+                locations=last.locations[:seen],
+                glimpses=last.glimpses[:seen],
+                belief=belief,
+                prediction=last.prediction if seen == last.num_glimpses else None,
+            )
+            for seen, belief in enumerate(beliefs, start=1)
+        ]
 
     def _batches(self) -> Iterator[np.ndarray]:
         """Yield the scene numbers, at most one per env at a time."""
@@ -163,15 +146,11 @@ class FrozenScenes:
         steps = []
         for _ in range(self.task.num_glimpses):
             actions, state = model.predict(observation, state, starts, deterministic=True)
-            seen = self._bare.observation
-            steps.append((seen["location"], seen["glimpse"], *self._read(actions)))
+            steps.append(self._read(actions))
             observation, *_, infos = self._env.step(actions)
             starts = np.zeros(num_envs, dtype=bool)
-        locations, glimpses, answers, beliefs = (
-            np.stack(part)[:, :count] for part in zip(*steps, strict=True)
-        )
-        successes = infos["is_success"][:count]
-        return Playback(locations, glimpses, answers, beliefs, labels, successes)
+        answers, beliefs = (np.stack(part)[:, :count] for part in zip(*steps, strict=True))
+        return Playback(answers, beliefs, labels, infos["is_success"][:count])
 
     def _read(self, actions: Any) -> tuple[np.ndarray, np.ndarray]:
         """Return labels, (B,), and beliefs, (B, C): certainty where a format has no scores."""

@@ -222,6 +222,20 @@ def test_record_returns_right_and_wrong_episodes(num_right: int, num_wrong: int)
         assert view.belief is not None and view.belief.sum() == pytest.approx(1.0, rel=1e-5)
 
 
+def test_views_show_the_episode_up_to_a_glimpse() -> None:
+    """A view holds what was seen so far and the belief after it; only the last has the answer."""
+    model = make_model()
+    (episode,) = FrozenScenes(ENV_ID, DIGITS, "test").record(model, 1, 0)
+    last = episode[-1]
+    for num_seen, view in enumerate(episode, start=1):
+        np.testing.assert_array_equal(view.locations, last.locations[:num_seen])
+        np.testing.assert_array_equal(view.glimpses, last.glimpses[:num_seen])
+        np.testing.assert_array_equal(view.canvas, last.canvas)
+        assert view.num_glimpses == len(episode) == 3
+        assert view.belief is not None
+        assert view.prediction == (view.belief.argmax() if num_seen == 3 else None)
+
+
 def test_record_takes_the_first_scenes() -> None:
     """An oracle's first right scenes are scenes 0, 1, 2; it has no wrong ones to show."""
     oracle = Oracle(ENV_ID, "test")

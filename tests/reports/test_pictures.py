@@ -9,7 +9,6 @@ from PIL import Image
 from PIL.GifImagePlugin import GifImageFile
 
 from agents.evaluation.curves import _plot_errors, save_curves
-from agents.evaluation.frozen_scenes import Playback
 from agents.evaluation.pictures import (
     ANSWER,
     CELL,
@@ -37,15 +36,21 @@ def make_episode(
     rng = np.random.default_rng(seed)
     beliefs = rng.dirichlet(np.ones(num_classes), num_glimpses).astype(np.float32)
     best = int(beliefs[-1].argmax())
-    playback = Playback(
-        locations=rng.uniform(-1, 1, (num_glimpses, 1, 2)).astype(np.float32),
-        glimpses=rng.random((num_glimpses, 1, 3, 12, 12), dtype=np.float32),
-        answers=beliefs.argmax(axis=1)[:, None],
-        beliefs=beliefs[:, None],
-        labels=np.array([best if right else (best + 1) % num_classes]),
-        successes=np.array([right]),
-    )
-    return playback.views(0, rng.integers(256, size=(60, 60), dtype=np.uint8))
+    canvas = rng.integers(256, size=(60, 60), dtype=np.uint8)
+    locations = rng.uniform(-1, 1, (num_glimpses, 2)).astype(np.float32)
+    glimpses = rng.random((num_glimpses, 3, 12, 12), dtype=np.float32)
+    return [
+        EpisodeView(
+            canvas=canvas,
+            locations=locations[:seen],
+            glimpses=glimpses[:seen],
+            num_glimpses=num_glimpses,
+            label=best if right else (best + 1) % num_classes,
+            belief=beliefs[seen - 1],
+            prediction=best if seen == num_glimpses else None,
+        )
+        for seen in range(1, num_glimpses + 1)
+    ]
 
 
 def shows(picture: Image.Image, color: tuple[int, int, int]) -> bool:
@@ -59,19 +64,6 @@ def curves(folder: Path, text: str) -> Image.Image:
     save_curves(folder / "curves.png", folder / "progress.csv", "digits, 100 episodes")
     with Image.open(folder / "curves.png") as picture:
         return picture.convert("RGB")
-
-
-def test_views_show_the_episode_up_to_a_glimpse() -> None:
-    """A view holds what was seen so far and the belief after it; only the last has the answer."""
-    episode = make_episode(0)
-    assert len(episode) == 8
-    last = episode[-1]
-    for num_seen, view in enumerate(episode, start=1):
-        np.testing.assert_array_equal(view.locations, last.locations[:num_seen])
-        np.testing.assert_array_equal(view.glimpses, last.glimpses[:num_seen])
-        assert view.num_glimpses == len(last.glimpses) == 8
-        assert view.belief is not None and view.belief.sum() == pytest.approx(1.0, rel=1e-5)
-        assert view.prediction == (view.belief.argmax() if num_seen == 8 else None)
 
 
 @pytest.mark.parametrize(("num_glimpses", "cells"), [(1, 1), (8, 8), (24, 10)])

@@ -32,7 +32,8 @@ def main(arguments: list[str] | None = None, prog: str = "python -m agents.evalu
     """Run the command line; return the exit code."""
     parser = make_parser(prog)
     options = parser.parse_args(arguments)
-    sys.path.append(os.getcwd())  # where an installed script would not look for the user's modules
+    if not {"", os.getcwd()} & set(sys.path):  # as it is in an installed script
+        sys.path.append(os.getcwd())
     try:
         evaluation = find_player(options).measure()
     except (ValueError, DivergenceError, gym.error.Error) as error:

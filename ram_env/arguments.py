@@ -27,12 +27,6 @@ def shown(value: Any) -> str:
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
 
 
-def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """Return the end of an error message that tells the nearest known name; "" if none is near."""
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.3)
-    return f" Did you mean {near[0]!r}?" if near else ""
-
-
 def as_array(name: str, value: Any) -> np.ndarray:
     """Return an argument as an array, of whatever shape and type that has."""
     try:
@@ -135,6 +129,12 @@ def check_image_sizes(
             f"`distractor_size` must be in 1..{min(image_shape)}, the smaller side of an image,"
             f" got {distractor_size}."
         )
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return the end of an error message about an unknown name: the nearest one, or nothing."""
+    near = difflib.get_close_matches(name, list(known), n=1)
+    return f" Did you mean {near[0]!r}?" if near else ""
 
 
 def check_memory(num_bytes: int, what: str, remedy: str) -> None:

@@ -1,7 +1,6 @@
 """What does a trained model look at? `ram-env show cluttered` draws it, without any training."""
 
 import argparse
-import os
 import sys
 import warnings
 from pathlib import Path
@@ -26,7 +25,6 @@ def main(arguments: list[str] | None = None, prog: str = "python -m agents.evalu
     add("model", metavar="NAME|DIR", help=f"a model of the package ({names}) or a run folder")
     add("--out", type=Path, default=Path(), metavar="DIR", help="(default: the current folder)")
     options = parser.parse_args(arguments)
-    sys.path.append(os.getcwd())  # where an installed script would not look for the user's modules
     warnings.formatwarning = lambda message, *_, **__: f"warning: {message}\n"
     try:
         player = find_player(options.model)

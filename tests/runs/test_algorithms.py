@@ -23,7 +23,7 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 
 from agents import make_vec_env
 from agents.errors import DivergenceError
-from agents.evaluate import evaluate_run
+from agents.evaluation.players import player_of_run
 from agents.runs import launch
 from agents.runs import run as module
 from agents.runs.options import Options
@@ -57,8 +57,6 @@ def small_settings(name: str) -> dict[str, Any]:
         for key, value in OTHERS[name].settings.items()
         if key != "policy_kwargs"
     }
-    if name == "random":
-        return settings
     kwargs: dict[str, Any] = dict(NET)
     if "lstm_hidden_size" in OTHERS[name].settings["policy_kwargs"]:
         kwargs["lstm_hidden_size"] = 8
@@ -86,13 +84,13 @@ def test_run_leaves_the_same_folder_as_ram(name: str, tmp_path: Path) -> None:
     folder = tmp_path / "run"
     result = run(make_options(name, folder)).result
     assert FILES <= {path.name for path in folder.iterdir()}
-    assert evaluate_run(folder, "test") == result
+    assert player_of_run(folder, "test").measure() == result
     config = json.loads((folder / "config.json").read_text())
     assert (config["algo"], config["memory"]) == (name, OTHERS[name].memory)
     assert config["settings"] == small_settings(name)
     content = json.loads((folder / "evaluation.json").read_text())
     assert content["episodes"] >= 60 and content["stopped_early"] is False
-    assert content["validation_error"] == evaluate_run(folder, "validation").error
+    assert content["validation_error"] == player_of_run(folder, "validation").measure().error
     header, *rows = (folder / "progress.csv").read_text().splitlines()
     assert set(OTHERS[name].losses) <= set(header.split(","))
     assert int(rows[-1].split(",")[0]) == content["episodes"]
@@ -350,7 +348,7 @@ def test_an_env_of_a_module_can_be_evaluated_again(tmp_path: Path) -> None:
     options = make_options("a2c", tmp_path, env="ram_env:GlimpseMNIST-v0")
     result = run(options).result
     assert json.loads((tmp_path / "config.json").read_text())["env_module"] == "ram_env"
-    assert evaluate_run(tmp_path, "test") == result
+    assert player_of_run(tmp_path, "test").measure() == result
 
 
 def test_an_unfinished_run_begins_anew(tmp_path: Path) -> None:

@@ -20,8 +20,8 @@ from PIL import Image
 from small_runs import BATCH, ENV_ID, FILES, make_options, run
 
 from agents import RAM
-from agents.evaluate import evaluate_run
 from agents.evaluation import curves
+from agents.evaluation.players import player_of_run
 from agents.runs import run as module
 from agents.runs.callbacks import GracefulStop
 from agents.runs.options import Options
@@ -80,14 +80,14 @@ def test_config_says_how_to_run_again(finished: Path) -> None:
 def test_evaluation_equals_a_later_one(finished: Path) -> None:
     """Evaluating the run folder again gives the numbers of evaluation.json."""
     content = read_json(finished / "evaluation.json")
-    again = dataclasses.asdict(evaluate_run(finished, "test"))
+    again = dataclasses.asdict(player_of_run(finished, "test").measure())
     assert {name: content[name] for name in again} == again
     assert (content["num_scenes"], content["split"]) == (300, "test")
     assert content["dataset"] == "digits"
     assert (content["episodes"], content["stopped_early"]) == (320, False)
     assert content["error_per_glimpse"][-1] == content["error"]
     assert content["low"] <= content["error"] <= content["high"]
-    assert content["validation_error"] == evaluate_run(finished, "validation").error
+    assert content["validation_error"] == player_of_run(finished, "validation").measure().error
     model = RAM.load(finished / "model.zip", device="cpu")
     assert content["parameters"] == sum(p.numel() for p in model.policy.parameters())
 
@@ -212,7 +212,7 @@ def test_run_with_other_action_formats(action_format: str, tmp_path: Path) -> No
     env_kwargs = {"dataset": "digits", "num_glimpses": 3, "action_format": action_format}
     options = make_options(tmp_path / "run", episodes=BATCH, env_kwargs=env_kwargs)
     result = run(options).result
-    assert result == evaluate_run(tmp_path / "run", "test")
+    assert result == player_of_run(tmp_path / "run", "test").measure()
     assert FILES <= {path.name for path in (tmp_path / "run").iterdir()}
 
 
@@ -222,7 +222,7 @@ def test_own_images_of_another_size_are_trained_on(small_images: str, tmp_path: 
     options = make_options(tmp_path / "run", episodes=BATCH, env_kwargs=env_kwargs)
     result = run(options).result
     assert (result.dataset, result.num_scenes) == (small_images, 6)
-    assert evaluate_run(tmp_path / "run", "test") == result
+    assert player_of_run(tmp_path / "run", "test").measure() == result
 
 
 def test_minutes_choose_a_number_of_whole_batches(

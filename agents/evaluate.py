@@ -19,9 +19,10 @@ from agents.errors import DivergenceError
 from agents.evaluation.frozen_scenes import FrozenScenes, Predictor
 from agents.evaluation.result import Evaluation
 from agents.model.pretrained import pretrained_rows
-from agents.runs.command_line import parse_env_kwargs, resolve_env
+from agents.runs.command_line import parse_env_kwargs
 from agents.sb3.algorithms import MEMORIES
 from ram_env import SHORT_NAMES
+from ram_env.registration import resolve_env
 
 
 def evaluate_run(run: pathlib.Path, split: str, num_scenes: int | None = None) -> Evaluation:

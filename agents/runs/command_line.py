@@ -1,51 +1,10 @@
-"""What command lines have in common: names of envs, KEY=VALUE pairs, numbers. No torch in here."""
+"""What command lines have in common: KEY=VALUE pairs, numbers. No torch in here."""
 
 import argparse
-import difflib
-import importlib
 import json
 from typing import Any
 
-import gymnasium as gym
-
-from ram_env import SHORT_NAMES
-
 PYTHON_WORDS = {"True": True, "False": False, "None": None}
-
-
-def resolve_env(name: str) -> tuple[str, str | None]:
-    """Return the id that a short name or an id means, and the module that registers it, or None.
-
-    Args:
-        name: As given to `--env`; `module:id` imports the module.
-
-    Raises:
-        ValueError: If there is none; the message names the nearest.
-    """
-    if name in SHORT_NAMES:
-        return SHORT_NAMES[name], None
-    module, _, env_id = name.rpartition(":")
-    import_env_module(module or None, f"--env {name}")
-    if env_id in gym.registry:
-        return env_id, module or None
-    known = [*SHORT_NAMES, *SHORT_NAMES.values()]
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.3)
-    hint = f" Did you mean {near[0]!r}?" if near else ""
-    raise ValueError(f"`--env` must be one of {', '.join(known)}, got {name!r}.{hint}")
-
-
-def import_env_module(module: str | None, option: str) -> None:
-    """Import the module that registers an env.
-
-    Raises:
-        ValueError: If it cannot be imported; the message names the option that asked for it.
-    """
-    if module is None:
-        return
-    try:
-        importlib.import_module(module)
-    except (ImportError, TypeError) as error:  # TypeError: of a relative name
-        raise ValueError(f"`{option}`: cannot import {module!r} ({error}).") from error
 
 
 def parse_pairs(option: str, pairs: list[str]) -> dict[str, Any]:

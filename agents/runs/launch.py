@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agents.model.config import make_config
-from agents.runs.command_line import resolve_env
 from agents.runs.train_arguments import collect_env_kwargs, collect_settings
 from agents.sb3.algorithms import check_memory, choose_algorithm
+from ram_env.registration import resolve_env
 
 if TYPE_CHECKING:
     from agents.runs.run import Run

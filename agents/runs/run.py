@@ -53,7 +53,7 @@ class Run(ABC, Generic[Options]):
         torch.set_num_threads(options.threads)
         self._env, task = self._make_env(options)
         # Of all processes here together: this one's own share alone would fit too easily.
-        task.check_memory(self._num_envs_here(options))
+        task.check_bytes(self._num_envs_here(options))
         # What "auto" found, so that all later measurements use the same data.
         env_kwargs = {**options.env_kwargs, "dataset": task.dataset.name}
         self.options = dataclasses.replace(options, env_kwargs=env_kwargs)

@@ -9,8 +9,8 @@ import torch
 
 from agents.files import CONFIG, is_finished, leftovers, read_json
 from agents.model.config import RAMConfig, check_type, replace_settings
-from agents.runs.command_line import import_env_module
 from ram_env import SHORT_NAMES
+from ram_env.registration import import_env_module
 
 COUNTS = {"seed": 0, "episodes": 1, "num_envs": 1, "processes": 1, "threads": 1}  # at least
 
@@ -118,7 +118,7 @@ def read_run_config(folder: Path, option: str, what: str) -> dict[str, Any]:
     module = config.get("env_module")
     if not isinstance(module, str | None):
         raise ValueError(f"`{path}` is damaged: `env_module` must be a name, got {module!r}.")
-    import_env_module(module, option)
+    import_env_module(module)
     return config
 
 

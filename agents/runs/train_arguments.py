@@ -23,7 +23,7 @@ from agents.sb3.algorithms import (
 )
 from ram_env import SHORT_NAMES
 from ram_env.games.actions import ActionFormat
-from ram_env.games.classify import RewardRule
+from ram_env.games.settings import RewardRule
 
 
 def make_parser() -> argparse.ArgumentParser:

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from ram_env.arguments import check_memory, shown
+from ram_env.arguments import check_bytes, shown
 from ram_env.data.idx import (
     IDX_FILES,
     TEST_IMAGES,
@@ -24,7 +24,7 @@ from ram_env.data.idx import (
     read_idx_labels,
 )
 from ram_env.data.mnist import MNIST_SHA256S, MnistNotFoundError, find_mnist
-from ram_env.scenes.painted import mix_bits
+from ram_env.hashing import mix_bits
 
 SPLITS = ("train", "validation", "test")
 DATASETS = ("auto", "mnist", "digits", "idx")
@@ -233,7 +233,7 @@ def _read_npy(archive: zipfile.ZipFile, name: str) -> np.ndarray:
         num_bytes = member.tell() + math.prod(shape) * dtype.itemsize
     if num_bytes != info.file_size and not dtype.hasobject:
         raise ValueError(f"{name}.npy must have {num_bytes} bytes, got {info.file_size}")
-    check_memory(num_bytes, f"`{name}`", "save fewer images")
+    check_bytes(num_bytes, f"`{name}`")
     with archive.open(info) as member:
         return np.lib.format.read_array(member, allow_pickle=False)
 

@@ -16,7 +16,7 @@ from helpers import IDS
 
 import train
 from agents.model.config import PRESETS
-from agents.runs.command_line import parse_pairs, resolve_env
+from agents.runs.command_line import parse_pairs
 from agents.runs.train_arguments import collect_env_kwargs, make_parser, parse_options
 from ram_env import SHORT_NAMES
 from ram_env.data import datasets, mnist
@@ -60,13 +60,13 @@ def refuse(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
 @pytest.mark.parametrize(
     ("arguments", "parts"),
     [
-        (["--env", "cluterd"], ["`--env`", "'cluterd'", "Did you mean 'cluttered'?"]),
+        (["--env", "cluterd"], ["`env_id`", "'cluterd'", "Did you mean 'cluttered'?"]),
         (["--env", "GlimpseMNIST"], ["Did you mean 'GlimpseMNIST-v0'?"]),
         (["--env", "GlimpseMNIST-v7"], ["Did you mean 'GlimpseMNIST-v0'?"]),
-        (["--env", "no_such_module:Thing-v0"], ["`--env", "no_such_module"]),
-        (["--env", ".module:Thing-v0"], ["`--env .module:Thing-v0`", "cannot import '.module'"]),
+        (["--env", "no_such_module:Thing-v0"], ["`env_id`", "no_such_module"]),
+        (["--env", ".module:Thing-v0"], ["`env_id`", "cannot import '.module'"]),
         (["--env", "Acrobot-v1"], ["Acrobot-v1"]),
-        (["--env", ""], ["`--env`"]),
+        (["--env", ""], ["`env_id`"]),
         (["--preset", "best"], ["--preset", "'best'", "paper"]),
         (["--episodes", "0"], ["--episodes", "'0'"]),
         (["--episodes", "1e3"], ["--episodes", "'1e3'"]),
@@ -234,13 +234,6 @@ def test_missing_mnist_names_the_remedies(capsys: pytest.CaptureFixture[str]) ->
     line = refuse([*QUICK, "--dataset", "mnist", "--run-dir", "run"], capsys)
     for part in ("MNIST was not found", "data_dir", "RAM_ENV_DATA", "network"):
         assert part in line
-
-
-@pytest.mark.parametrize(("name", "env_id"), list(SHORT_NAMES.items()))
-def test_short_names_are_resolved(name: str, env_id: str) -> None:
-    """A short name, the id, and the id with its module mean the same."""
-    assert resolve_env(name) == resolve_env(env_id) == (env_id, None)
-    assert resolve_env(f"ram_env:{env_id}") == (env_id, "ram_env")
 
 
 def test_every_id_has_a_short_name() -> None:

@@ -39,7 +39,7 @@ def test_a_module_of_the_current_folder_is_found(
     """Also where Python has not put that folder on the path, as in a console script."""
     (tmp_path / "made_for_this_test.py").write_text("loaded = True")
     elsewhere = [entry for entry in sys.path if entry not in ("", str(Path.cwd()))]
-    monkeypatch.setattr(sys, "path", elsewhere)
+    monkeypatch.setattr(sys, "path", list(elsewhere))
     monkeypatch.chdir(tmp_path)
     import_env_module("made_for_this_test")
     import_env_module("made_for_this_test")

@@ -11,7 +11,7 @@ from agents.evaluation.result import Evaluation, make_evaluation
 from agents.sb3.vec_env import add_memory, make_games, task_of
 from ram_env.drawing.rendering import EpisodeView
 from ram_env.games.actions import ActionFormat
-from ram_env.scenes.painted import frozen_scenes
+from ram_env.scenes.source import frozen_scenes
 
 MAX_ENVS = 500  # episodes played at once: few enough for the caches, many enough for the matrices
 MAX_BYTES = 2**28  # that they take, of large canvases
@@ -154,7 +154,7 @@ class FrozenScenes:
 
     def _read(self, actions: Any) -> tuple[np.ndarray, np.ndarray]:
         """Return labels, (B,), and beliefs, (B, C): certainty where a format has no scores."""
-        decoded = self.task.decode(actions)
+        decoded = self.task.format.decode(actions)
         if decoded.scores is None:
             return decoded.labels, np.eye(self.task.num_classes, dtype=np.float32)[decoded.labels]
         return decoded.labels, np.exp(self.task.log_belief(decoded.scores)).astype(np.float32)

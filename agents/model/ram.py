@@ -29,7 +29,7 @@ from agents.model.pretrained import pretrained_path
 from agents.model.processes import average, average_gradients, rank, world_size
 from agents.sb3.log import record_rollout
 from agents.sb3.vec_env import GymnasiumVecEnv, make_vec_env
-from ram_env.scenes.painted import mix_bits
+from ram_env.hashing import mix_bits
 
 SEED_DISTANCE = 2**20  # between the seeds of the first envs of two models: as many envs fit between
 

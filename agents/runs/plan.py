@@ -22,7 +22,7 @@ from agents.sb3.algorithms import (
 )
 from ram_env import SHORT_NAMES
 from ram_env.games.actions import ActionFormat
-from ram_env.games.classify import RewardRule
+from ram_env.games.settings import RewardRule
 from ram_env.registration import import_env_module, resolve_env
 
 VERSION = 2  # of config.json; the first did not hold the options

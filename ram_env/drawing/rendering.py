@@ -1,4 +1,4 @@
-"""Pictures of an episode: the scene, where the sensor looked, what the retina saw, the belief.
+"""What does an episode look like? The scene, where the sensor looked, what it saw, the belief.
 
 Everything is drawn with Pillow. One colour stands for one glimpse in every picture: blue for the
 first, yellow for the last.
@@ -10,7 +10,7 @@ from functools import cache
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
-from ram_env.retina import lay_scales, location_to_pixel, window_side
+from ram_env.geometry import lay_scales, location_to_pixel, window_side
 
 Color = tuple[int, int, int]
 

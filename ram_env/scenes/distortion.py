@@ -1,4 +1,4 @@
-"""Small distortions of images, so that an agent in training never sees quite the same one twice."""
+"""How is an image distorted, so that an agent in training never sees quite the same one twice?"""
 
 import functools
 

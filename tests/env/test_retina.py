@@ -6,24 +6,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from reference import glimpse_sums, pixel_under, take_glimpse
 
-from ram_env.retina import (
-    Canvases,
-    extract_glimpses,
-    location_to_pixel,
-    sum_2x2,
-    sum_dtype,
-    window_side,
-)
+from ram_env.geometry import location_to_pixel, window_side
+from ram_env.retina import Retina, sum_2x2, sum_dtype
+from ram_env.scenes.canvases import Canvases
 
 SIDES = (1, 2, 3, 7, 8, 28, 60, 100, 301, 4096)
 
 
 def look(canvas: np.ndarray, locations: np.ndarray, patch_size: int, num_scales: int) -> np.ndarray:
     """Take one glimpse of one canvas from each location."""
-    canvases = Canvases(1, canvas.shape, patch_size, num_scales)
+    retina = Retina(patch_size, num_scales)
+    canvases = Canvases(1, canvas.shape, retina)
     canvases.visible[0] = canvas
     rows = np.zeros(len(locations), dtype=np.int64)
-    return extract_glimpses(canvases, rows, location_to_pixel(locations, canvas.shape))
+    return retina.glimpse(canvases, rows, location_to_pixel(locations, canvas.shape))
 
 
 def pixel_edges(side: int) -> list[float]:
@@ -128,11 +124,12 @@ def test_location_that_is_not_finite_is_an_error(value: float) -> None:
 def test_a_batch_is_many_single_looks(patch_size: int) -> None:
     """Each of some glimpses is of the canvas and the pixel that its row names, in any order."""
     rng = np.random.default_rng(2)
-    canvases = Canvases(5, (13, 9), patch_size, 3)
+    retina = Retina(patch_size, 3)
+    canvases = Canvases(5, (13, 9), retina)
     canvases.visible[...] = rng.integers(256, size=(5, 13, 9))
     rows = np.array([3, 0, 3, 4])
     locations = rng.uniform(-1, 1, (4, 2)).astype(np.float32)
-    glimpses = extract_glimpses(canvases, rows, location_to_pixel(locations, (13, 9)))
+    glimpses = retina.glimpse(canvases, rows, location_to_pixel(locations, (13, 9)))
     for row, location, glimpse in zip(rows, locations, glimpses, strict=True):
         one = look(canvases.visible[row].copy(), location[None], patch_size, 3)
         assert np.array_equal(glimpse, one[0])
@@ -160,13 +157,14 @@ def test_white_is_one_on_every_scale(patch_size: int) -> None:
 
 def test_looking_changes_nothing() -> None:
     """A glimpse is a copy: writing to it changes neither the canvas nor the next glimpse."""
-    canvases = Canvases(1, (8, 8), 4, 2)
+    retina = Retina(4, 2)
+    canvases = Canvases(1, (8, 8), retina)
     canvases.visible[...] = 7
     row, pixel = np.array([0]), np.array([[4, 4]])
-    first = extract_glimpses(canvases, row, pixel)
+    first = retina.glimpse(canvases, row, pixel)
     kept = first.copy()
     first[...] = 9
-    assert np.array_equal(extract_glimpses(canvases, row, pixel), kept)
+    assert np.array_equal(retina.glimpse(canvases, row, pixel), kept)
     assert (canvases.visible == 7).all()
 
 

@@ -14,14 +14,10 @@ from reference import draw, make_scene, splitmix64
 from ram_env import TASKS
 from ram_env.data.datasets import load_dataset
 from ram_env.env import GlimpseEnv
+from ram_env.hashing import draw_integers, mix_bits
 from ram_env.scenes.padding import PaddedImages, sliding_windows
-from ram_env.scenes.painted import (
-    ScenePainter,
-    add_saturating,
-    draw_integers,
-    frozen_scenes,
-    mix_bits,
-)
+from ram_env.scenes.painted import ScenePainter, add_saturating
+from ram_env.scenes.source import frozen_scenes
 from ram_env.vector_env import GlimpseVectorEnv
 
 SEEDS = {
@@ -83,7 +79,7 @@ def test_positions_are_uniform_and_reach_both_ends(seeds: np.ndarray) -> None:
     plans = make_painter().plan(seeds)
     assert_uniform(plans.index, 50)
     for axis in (0, 1):
-        assert_uniform(plans.corner[:, axis], 33)
+        assert_uniform(plans.box[:, axis], 33)
     for distractor in range(4):
         image, crop_row, crop_column, row, column = plans.distractors[:, distractor].T
         assert_uniform(image, 50)
@@ -108,8 +104,8 @@ def test_first_locations_are_uniform(seeds: np.ndarray) -> None:
 def test_decisions_of_a_scene_are_independent(seeds: np.ndarray) -> None:
     """No two decisions of one scene, nor those of neighbouring seeds, go together."""
     plans = make_painter().plan(seeds)
-    assert_uniform(plans.corner[:, 0] * 33 + plans.corner[:, 1], 33 * 33)
-    columns = [plans.index, *plans.corner.T, *plans.location.T]
+    assert_uniform(plans.box[:, 0] * 33 + plans.box[:, 1], 33 * 33)
+    columns = [plans.index, *plans.box[:, :2].T, *plans.location.T]
     columns += list(plans.distractors.reshape(len(seeds), -1).T)
     both = np.concatenate([np.stack(columns)[:, 1:], np.stack(columns)[:, :-1]])
     correlations = np.corrcoef(both) - np.eye(len(both))
@@ -122,8 +118,8 @@ def test_positions_in_all_tasks(task_id: str) -> None:
     """In every registered task the image reaches both ends of its canvas and no further."""
     side = TASKS[task_id]["canvas_size"]
     plans = make_painter(task_id).plan(np.arange(5_000))
-    assert plans.corner.min() == 0
-    assert plans.corner.max() == side - 28
+    assert plans.box[:, :2].min() == 0
+    assert plans.box[:, :2].max() == side - 28
     assert plans.distractors.shape == (5_000, TASKS[task_id]["num_distractors"], 5)
     if plans.distractors.size:
         assert plans.distractors[..., 3:].min() == 0
@@ -149,7 +145,7 @@ def test_canvases_equal_the_slow_reference(
         scene = make_scene(images, canvas_shape, num_distractors, size, seed)
         assert canvases[row].tolist() == scene.canvas
         assert plans.index[position] == scene.index
-        assert tuple(plans.corner[position]) == scene.box[:2]
+        assert tuple(plans.box[position]) == scene.box
         assert tuple(plans.location[position]) == scene.location
     assert (canvases[-1] == 77).all()
 

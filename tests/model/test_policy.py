@@ -119,7 +119,7 @@ def test_env_reads_the_belief_that_the_policy_holds() -> None:
     task = GlimpseTask(dataset="digits")
     logits = torch.randn(B, 10, generator=torch.Generator().manual_seed(0)) * 4.0
     policy = RAMPolicy(task.observation_space, task.action_space, lambda _: 1e-3)
-    answers = task.decode(policy.encode_actions(torch.zeros(B, 2), logits))
+    answers = task.format.decode(policy.encode_actions(torch.zeros(B, 2), logits))
     assert answers.scores is not None
     belief = np.exp(task.log_belief(answers.scores))
     np.testing.assert_allclose(belief, softmax(logits.numpy()), rtol=1e-5)
@@ -170,7 +170,7 @@ def test_centre_of_each_cell_is_encoded_as_this_cell(grid: int) -> None:
     task = GlimpseTask(dataset="digits", action_format="multidiscrete", location_grid=grid)
     policy = RAMPolicy(task.observation_space, task.action_space, lambda _: 1e-3)
     cells = np.array([[x, y, (x + y) % 10] for x in range(grid) for y in range(grid)])
-    answers = task.decode(cells)
+    answers = task.format.decode(cells)
     logits = torch.nn.functional.one_hot(torch.tensor(answers.labels), 10).float()
     np.testing.assert_array_equal(
         policy.encode_actions(torch.tensor(answers.locations), logits), cells

@@ -137,7 +137,7 @@ def test_memory_is_counted_of_this_machine(monkeypatch: pytest.MonkeyPatch, tmp_
     def note(task: GlimpseTask, num_episodes: int) -> None:
         checked.append(num_episodes)
 
-    monkeypatch.setattr(GlimpseTask, "check_memory", note)
+    monkeypatch.setattr(GlimpseTask, "check_bytes", note)
     monkeypatch.setattr("agents.runs.run.join_launched_team", lambda launch, device: None)
     monkeypatch.setattr("agents.runs.run.all_same", lambda description: True)
     plan = new_plan(small_options(tmp_path / "run", processes=4))

@@ -15,7 +15,6 @@ from agents.model.config import RAMConfig, make_config
 from agents.runs.options import Options
 from agents.sb3.algorithms import (
     MULTIDISCRETE,
-    PURE_REWARD,
     check_action_format,
     check_memory,
     choose_algorithm,
@@ -289,7 +288,7 @@ def with_defaults(
         arguments.setdefault("action_format", algorithm.action_formats[0])
     action_format = arguments.get("action_format", algorithm.action_formats[0])
     check_action_format(algo, action_format)
-    reward = PURE_REWARD if preset == "pure" else algorithm.reward
+    reward = make_config(preset or "default").env_reward or algorithm.reward
     if reward == RewardRule.LOG_LIKELIHOOD and action_format != ActionFormat.BOX:
         reward = RewardRule.EVERY_STEP.value  # without scores there is no likelihood
     if reward is not None:

@@ -299,7 +299,7 @@ def test_make_vec_env_passes_arguments_on() -> None:
     assert make_vec_env("ram_env:GlimpseMNIST-v0", 2, dataset="digits").num_envs == 2
     with pytest.raises(ValueError, match="`num_glimpses`"):
         make_vec_env("GlimpseMNIST-v0", 2, dataset="digits", num_glimpses=0)
-    with pytest.raises(ValueError, match="`env_id`: cannot import 'no_such_module'"):
+    with pytest.raises(ValueError, match="`env`: cannot import 'no_such_module'"):
         make_vec_env("no_such_module:GlimpseMNIST-v0", 2)
     with pytest.raises(gym.error.Error, match="Nowhere"):
         make_vec_env("Nowhere-v0", 2)

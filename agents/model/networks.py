@@ -1,6 +1,7 @@
 """Which five networks does the Recurrent Attention Model consist of?
 
-Source: Mnih et al. 2014, arXiv:1406.6247, section 3. Shapes: B batch, K scales, g patch side, F features, S state, H hidden units, C classes.
+Source: Mnih et al. 2014, arXiv:1406.6247, section 3. Shapes: B batch, K scales, g patch side,
+F features, S state, H hidden units, C classes.
 """
 
 import math

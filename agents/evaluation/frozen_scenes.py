@@ -66,7 +66,7 @@ class FrozenScenes:
         kwargs = self.env_kwargs | {"split": split}
         if kwargs.get("action_format") == ActionFormat.DICT:
             kwargs["action_format"] = ActionFormat.BOX  # as a model is shown it
-        probe = task_of(make_games(env_id, num_envs=1, **kwargs), env_id)
+        probe = task_of(make_games(env_id, num_envs=1, **kwargs))
         available = len(probe.dataset.labels)
         self.num_scenes = available if num_scenes is None else num_scenes
         if not 1 <= self.num_scenes <= available:
@@ -77,7 +77,7 @@ class FrozenScenes:
         num_envs = min(self.num_scenes, MAX_ENVS, fitting)
         games = make_games(env_id, num_envs=num_envs, autoreset_mode="Disabled", **kwargs)
         self._env = add_memory(games, memory)
-        self.task = task_of(self._env, env_id)
+        self.task = task_of(self._env)
 
     @property
     def single_spaces(self) -> tuple[spaces.Space[Any], spaces.Space[Any]]:

@@ -46,7 +46,7 @@ def make_learner(plan: Plan) -> "Learner":
     assert plan.processes is not None  # dealt out
     num_envs = plan.num_envs // plan.processes
     env = make_vec_env(plan.env_id, num_envs, memory=plan.memory, **plan.env_kwargs)
-    task = task_of(env.env, plan.env_id)
+    task = task_of(env.env)
     # Of all processes here together: the share of this one would fit too easily.
     launch = launched()
     task.check_bytes(num_envs * (plan.processes if launch is None else launch.local_size))

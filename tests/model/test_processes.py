@@ -39,7 +39,8 @@ def small_options(folder: Path, processes: int, **changes: Any) -> Options:
 def learn(folder: str, num_processes: int, settings: dict[str, Any]) -> None:
     """Train a share of a batch; process 0 saves the model, and every process its number."""
     torch.set_num_threads(1)
-    env = make_vec_env("GlimpseMNIST-v0", BATCH // num_processes, dataset="digits")
+    reward = "every_step" if settings["preset"] == "pure" else "final"
+    env = make_vec_env("GlimpseMNIST-v0", BATCH // num_processes, dataset="digits", reward=reward)
     model = RAM("RAMPolicy", env, seed=3, batch_size=BATCH, precision="float32", **settings)
     model.learn(UPDATES * BATCH * 7)
     (Path(folder) / f"rank{rank()}of{world_size()}").touch()

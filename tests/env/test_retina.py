@@ -51,6 +51,24 @@ def test_glimpses_equal_the_slow_reference(case: tuple[np.ndarray, np.ndarray, i
     assert np.array_equal(glimpses[0], expected)
 
 
+class NoCanvas:
+    """A scene whose sums are made when they are asked for: row r is a canvas of grey r."""
+
+    def sums(self, rows: np.ndarray | int, pixels: np.ndarray) -> list[np.ndarray]:
+        greys = np.asarray(rows)[..., None, None]
+        return [np.full((*greys.shape[:-2], 4, 4), greys * 4**scale) for scale in range(3)]
+
+
+def test_the_retina_needs_no_canvas() -> None:
+    """Whatever says what lies under the cells can be looked at, in a batch or alone."""
+    retina, pixels = Retina(4, 3), np.zeros((2, 2), np.int64)
+    glimpses = retina.glimpse(NoCanvas(), np.array([0, 51]), pixels)
+    assert glimpses.shape == (2, 3, 4, 4)
+    assert (glimpses[0] == 0).all()
+    assert (glimpses[1] == np.float32(0.2)).all()
+    assert np.array_equal(retina.glimpse(NoCanvas(), 51, pixels[1]), glimpses[1])
+
+
 @pytest.mark.parametrize("patch_size", [1, 2, 3, 7, 8])
 def test_every_pixel_of_a_canvas_is_looked_at_rightly(patch_size: int) -> None:
     """From the middle of each pixel of a small canvas, all four corners included, glimpses fit."""

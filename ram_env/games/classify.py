@@ -29,8 +29,7 @@ class GlimpseTask(Settings, Game):
     leading axis, or none for a single episode.
 
     Attributes:
-        observation_space: What one env shows.
-        action_space: How one env is acted in.
+        observation_space, action_space: Those of one env.
         dataset: The images in use.
         num_classes: C.
         format: What an action means.

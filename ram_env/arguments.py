@@ -4,13 +4,13 @@ import difflib
 import math
 import os
 from collections.abc import Iterable, Mapping
-from enum import StrEnum
+from enum import Enum
 from operator import index as as_index
 from typing import Any, TypeVar
 
 import numpy as np
 
-Choice = TypeVar("Choice", bound=StrEnum)
+Choice = TypeVar("Choice", bound=Enum)
 
 MAX_INT64 = 2**63 - 1
 _SHOWN = 200  # characters of a value in an error message

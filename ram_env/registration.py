@@ -11,35 +11,15 @@ from ram_env.arguments import did_you_mean
 
 # The four settings of Mnih et al. 2014, section 4.1 (retina and number of glimpses of table 1 of
 # the NIPS version).
+_ARGUMENTS = ("canvas_size", "num_distractors", "patch_size", "num_scales", "num_glimpses")
+_SETTINGS = {
+    "GlimpseMNIST-v0": (28, 0, 8, 1, 7),
+    "GlimpseTranslatedMNIST-v0": (60, 0, 12, 3, 8),
+    "GlimpseClutteredMNIST-v0": (60, 4, 12, 3, 8),
+    "GlimpseClutteredMNIST100-v0": (100, 8, 12, 4, 8),
+}
 TASKS: dict[str, dict[str, Any]] = {
-    "GlimpseMNIST-v0": {
-        "canvas_size": 28,
-        "num_distractors": 0,
-        "patch_size": 8,
-        "num_scales": 1,
-        "num_glimpses": 7,
-    },
-    "GlimpseTranslatedMNIST-v0": {
-        "canvas_size": 60,
-        "num_distractors": 0,
-        "patch_size": 12,
-        "num_scales": 3,
-        "num_glimpses": 8,
-    },
-    "GlimpseClutteredMNIST-v0": {
-        "canvas_size": 60,
-        "num_distractors": 4,
-        "patch_size": 12,
-        "num_scales": 3,
-        "num_glimpses": 8,
-    },
-    "GlimpseClutteredMNIST100-v0": {
-        "canvas_size": 100,
-        "num_distractors": 8,
-        "patch_size": 12,
-        "num_scales": 4,
-        "num_glimpses": 8,
-    },
+    task_id: dict(zip(_ARGUMENTS, values, strict=True)) for task_id, values in _SETTINGS.items()
 }
 
 SHORT_NAMES = {

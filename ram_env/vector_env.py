@@ -10,7 +10,7 @@ from gymnasium.utils import seeding
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
-from ram_env.arguments import options_of, shown, whole_number
+from ram_env.arguments import one_of, options_of, shown, whole_number
 from ram_env.drawing.rendering import EpisodeView, render_episode
 from ram_env.env import GlimpseEnv, checked_render_mode, draw_scene_seed
 from ram_env.games.actions import check_count, select_actions
@@ -59,7 +59,7 @@ class GlimpseVectorEnv(VectorEnv[Observation, Any, np.ndarray]):
                 "all take `num_glimpses` steps: set that, or `vectorization_mode='sync'`."
             )
         self.num_envs = whole_number("num_envs", num_envs, 1)
-        self.autoreset_mode = _autoreset_mode(autoreset_mode)
+        self.autoreset_mode = one_of("autoreset_mode", autoreset_mode, AutoresetMode)
         self.metadata = {**self.metadata, "autoreset_mode": self.autoreset_mode}
         self.task = make_game(task_arguments)
         self._episodes = self.task.allocate(self.num_envs)  # before the spaces, as large as it
@@ -260,14 +260,3 @@ def split_observation(observation: Observation, rows: np.ndarray, num_envs: int)
     for position, row in enumerate(rows):
         split[row] = {key: value[position] for key, value in observation.items()}
     return split
-
-
-def _autoreset_mode(mode: str | AutoresetMode) -> AutoresetMode:
-    """Return the member of Gymnasium's enum that `mode` is or whose value it is."""
-    try:
-        return AutoresetMode(mode)
-    except (ValueError, TypeError):  # TypeError: of arrays that compare with nothing
-        values = [member.value for member in AutoresetMode]
-        raise ValueError(
-            f"`autoreset_mode` must be an AutoresetMode or one of {values}, got {shown(mode)}."
-        ) from None

@@ -9,7 +9,7 @@ from gymnasium import spaces
 
 from ram_env.arguments import as_array, shown
 
-SCORE_SCALE = 10.0  # by default a score of 1 stands for so many nats
+SCORE_SCALE = 10.0  # by default a score of 1 is worth so many nats of belief
 
 # As arrays: numpy would convert a Python number at each use, which takes longer than clipping.
 _LOWEST, _HIGHEST = np.array(-1.0, dtype=np.float32), np.array(1.0, dtype=np.float32)
@@ -72,12 +72,7 @@ class Format(ABC):
 
 
 class BoxFormat(Format):
-    """`Box(-1, 1, (2 + C,))`: location (x, y), then a score per class; the label is the argmax.
-
-    Args:
-        num_classes: C.
-        score_scale: How many nats a score of 1 stands for.
-    """
+    """`Box(-1, 1, (2 + C,))`: location (x, y), then a score per class; the label is the argmax."""
 
     def __init__(self, num_classes: int, score_scale: float = SCORE_SCALE) -> None:
         self.num_classes, self.score_scale = num_classes, score_scale
@@ -105,12 +100,7 @@ class BoxFormat(Format):
 
 
 class MultiDiscreteFormat(Format):
-    """`MultiDiscrete([grid, grid, C])`: the cell (x, y) to look at, and the label.
-
-    Args:
-        num_classes: C.
-        location_grid: How many cells lie along each side.
-    """
+    """`MultiDiscrete([grid, grid, C])`: the cell (x, y) to look at, and the label."""
 
     def __init__(self, num_classes: int, location_grid: int) -> None:
         self.num_classes, self._grid = num_classes, location_grid
@@ -133,11 +123,7 @@ class MultiDiscreteFormat(Format):
 
 
 class DictFormat(Format):
-    """`Dict(location: Box(-1, 1, (2,)), label: Discrete(C))`: the plainest.
-
-    Args:
-        num_classes: C.
-    """
+    """`Dict(location: Box(-1, 1, (2,)), label: Discrete(C))`: the plainest."""
 
     def __init__(self, num_classes: int) -> None:
         self.num_classes = num_classes

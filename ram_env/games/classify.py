@@ -12,7 +12,7 @@ from ram_env.data.datasets import ImageDataset, load_dataset
 from ram_env.drawing.rendering import EpisodeView
 from ram_env.games.actions import log_belief, make_format
 from ram_env.games.episodes import Episodes, any_of, episode_bytes
-from ram_env.games.game import Observation, Outcome
+from ram_env.games.game import Game, Observation, Outcome
 from ram_env.games.settings import InitialLocation, RewardRule, Settings
 from ram_env.geometry import Rows
 from ram_env.retina import Retina
@@ -22,15 +22,14 @@ MAX_SCENE_SEED = MAX_INT64
 _POINT = Retina(1, 1)  # one that needs no border around the canvas
 
 
-class GlimpseTask(Settings):
+class GlimpseTask(Settings, Game):
     """The `Game` of classifying: checked arguments, and rules for a batch of episodes.
 
     `rows` are the episodes meant, as in `ram_env.geometry.Rows`; what goes with them has one
     leading axis, or none for a single episode.
 
     Attributes:
-        observation_space: What one env shows.
-        action_space: How one env is acted in.
+        observation_space, action_space: Those of one env.
         dataset: The images in use.
         num_classes: C.
         format: What an action means.

@@ -12,15 +12,8 @@ _BYTES_PER_NUMBER = 18  # float32 as it is, as it is returned, low and high; two
 class Episodes:
     """The state of B episodes, one per row; only `GlimpseTask` writes to it.
 
-    Args:
-        scenes: The scenes of B episodes, none of them begun.
-        num_episodes: B.
-        num_glimpses: T.
-        glimpse_shape: (K, g, g).
-        num_classes: C.
-
     Attributes:
-        scenes: The scenes.
+        scenes: The scenes that are played.
         index, label, scene_seed: int64 (B,).
         target_box: (row, column, height, width) of the target, int64 (B, 4).
         locations: (x, y) of every glimpse so far, float32 (B, T, 2).

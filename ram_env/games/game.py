@@ -53,7 +53,7 @@ class Game(Protocol):
     def scene_options(
         self, options: Mapping[Any, Any] | None, num_episodes: int, others: tuple[str, ...] = ()
     ) -> dict[str, np.ndarray]:
-        """Read the `reset` options that override parts of a scene.
+        """Return the `reset` options that override parts of a scene, each int64 (B,).
 
         Args:
             options: May hold `index` and `scene_seed`: a whole number for all episodes, or an array
@@ -61,12 +61,8 @@ class Game(Protocol):
             num_episodes: B, how many an array must hold.
             others: Options that say something else; they may be there and are left out.
 
-        Returns:
-            The options given, each int64 (B,).
-
         Raises:
-            ValueError: If it is no dict, a key is unknown, or a value not a whole number in its
-                range.
+            ValueError: If an option is unknown or out of its range.
         """
 
     def begin(
@@ -79,7 +75,7 @@ class Game(Protocol):
         """Start new episodes and take their first glimpse.
 
         Args:
-            episodes: The state; its `rows` are overwritten.
+            episodes: The state that `allocate` made; its `rows` are overwritten.
             rows: The episodes to start.
             scene_seeds: int64 (...), not negative; all of a scene follows from its seed.
             indices: Which images to show instead of those that the seeds choose, int64 (...).

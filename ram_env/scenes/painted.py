@@ -152,13 +152,7 @@ class ScenePainter:
 
 
 class Painted(Canvases):
-    """Scenes on canvases: the `SceneSource` for canvases of up to some hundred pixels a side.
-
-    Args:
-        num_scenes: How many at once.
-        painter: Who paints them.
-        retina: The retina that will look at them.
-    """
+    """Scenes on canvases: the `SceneSource` for canvases of up to some hundred pixels a side."""
 
     def __init__(self, num_scenes: int, painter: ScenePainter, retina: Retina) -> None:
         super().__init__(num_scenes, painter.canvas_shape, retina)

@@ -30,8 +30,9 @@ class ScenePlans:
 class SceneSource(Visible, Protocol):
     """The scenes of B episodes, one per row: planned from seeds, then looked at.
 
-    Nothing here asks for a canvas in memory: a source may as well compose windows when they are
-    looked at, or read them from files. Scenes may differ in shape from row to row.
+    No canvas need be held: a source may as well compose windows when they are looked at, or read
+    them from files, and scenes may differ in shape. Beside its class stands a function that says
+    how many bytes a scene takes, for that is asked before anything is made.
     """
 
     def plan(self, scene_seeds: np.ndarray, indices: np.ndarray | None = None) -> Any:

@@ -64,13 +64,6 @@ class GlimpseHistory(MemoryWrapper):
     it is an image to Stable-Baselines3, so `MultiInputPolicy` sees all numbers in one vector.
 
     `ram_env.wrappers.vector.GlimpseHistory` does the same for a vector env, bit for bit.
-
-    Args:
-        env: A `GlimpseEnv`, also one in wrappers that leave the observation as it is.
-
-    Raises:
-        TypeError: If it is no env.
-        ValueError: If it is another env, or shows another observation.
     """
 
     memory_type = HistoryMemory
@@ -95,13 +88,6 @@ class SeenCanvas(MemoryWrapper):
     `MultiInputPolicy` and `VecNormalize` take them as they are.
 
     `ram_env.wrappers.vector.SeenCanvas` does the same for a vector env, bit for bit.
-
-    Args:
-        env: A `GlimpseEnv`, also one in wrappers that leave the observation as it is.
-
-    Raises:
-        TypeError: If it is no env.
-        ValueError: If it is another env, or shows another observation.
     """
 
     memory_type = CanvasMemory

@@ -53,7 +53,7 @@ class VectorMemoryWrapper(VectorWrapper):  # generic only from Gymnasium 1.4 on
         Raises:
             TypeError: If a wrapper inside of this one returns infos that are no dict.
         """
-        # Read first: some wrappers of Gymnasium take the mask out of the options.
+        # Read first: `RecordEpisodeStatistics` of Gymnasium takes the mask out of the options.
         mask = options_of(options).get("reset_mask")
         observation, infos = self.env.reset(seed=seed, options=options)  # type: ignore[arg-type]
         if not isinstance(infos, dict):

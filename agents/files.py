@@ -8,8 +8,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import IO, Any
 
+from filelock import FileLock, Timeout
+
 Path = str | os.PathLike[str]
 CONFIG, EVALUATION = "config.json", "evaluation.json"  # the first and the last file of a run
+LOCK = ".lock"
 
 
 def write_atomically(path: Path, write: Callable[[IO[bytes]], object]) -> None:
@@ -42,12 +45,8 @@ def sync_folder(folder: pathlib.Path) -> None:
             os.close(descriptor)
 
 
-def make_folder(folder: pathlib.Path, option: str) -> None:
+def make_folder(folder: pathlib.Path) -> None:
     """Make a folder unless it is there, and try whether it can be written to.
-
-    Args:
-        folder: The folder.
-        option: That names it, for the error.
 
     Raises:
         ValueError: If it cannot be made or written to.
@@ -57,41 +56,29 @@ def make_folder(folder: pathlib.Path, option: str) -> None:
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
-        raise ValueError(
-            f"`{option}` must be a folder that you may write to, got {folder} ({error})."
-        ) from error
+        raise ValueError(f"{folder} must be a folder that you may write to ({error}).") from error
 
 
 @contextmanager
-def lock_folder(folder: pathlib.Path, option: str = "--run-dir") -> Iterator[None]:
-    """Keep other processes that ask for the same out of a folder, where the system can.
+def lock_folder(folder: pathlib.Path) -> Iterator[None]:
+    """Keep other processes that ask for the same out of a folder.
 
-    The system gives it back even if the process is killed; nothing is left behind.
-
-    Args:
-        folder: The folder.
-        option: That names it, for the error.
+    The system gives it back even if the process is killed; an empty file `.lock` may stay.
 
     Raises:
         FileExistsError: If another process holds it.
     """
-    if os.name != "posix":  # elsewhere a folder cannot be opened
-        yield
-        return
-    import fcntl
-
-    descriptor = os.open(folder, os.O_RDONLY)
+    lock = FileLock(folder / LOCK)
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise FileExistsError(
-                f"another process is writing to {folder}: wait for it, or choose another "
-                f"`{option}`."
-            ) from error
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise FileExistsError(
+            f"another process is writing to {folder}: wait for it, or choose another folder."
+        ) from error
+    try:
         yield
     finally:
-        os.close(descriptor)
+        lock.release()
 
 
 def leftovers(folder: pathlib.Path) -> list[pathlib.Path]:

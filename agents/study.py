@@ -27,7 +27,7 @@ def main(arguments: list[str] | None = None, prog: str = "python -m agents.study
     folder = options.out / "study"
     try:
         player = player_of_pretrained(options.pretrained)
-        make_folder(folder, "--out")  # first: to measure takes long
+        make_folder(folder)  # first: to measure takes long
         study(options.pretrained, player, folder)
     except (ValueError, gym.error.Error) as error:
         parser.error(str(error))

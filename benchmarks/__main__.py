@@ -99,7 +99,7 @@ def run(options: argparse.Namespace) -> int:
     from benchmarks.report import Report, headline
 
     try:
-        make_folder(options.out, "--out")
+        make_folder(options.out)
         dataset = find_dataset(options.dataset)
     except ValueError as error:
         raise OptionError(str(error)) from error

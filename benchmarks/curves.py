@@ -33,7 +33,7 @@ def main(arguments: list[str] | None = None) -> int:
     from benchmarks.machine import find_dataset  # loads torch
 
     try:
-        make_folder(options.out, "--out")
+        make_folder(options.out)
         dataset = find_dataset(options.dataset)
     except ValueError as error:
         parser.exit(2, f"{parser.prog}: error: {error}\n")

@@ -113,7 +113,7 @@ def main(arguments: list[str] | None = None) -> int:
     options, rest = parser.parse_known_args(arguments)  # the rest is for pytest
     report = options.out / "faults.json"
     try:  # first: the faults take an hour
-        make_folder(options.out, "--out")
+        make_folder(options.out)
         earlier = read_json(report)["rows"] if rest and report.exists() else []
     except ValueError as error:
         parser.error(str(error))

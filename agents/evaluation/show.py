@@ -28,7 +28,7 @@ def main(arguments: list[str] | None = None, prog: str = "python -m agents.evalu
     warnings.formatwarning = lambda message, *_, **__: f"warning: {message}\n"
     try:
         player = find_player(options.model)
-        make_folder(options.out, "--out")
+        make_folder(options.out)
         dataset = describe_dataset(player.scenes.task.dataset.name)
         title = f"{options.model} on test scenes of {dataset}"
         files = draw_gazes(player.scenes, player.model, options.out, title)

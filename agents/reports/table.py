@@ -98,7 +98,7 @@ def fill(
     """
     chosen = choose_rows(options.rows, table.rows)
     folder = options.out / table.name
-    make_folder(folder, "--out")
+    make_folder(folder)
     # Held to the end: two programs would each write the rows that they know of.
     with lock_folder(folder):
         entries = read_entries(table, folder)

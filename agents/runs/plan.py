@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from agents.files import CONFIG, is_finished, leftovers, read_json
+from agents.files import CONFIG, LOCK, is_finished, leftovers, read_json
 from agents.model.config import RAMConfig, make_config
 from agents.runs.options import Options
 from agents.sb3.algorithms import (
@@ -224,9 +224,8 @@ def check_folder(folder: Path) -> None:
         PermissionError: If it cannot be written to.
     """
     try:
-        held = (
-            set(folder.iterdir()) - set(leftovers(folder)) if folder.is_dir() else folder.exists()
-        )
+        kept = {folder / LOCK, *leftovers(folder)}
+        held = set(folder.iterdir()) - kept if folder.is_dir() else folder.exists()
     except OSError as error:
         raise ValueError(f"`run_dir` must be a folder, got {folder} ({error.strerror}).") from error
     if held:

@@ -1,6 +1,5 @@
 """The processes that learn one model together: how they are dealt out, started and joined."""
 
-import multiprocessing
 import os
 import signal
 import sys
@@ -13,6 +12,7 @@ from typing import Any, NamedTuple
 
 import torch
 import torch.distributed as dist
+from torch.multiprocessing import start_processes
 
 from agents.errors import DivergenceError, TeamError
 from agents.model.processes import GONE, TIMEOUT, Launch, launched, talking
@@ -108,18 +108,15 @@ def local_team(size: int, follow: Callable[..., None], *arguments: Any) -> Itera
     store = dist.TCPStore(  # type: ignore[attr-defined]
         HOST, 0, size, is_master=True, wait_for_workers=False, timeout=TIMEOUT
     )
-    context = multiprocessing.get_context("spawn")
-    followers = [
-        context.Process(
-            target=_follow, args=(number, size, store.port, follow, arguments), daemon=True
-        )
-        for number in range(1, size)
-    ]
+    followers: Sequence[BaseProcess] = ()
     cores = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else None
     try:
         with _signals_ignored():  # what is started meanwhile ignores them too, from its beginning
-            for process in followers:
-                process.start()
+            started = start_processes(
+                _follow, (size, store.port, follow, arguments), size - 1, join=False, daemon=True
+            )
+        assert started is not None  # it is None of processes that were waited for
+        followers = started.processes
         # Only now: a process that is started inherits the cores of the one that starts it.
         take_share_of_cores(0, size)
         _wait_for(followers, store)
@@ -132,8 +129,7 @@ def local_team(size: int, follow: Callable[..., None], *arguments: Any) -> Itera
         if dist.is_initialized():  # something went wrong: nobody is waited for
             leave_team()
         for process in followers:
-            if process.pid is not None:  # it was started
-                process.kill()
+            process.kill()
         if cores is not None:
             os.sched_setaffinity(0, cores)
 
@@ -184,9 +180,10 @@ def leave_signals_to_leader() -> None:
 
 
 def _follow(
-    number: int, size: int, port: int, follow: Callable[..., None], arguments: tuple[Any, ...]
+    index: int, size: int, port: int, follow: Callable[..., None], arguments: tuple[Any, ...]
 ) -> None:
     """Join the team that process 0 leads, do what it asks for, and end this process."""
+    number = index + 1
     store = dist.TCPStore(  # type: ignore[attr-defined]
         HOST, port, size, is_master=False, timeout=TIMEOUT
     )

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from agents import RAM
-from agents.files import lock_folder
+from agents.files import LOCK, lock_folder
 from agents.runs import launch
 from agents.runs.checkpoints import CHECKPOINT, load_checkpoint
 
@@ -97,7 +97,7 @@ def test_divergence_in_the_last_update_is_told_by_the_validation(
 def test_a_folder_is_for_one_process_at_a_time(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A second run is told so and writes nothing; the lock leaves nothing behind."""
+    """A second run is told so and writes nothing; the lock alone stays behind."""
     folder = tmp_path / "run"
     folder.mkdir()
     with lock_folder(folder):
@@ -106,7 +106,7 @@ def test_a_folder_is_for_one_process_at_a_time(
             == launch.WRONG_OPTION
         )
         assert f"another process is writing to {folder}" in capsys.readouterr().err
-        assert not list(folder.iterdir())
+        assert [path.name for path in folder.iterdir()] == [LOCK]
     assert launch.main([*QUICK, *SMALL, "--episodes", "16", "--run-dir", str(folder)]) == 0
 
 

@@ -22,6 +22,7 @@ from small_runs import BATCH, ENV_ID, FILES, make_options, run
 from agents import RAM
 from agents.evaluation import curves, pictures
 from agents.evaluation.players import player_of_run
+from agents.files import LOCK
 from agents.runs import run as module
 from agents.runs.callbacks import GracefulStop
 from agents.runs.options import Options
@@ -54,11 +55,13 @@ def read_progress(folder: Path) -> list[dict[str, str]]:
 
 def test_run_folder_holds_exactly_the_documented_files(finished: Path) -> None:
     """All files of the design, none more, none empty."""
-    names = {path.name for path in finished.iterdir()}
+    sizes = {path.name: path.stat().st_size for path in finished.iterdir()}
+    assert sizes.pop(LOCK) == 0
+    names = set(sizes)
     events = {name for name in names if name.startswith(EVENTS)}
     assert len(events) == 1
     assert names - events == FILES
-    assert all(path.stat().st_size > 0 for path in finished.iterdir())
+    assert all(sizes.values())
 
 
 def test_config_says_how_to_run_again(finished: Path) -> None:

@@ -1,8 +1,26 @@
-"""What each agent learns in the same time: `python -m agents.compare [--rows NAME ...]`."""
+"""What does each agent learn in the same time? `python -m agents.compare [--rows NAME ...]`.
+
+Each row is one run of `train.py`, five minutes on two cores, evaluated on the frozen test set. A
+finished row is written to results/agents at once; rows that are there already are not trained
+again.
+"""
 
 import sys
 
-from agents.reports.agents import main
+from agents.reports.agents import MINUTES, TABLE
+from agents.reports.table import fill, make_parser
+
+
+def main(arguments: list[str] | None = None, prog: str = "python -m agents.compare") -> int:
+    """Run the command line; return the exit code."""
+    description = f"Train the agents that are not in the results yet, {MINUTES} minutes each."
+    parser = make_parser(prog, description, TABLE)
+    options = parser.parse_args(arguments)
+    try:
+        return fill(TABLE, options)
+    except (ValueError, OSError) as error:
+        parser.error(str(error))
+
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -1,24 +1,21 @@
-"""The paper's table, trained anew: `python -m agents.reproduce [--rows NAME ...]`.
+"""How good is the paper's model? Its table, trained anew: `python -m agents.reproduce`.
 
 Each row is one run of `train.py` or `agents.reports.whole_image` with a fixed number of episodes,
-in a folder of its own. A finished row is written to results/paper.json, .md and .png at once; rows
-that are there already are not trained again, and one that was interrupted goes on.
+in a folder of its own. A finished row is written to results/paper at once; rows that are there
+already are not trained again, and one that was interrupted goes on.
 """
 
 import sys
 from pathlib import Path
-from typing import Any
 
-from agents.model.pretrained import keep_if_better
-from agents.reports.paper_report import PaperTable
-from agents.reports.paper_rows import ROWS, PaperRow
-from agents.reports.table import fill, make_parser
+from agents.reports.paper import TABLE, keep_if_better
+from agents.reports.table import Entry, fill, make_parser
 
 
-def main(arguments: list[str] | None = None) -> int:
+def main(arguments: list[str] | None = None, prog: str = "python -m agents.reproduce") -> int:
     """Run the command line; return the exit code."""
     description = "Train the rows of the paper's table that are not in the results yet."
-    parser = make_parser("agents.reproduce", description, ROWS, Path("runs/paper"))
+    parser = make_parser(prog, description, TABLE)
     parser.add_argument(
         "--ship",
         action="store_true",
@@ -26,15 +23,16 @@ def main(arguments: list[str] | None = None) -> int:
         "validation error is lower",
     )
     options = parser.parse_args(arguments)
-    if options.ship:
-        return fill(PaperTable, ROWS, parser, options, ship)
-    return fill(PaperTable, ROWS, parser, options)
+    try:
+        return fill(TABLE, options, ship if options.ship else None)
+    except (ValueError, OSError) as error:
+        parser.error(str(error))
 
 
-def ship(row: PaperRow, entry: dict[str, Any], run: Path) -> None:
+def ship(entry: Entry, run: Path) -> None:
     """Let the model of a finished row come with the package, if it is the best of its task."""
-    if row.ships and keep_if_better(entry, run / "model.zip"):
-        print(f"{row.name}: now the pretrained model of {row.task}", flush=True)
+    if keep_if_better(entry, run / "model.zip"):
+        print(f"{entry['name']}: now the pretrained model of {entry['task']}", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,59 @@
-"""How a trained model generalises: `python -m agents.study --pretrained cluttered`."""
+"""How does a trained model generalise? `python -m agents.study --pretrained cluttered`."""
 
-from agents.evaluation.generalisation import main
+import argparse
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+import gymnasium as gym
+
+from agents.evaluation.generalisation import draw, measure_sweeps, write_page
+from agents.evaluation.pictures import save_gaze_grid
+from agents.evaluation.players import Player, player_of_pretrained
+from agents.evaluation.provenance import describe_source
+from agents.files import make_folder, write_atomically, write_json
+
+NUM_FAILURES = 12
+
+
+def main(arguments: list[str] | None = None, prog: str = "python -m agents.study") -> int:
+    """Run the command line; return the exit code."""
+    description = "Measure how a model that comes with the package generalises."
+    parser = argparse.ArgumentParser(prog=prog, description=description)
+    add = parser.add_argument
+    add("--pretrained", metavar="TASK", default="cluttered", help="(default: cluttered)")
+    add("--out", type=Path, default=Path("results"), metavar="DIR", help="(default: results)")
+    options = parser.parse_args(arguments)
+    folder = options.out / "study"
+    try:
+        player = player_of_pretrained(options.pretrained)
+        make_folder(folder, "--out")  # first: to measure takes long
+        study(options.pretrained, player, folder)
+    except (ValueError, gym.error.Error) as error:
+        parser.error(str(error))
+    return 0
+
+
+def study(name: str, player: Player, folder: Path) -> None:
+    """Measure a model; write table.json, README.md, picture.png and failures.png."""
+    model, scenes = player
+    sweeps = []
+    for sweep in measure_sweeps(model, scenes.env_id, scenes.env_kwargs, scenes.num_scenes):
+        sweeps.append(sweep)
+        shown = ", ".join(f"{point.x:g}: {point.error:.2f} %" for point in sweep.points)
+        print(f"{sweep.x_label}: {shown}", flush=True)
+    source = describe_source()
+    rows = [asdict(sweep) for sweep in sweeps]
+    write_json(folder / "table.json", {"version": 1, "model": name, **source, "rows": rows})
+    page = write_page(name, sweeps, scenes.num_scenes, source["commit"]).encode()
+    write_atomically(folder / "README.md", lambda file: file.write(page))
+    figure = draw(sweeps, f"{name}: not trained again, {scenes.num_scenes:,} test scenes")
+    write_atomically(
+        folder / "picture.png", lambda file: figure.savefig(file, format="png", dpi=110)
+    )
+    failures = scenes.record(model, 0, NUM_FAILURES)
+    save_gaze_grid(folder / "failures.png", failures, f"{name}: the first scenes it gets wrong")
+
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

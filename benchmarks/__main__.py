@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from agents.files import make_folder
-from agents.runs.command_line import positive_int
+from agents.runs.options import READERS
 from benchmarks.measuring import (
     CURVES,
     MeasurementError,
@@ -37,7 +37,7 @@ def make_parser() -> argparse.ArgumentParser:
     names = "; ".join(ROWS)
     several: dict[str, Any] = {"nargs": "+", "action": "extend", "metavar": "NAME"}
     add("--rows", **several, help=f"what to measure (default: all), of {names}")
-    whole: dict[str, Any] = {"type": positive_int, "metavar": "N"}
+    whole: dict[str, Any] = {"type": READERS[int], "metavar": "N"}
     add("--repeats", **whole, default=defaults.repeats, help="repetitions (default: 5)")
     add("--quick", action="store_true", help="short repetitions and no whole training, to try")
     add("--cores", **whole, help="cores of the rows that do not fix it themselves (default: 1)")

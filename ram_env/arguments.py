@@ -1,8 +1,9 @@
 """Checks of arguments: each returns the value in its final form, or says what to change."""
 
+import difflib
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from operator import index as as_index
 from typing import Any, TypeVar
@@ -128,6 +129,12 @@ def check_image_sizes(
             f"`distractor_size` must be in 1..{min(image_shape)}, the smaller side of an image,"
             f" got {distractor_size}."
         )
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return the end of an error message about an unknown name: the nearest one, or nothing."""
+    near = difflib.get_close_matches(name, list(known), n=1)
+    return f" Did you mean {near[0]!r}?" if near else ""
 
 
 def check_memory(num_bytes: int, what: str, remedy: str) -> None:

@@ -1,5 +1,7 @@
 """The registered tasks: one table, id -> arguments."""
 
+import difflib
+import importlib
 from typing import Any
 
 import gymnasium as gym
@@ -54,3 +56,38 @@ def register_tasks() -> None:
             vector_entry_point="ram_env.vector_env:GlimpseVectorEnv",
             kwargs=arguments,
         )
+
+
+def resolve_env(name: str) -> tuple[str, str | None]:
+    """Return the id that a short name or an id means, and the module that registers it, or None.
+
+    Args:
+        name: `module:id` imports the module.
+
+    Raises:
+        ValueError: If there is none; the message names the nearest.
+    """
+    if name in SHORT_NAMES:
+        return SHORT_NAMES[name], None
+    module, _, env_id = name.rpartition(":")
+    import_env_module(module or None)
+    if env_id in gym.registry:
+        return env_id, module or None
+    known = [*SHORT_NAMES, *SHORT_NAMES.values()]
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.3)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    raise ValueError(f"`env` must be one of {', '.join(known)}, got {name!r}.{hint}")
+
+
+def import_env_module(module: str | None) -> None:
+    """Import the module that registers an env.
+
+    Raises:
+        ValueError: If it cannot be imported.
+    """
+    if module is None:
+        return
+    try:
+        importlib.import_module(module)
+    except (ImportError, TypeError) as error:  # TypeError: of a relative name
+        raise ValueError(f"`env`: cannot import {module!r} ({error}).") from error

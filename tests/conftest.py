@@ -47,6 +47,7 @@ def one_thread() -> Iterator[None]:
 def pytest_configure(config: pytest.Config) -> None:
     """Declare the marker and begin to count."""
     config.addinivalue_line("markers", "fault(name): a fault of that kind is really tried")
+    config.addinivalue_line("markers", "slow: takes more than some seconds")
     config.stash[FAULTS] = []
 
 

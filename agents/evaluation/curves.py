@@ -1,4 +1,4 @@
-"""The picture of how a run learned: errors and losses over its episodes."""
+"""How did a run learn? A picture of its errors and losses over its episodes."""
 
 import csv
 from typing import Any
@@ -14,12 +14,7 @@ EPISODES = "time/episodes"
 ERROR_TICKS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100)  # percent
 BLUE, RED, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
 LOSSES = {"classification": BLUE, "policy": RED, "policy_gradient": RED, "actor": RED}
-LOSSES |= {
-    "baseline": GREEN,
-    "value": GREEN,
-    "critic": GREEN,
-    "entropy": PURPLE,
-}
+LOSSES |= {"baseline": GREEN, "value": GREEN, "critic": GREEN, "entropy": PURPLE}
 
 
 def save_curves(path: Path, progress_csv: Path, title: str) -> None:
@@ -78,11 +73,11 @@ def _plot(axes: Axes, columns: dict[str, np.ndarray], name: str, **style: Any) -
 def _plot_errors(axes: Axes, columns: dict[str, np.ndarray]) -> None:
     """Plot the training error as a line, the validation error as points with their intervals."""
     _plot(axes, columns, "rollout/error", color="#868E96", label="training, running mean")
-    style = {"color": "#0072B2", "marker": "o", "ms": 4, "label": "validation, 95 % interval"}
+    style = {"color": BLUE, "marker": "o", "ms": 4, "label": "validation, 95 % interval"}
     _plot(axes, columns, "validation/error", **style)
     low, high = "validation/error_low", "validation/error_high"
     if {EPISODES, low, high} <= columns.keys():
-        axes.vlines(columns[EPISODES], columns[low], columns[high], color="#0072B2")
+        axes.vlines(columns[EPISODES], columns[low], columns[high], color=BLUE)
     axes.set_title("error")
     axes.set_yscale("log")
     axes.set_ylim(top=100)

@@ -1,15 +1,15 @@
-"""The frozen scenes of a split, and how a model plays them."""
+"""How well does a model play the frozen scenes of a split?"""
 
+import dataclasses
 from collections.abc import Iterator
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from gymnasium import spaces
-from gymnasium.vector import VectorObservationWrapper
 
-from agents.evaluation.pictures import EpisodeRecord
 from agents.evaluation.result import Evaluation, make_evaluation
 from agents.sb3.vec_env import add_memory, make_games, task_of
+from ram_env.drawing.rendering import EpisodeView
 from ram_env.games.actions import ActionFormat
 from ram_env.scenes.painted import frozen_scenes
 
@@ -31,24 +31,12 @@ class Predictor(Protocol):
 
 
 class Playback(NamedTuple):
-    """B episodes of T glimpses as they were played, time-major."""
+    """How B episodes of T glimpses were answered."""
 
-    locations: np.ndarray  # float32 (T, B, 2)
-    glimpses: np.ndarray  # float32 (T, B, K, g, g)
     answers: np.ndarray  # int64 (T, B): the label answered after each glimpse
     beliefs: np.ndarray  # float32 (T, B, C)
     labels: np.ndarray  # int64 (B,): the truth
-
-
-class LastObservation(VectorObservationWrapper):  # generic only from Gymnasium 1.4 on
-    """Keep the observation that a memory is about to turn into another one."""
-
-    observation: Any = None
-
-    def observations(self, observations: Any) -> Any:
-        """Take note of observations and pass them on."""
-        self.observation = observations
-        return observations
+    successes: np.ndarray  # bool (B,): whether the last answer was right
 
 
 class FrozenScenes:
@@ -59,7 +47,7 @@ class FrozenScenes:
         env_kwargs: Arguments for it, `action_format` as the model needs it.
         split: `"validation"` or `"test"`.
         num_scenes: The first so many; all if None.
-        memory: Of what was seen, as the model needs it: see `agents.make_vec_env`.
+        memory: What the model remembers of what was seen: see `agents.make_vec_env`.
 
     Raises:
         ValueError: If there are fewer scenes, or it is no glimpse env or does not take the
@@ -74,7 +62,6 @@ class FrozenScenes:
         num_scenes: int | None = None,
         memory: str = "none",
     ) -> None:
-        """Make the envs."""
         self.env_id, self.env_kwargs, self.split = env_id, dict(env_kwargs or {}), split
         kwargs = self.env_kwargs | {"split": split}
         if kwargs.get("action_format") == ActionFormat.DICT:
@@ -88,9 +75,8 @@ class FrozenScenes:
             )
         fitting = max(1, MAX_BYTES // probe.bytes_per_episode)
         num_envs = min(self.num_scenes, MAX_ENVS, fitting)
-        bare = make_games(env_id, num_envs=num_envs, autoreset_mode="Disabled", **kwargs)
-        self._bare = LastObservation(bare)
-        self._env = add_memory(self._bare, memory)
+        games = make_games(env_id, num_envs=num_envs, autoreset_mode="Disabled", **kwargs)
+        self._env = add_memory(games, memory)
         self.task = task_of(self._env, env_id)
 
     @property
@@ -103,7 +89,8 @@ class FrozenScenes:
         wrong = np.zeros(self.task.num_glimpses, dtype=np.int64)
         for indices in self._batches():
             playback = self._play(model, indices)
-            wrong += (playback.answers != playback.labels).sum(axis=1)
+            wrong[:-1] += (playback.answers != playback.labels).sum(axis=1)[:-1]
+            wrong[-1] += (~playback.successes).sum()
         return make_evaluation(
             self.env_id,
             self.env_kwargs,
@@ -113,33 +100,36 @@ class FrozenScenes:
             wrong.tolist(),
         )
 
-    def record(self, model: Predictor, num_right: int, num_wrong: int) -> list[EpisodeRecord]:
+    def record(self, model: Predictor, num_right: int, num_wrong: int) -> list[list[EpisodeView]]:
         """Return the first scenes that the model gets right and wrong, in the scenes' order.
 
-        There are fewer if the model is too good or too bad.
+        There are fewer if the model is too good or too bad. An episode has a view per glimpse.
         """
-        right: list[tuple[int, EpisodeRecord]] = []
-        wrong: list[tuple[int, EpisodeRecord]] = []
+        wanted = {True: num_right, False: num_wrong}
+        episodes = []
         for indices in self._batches():
             playback = self._play(model, indices)
-            for position, index in enumerate(indices):
-                hit = playback.answers[-1, position] == playback.labels[position]
-                kept, wanted = (right, num_right) if hit else (wrong, num_wrong)
-                if len(kept) < wanted:
-                    kept.append((int(index), self._record(playback, position)))
-            if len(right) == num_right and len(wrong) == num_wrong:
+            for position, right in enumerate(playback.successes.tolist()):
+                if wanted[right]:
+                    wanted[right] -= 1
+                    episodes.append(self._views(position, playback.beliefs[:, position]))
+            if not any(wanted.values()):
                 break
-        return [record for _, record in sorted(right + wrong, key=lambda pair: pair[0])]
+        return episodes
 
-    def _record(self, playback: Playback, position: int) -> EpisodeRecord:
-        canvas = self._env.unwrapped.view(position).canvas  # type: ignore[attr-defined]
-        return EpisodeRecord(
-            canvas=canvas,
-            locations=playback.locations[:, position],
-            glimpses=playback.glimpses[:, position],
-            beliefs=playback.beliefs[:, position],
-            label=int(playback.labels[position]),
-        )
+    def _views(self, position: int, beliefs: np.ndarray) -> list[EpisodeView]:
+        """Return what there was to draw of an episode that has just ended, glimpse by glimpse."""
+        last: EpisodeView = self._env.unwrapped.view(position)  # type: ignore[attr-defined]
+        return [
+            dataclasses.replace(
+                last,
+                locations=last.locations[:seen],
+                glimpses=last.glimpses[:seen],
+                belief=belief,
+                prediction=last.prediction if seen == last.num_glimpses else None,
+            )
+            for seen, belief in enumerate(beliefs, start=1)
+        ]
 
     def _batches(self) -> Iterator[np.ndarray]:
         """Yield the scene numbers, at most one per env at a time."""
@@ -151,22 +141,16 @@ class FrozenScenes:
         count, num_envs = len(indices), self._env.num_envs
         padded = np.concatenate([indices, np.repeat(indices[:1], num_envs - count)])
         observation, infos = self._env.reset(options=frozen_scenes(self.split, padded))
+        labels = infos["label"][:count]
         state, starts = None, np.ones(num_envs, dtype=bool)
         steps = []
         for _ in range(self.task.num_glimpses):
             actions, state = model.predict(observation, state, starts, deterministic=True)
-            answers, beliefs = self._read(actions)
-            glimpse, location = (
-                self._bare.observation["glimpse"],
-                self._bare.observation["location"],
-            )
-            steps.append([part[:count] for part in (location, glimpse, answers, beliefs)])
-            observation = self._env.step(actions)[0]
+            steps.append(self._read(actions))
+            observation, *_, infos = self._env.step(actions)
             starts = np.zeros(num_envs, dtype=bool)
-        locations, glimpses, answered, believed = (
-            np.stack(part) for part in zip(*steps, strict=True)
-        )
-        return Playback(locations, glimpses, answered, believed, infos["label"][:count])
+        answers, beliefs = (np.stack(part)[:, :count] for part in zip(*steps, strict=True))
+        return Playback(answers, beliefs, labels, infos["is_success"][:count])
 
     def _read(self, actions: Any) -> tuple[np.ndarray, np.ndarray]:
         """Return labels, (B,), and beliefs, (B, C): certainty where a format has no scores."""

@@ -1,32 +1,23 @@
-"""How a trained model generalises, without being trained again.
+"""How does a trained model generalise, without being trained again?
 
-    python -m agents.evaluation.generalisation --pretrained cluttered
-
-plays the test scenes with more glimpses, more clutter, larger canvases and other sizes of digits
-than the model was trained on, and leaves study.json, study.png and failures.png.
+It plays the test scenes with more glimpses, more clutter, larger canvases and other sizes of digits
+than it was trained on.
 """
 
-import argparse
 import struct
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import gymnasium as gym
 import numpy as np
 from matplotlib.figure import Figure
 from PIL import Image
 
 from agents.evaluation.frozen_scenes import FrozenScenes, Predictor
-from agents.evaluation.pictures import save_gaze_grid
-from agents.evaluation.provenance import describe_source
-from agents.evaluation.result import wilson_interval
-from agents.files import make_folder, write_atomically, write_json
-from agents.model.ram import RAM
-from ram_env import SHORT_NAMES
+from agents.evaluation.result import Evaluation, markdown_table, wilson_interval
 from ram_env.data.datasets import ImageDataset
 from ram_env.data.idx import IDX_FILES, TEST_IMAGES, TRAIN_IMAGES
 
@@ -34,13 +25,12 @@ NUM_GLIMPSES = 16
 DISTRACTORS = (0, 1, 2, 4, 6, 8, 12, 16)
 CANVASES = (60, 80, 100, 120, 160, 200)
 SCALES = (0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.35, 1.5)
-NUM_FAILURES = 12
 COLOR = "#0072B2"
 
 
 @dataclass(frozen=True)
 class Point:
-    """Test error at one place of a curve, with its 95 % interval, in percent."""
+    """Test error at one place of a sweep, with its 95 % interval, in percent."""
 
     x: float
     error: float
@@ -49,7 +39,7 @@ class Point:
 
 
 @dataclass(frozen=True)
-class Curve:
+class Sweep:
     """Test error as one thing changes."""
 
     name: str
@@ -58,8 +48,10 @@ class Curve:
     points: list[Point]
 
 
-class Study:
-    """Measures the curves of one model.
+def measure_sweeps(
+    model: Predictor, env_id: str, env_kwargs: dict[str, Any], num_scenes: int | None = None
+) -> Iterator[Sweep]:
+    """Measure a model on changed scenes of its task, each sweep as it is asked for.
 
     Args:
         model: Trained on the task.
@@ -68,66 +60,48 @@ class Study:
         num_scenes: The first so many test scenes; all if None.
     """
 
-    def __init__(
-        self,
-        model: Predictor,
-        env_id: str,
-        env_kwargs: dict[str, Any],
-        num_scenes: int | None = None,
-    ) -> None:
-        """Make the scenes as the model knows them."""
-        self._model, self._env_id, self._env_kwargs = model, env_id, env_kwargs
-        self._num_scenes = num_scenes
-        self.scenes = self._make_scenes()
-        self._task = self.scenes.task
+    def measure(**changes: Any) -> Evaluation:
+        scenes = FrozenScenes(env_id, env_kwargs | changes, "test", num_scenes)
+        return scenes.evaluate(model)
 
-    def curves(self) -> Iterator[Curve]:
-        """Measure the curves, each as it is asked for."""
-        yield self._glimpses()
-        points = [self._point(number, num_distractors=number) for number in DISTRACTORS]
-        yield Curve("distractors", "distractors", self._task.num_distractors, points)
-        side = max(self._task.canvas_shape)
-        points = [self._point(size, canvas_size=size) for size in CANVASES if size >= side]
-        yield Curve("canvas", "side of the canvas / pixels", side, points)
-        yield Curve("size", "size of all digits, times MNIST's", 1.0, list(self._sizes()))
-
-    def _make_scenes(self, **changes: Any) -> FrozenScenes:
-        env_kwargs = self._env_kwargs | changes
-        return FrozenScenes(self._env_id, env_kwargs, "test", self._num_scenes)
-
-    def _point(self, x: float, **changes: Any) -> Point:
-        """Measure with some arguments of the env changed."""
-        result = self._make_scenes(**changes).evaluate(self._model)
+    def measure_point(x: float, **changes: Any) -> Point:
+        result = measure(**changes)
         return Point(x, result.error, result.low, result.high)
 
-    def _glimpses(self) -> Curve:
-        """Measure the error after each glimpse of long episodes."""
-        result = self._make_scenes(num_glimpses=NUM_GLIMPSES).evaluate(self._model)
-        points = []
-        for number, error in enumerate(result.error_per_glimpse, start=1):
-            num_errors = round(error / 100.0 * result.num_scenes)
-            low, high = wilson_interval(num_errors, result.num_scenes)
-            points.append(Point(number, error, 100.0 * low, 100.0 * high))
-        return Curve("glimpses", "glimpses", self._task.num_glimpses, points)
+    task = FrozenScenes(env_id, env_kwargs, "test", num_scenes).task
+    points = _after_each_glimpse(measure(num_glimpses=NUM_GLIMPSES))
+    yield Sweep("glimpses", "glimpses", task.num_glimpses, points)
+    points = [measure_point(number, num_distractors=number) for number in DISTRACTORS]
+    yield Sweep("distractors", "distractors", task.num_distractors, points)
+    side = max(task.canvas_shape)
+    points = [measure_point(size, canvas_size=size) for size in CANVASES if size >= side]
+    yield Sweep("canvas", "side of the canvas / pixels", side, points)
+    points = []
+    for scale in SCALES:  # all digits, those of the clutter too
+        side = round(max(task.dataset.images.shape[1:]) * scale)
+        if side <= min(task.canvas_shape):
+            with resized_set(task.dataset, side) as folder:
+                points.append(measure_point(scale, dataset="idx", data_dir=folder))
+    yield Sweep("size", "size of all digits, times MNIST's", 1.0, points)
 
-    def _sizes(self) -> Iterator[Point]:
-        """Measure with all digits, those of the clutter too, made smaller and larger."""
-        for scale in SCALES:
-            side = round(max(self._task.dataset.images.shape[1:]) * scale)
-            if side <= min(self._task.canvas_shape):
-                with resized_set(self._task.dataset, side) as folder:
-                    yield self._point(scale, dataset="idx", data_dir=folder)
+
+def _after_each_glimpse(result: Evaluation) -> list[Point]:
+    points = []
+    for number, error in enumerate(result.error_per_glimpse, start=1):
+        num_errors = round(error / 100.0 * result.num_scenes)
+        low, high = wilson_interval(num_errors, result.num_scenes)
+        points.append(Point(number, error, 100.0 * low, 100.0 * high))
+    return points
 
 
 @contextmanager
 def resized_set(dataset: ImageDataset, side: int) -> Iterator[str]:
     """Write a data set with its images resized into IDX files; return their folder for a while."""
-    images = np.stack(
-        [
-            np.asarray(Image.fromarray(image).resize((side, side), Image.Resampling.BICUBIC))
-            for image in dataset.images
-        ]
-    )
+    resized = [
+        Image.fromarray(image).resize((side, side), Image.Resampling.BICUBIC)
+        for image in dataset.images
+    ]
+    images = np.stack([np.asarray(image) for image in resized])
     with tempfile.TemporaryDirectory() as folder:
         for name in IDX_FILES:  # a set is whole with its training files, which nobody reads here
             is_images = name in (TEST_IMAGES, TRAIN_IMAGES)
@@ -137,72 +111,43 @@ def resized_set(dataset: ImageDataset, side: int) -> Iterator[str]:
         yield folder
 
 
-def draw(curves: list[Curve], title: str) -> Figure:
-    """Draw a panel per curve; a line marks what the model was trained on."""
+def write_page(name: str, sweeps: list[Sweep], num_scenes: int, commit: str | None) -> str:
+    """Return the sweeps of the model of a task as a page of Markdown: one table."""
+    rows = [
+        {"x_label": sweep.x_label, "mark": "trained on" * (point.x == sweep.trained_on)}
+        | vars(point)
+        for sweep in sweeps
+        for point in sweep.points
+    ]
+    columns = {
+        "what changes": "{x_label}",
+        "to": "{x:g}",
+        "test error": "**{error:.2f} %**",
+        "interval": "{low:.2f} to {high:.2f}",
+        "": "{mark}",
+    }
+    introduction = (
+        f"# How the model of `{name}` generalises\n\nTest error of the model that comes with the "
+        f"package, not trained again, on {num_scenes:,} test scenes, with its Wilson 95 % "
+        f"interval. Written by `python -m agents.study --pretrained {name}` at {commit}.\n\n"
+        "![Test error as one thing changes](picture.png)\n\n"
+        "[The first scenes that it gets wrong](failures.png)\n"
+    )
+    return "\n".join([introduction, *markdown_table(columns, rows)]) + "\n"
+
+
+def draw(sweeps: list[Sweep], title: str) -> Figure:
+    """Draw a panel per sweep; a line marks what the model was trained on."""
     figure = Figure(figsize=(12, 8), layout="constrained")
     figure.suptitle(title)
-    for axes, curve in zip(figure.subplots(2, 2).flat, curves, strict=True):
-        x = [point.x for point in curve.points]
-        axes.plot(x, [point.error for point in curve.points], "o-", color=COLOR, markersize=4)
-        axes.vlines(
-            x,
-            [point.low for point in curve.points],
-            [point.high for point in curve.points],
-            color=COLOR,
-        )
-        axes.axvline(curve.trained_on, color="#868E96", linestyle=":", label="trained on")
-        axes.set_xlabel(curve.x_label)
+    for axes, sweep in zip(figure.subplots(2, 2).flat, sweeps, strict=True):
+        x, error, low, high = zip(*(vars(point).values() for point in sweep.points), strict=True)
+        axes.plot(x, error, "o-", color=COLOR, markersize=4)
+        axes.vlines(x, low, high, color=COLOR)
+        axes.axvline(sweep.trained_on, color="#868E96", linestyle=":", label="trained on")
+        axes.set_xlabel(sweep.x_label)
         axes.set_ylabel("test error / percent")
-        axes.set_ylim(0, 1.2 * max(point.high for point in curve.points))  # room for the legend
+        axes.set_ylim(0, 1.2 * max(high))  # room for the legend
         axes.grid(alpha=0.3)
         axes.legend(frameon=False)
     return figure
-
-
-def save(name: str, model: RAM, env_id: str, folder: Path, num_scenes: int | None = None) -> None:
-    """Measure a model of a task on MNIST; write study.json, study.png and failures.png.
-
-    Args:
-        name: Of the model, for titles.
-        model: To study.
-        env_id: A registered id.
-        folder: Where to write; it must exist.
-        num_scenes: The first so many test scenes; all if None.
-    """
-    study = Study(model, env_id, {"dataset": "mnist"}, num_scenes)
-    curves = []
-    for curve in study.curves():
-        curves.append(curve)
-        shown = ", ".join(f"{point.x:g}: {point.error:.2f} %" for point in curve.points)
-        print(f"{curve.x_label}: {shown}", flush=True)
-    title = f"{name}: not trained again, {study.scenes.num_scenes:,} test scenes"
-    figure = draw(curves, title)
-    write_json(
-        folder / "study.json",
-        {"model": name, **describe_source(), "curves": [asdict(curve) for curve in curves]},
-    )
-    write_atomically(folder / "study.png", lambda file: figure.savefig(file, format="png", dpi=110))
-    failures = study.scenes.record(model, 0, NUM_FAILURES)
-    save_gaze_grid(folder / "failures.png", failures, f"{name}: the first scenes it gets wrong")
-
-
-def main(arguments: list[str] | None = None) -> None:
-    """Run the command line."""
-    parser = argparse.ArgumentParser(
-        prog="python -m agents.evaluation.generalisation",
-        description="Measure how a model that comes with the package generalises.",
-    )
-    add = parser.add_argument
-    add("--pretrained", metavar="TASK", default="cluttered", help="(default: cluttered)")
-    add("--out", type=Path, default=Path("results"), metavar="DIR", help="(default: results)")
-    options = parser.parse_args(arguments)
-    try:
-        model = RAM.from_pretrained(options.pretrained, device="cpu")
-        make_folder(options.out, "--out")  # first: to measure takes long
-        save(options.pretrained, model, SHORT_NAMES[options.pretrained], options.out)
-    except (ValueError, gym.error.Error) as error:
-        parser.error(str(error))
-
-
-if __name__ == "__main__":
-    main()

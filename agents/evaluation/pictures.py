@@ -1,7 +1,7 @@
-"""Pictures of where an agent looked: as a grid and as an animation."""
+"""Where did an agent look? A grid of episodes, and an animation."""
 
+import pathlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from math import ceil
 from typing import Any
@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw, ImageOps
 
+from agents.evaluation.frozen_scenes import FrozenScenes, Predictor
 from agents.files import Path, write_atomically
 from ram_env.drawing.rendering import (
     BACKGROUND,
@@ -40,38 +41,32 @@ BARS = 44  # pixels: the height of the belief under a glimpse
 MAX_CELLS = 10  # glimpses shown per episode
 TITLE_BAND = 36  # pixels, above each frame of the animation
 FRAME_MS, LAST_FRAME_MS = 700, 2500
+NUM_RIGHT, NUM_WRONG = 8, 4  # scenes in gaze.png
+NUM_ANIMATED = 8  # scenes in gaze.gif
 
 
-@dataclass(frozen=True, eq=False)
-class EpisodeRecord:
-    """One finished episode: what was there, where the agent looked, what it believed."""
-
-    canvas: np.ndarray  # uint8 (H, W)
-    locations: np.ndarray  # float32 (T, 2), (x, y) in [-1, 1]
-    glimpses: np.ndarray  # float32 (T, K, g, g) in [0, 1], finest scale first
-    beliefs: np.ndarray  # float32 (T, C), probabilities after each glimpse
-    label: int  # the truth
-
-    @property
-    def prediction(self) -> int:
-        """The class most believed in after the last glimpse."""
-        return int(self.beliefs[-1].argmax())
-
-    def view(self, num_seen: int) -> EpisodeView:
-        """Return what can be drawn after `num_seen` glimpses, 1..T."""
-        num_glimpses = len(self.locations)
-        return EpisodeView(
-            canvas=self.canvas,
-            locations=self.locations[:num_seen],
-            glimpses=self.glimpses[:num_seen],
-            num_glimpses=num_glimpses,
-            label=self.label,
-            belief=self.beliefs[num_seen - 1],
-            prediction=self.prediction if num_seen == num_glimpses else None,
-        )
+Episode = Sequence[EpisodeView]  # what there is to draw after each of its glimpses
 
 
-def save_gaze_grid(path: Path, episodes: Sequence[EpisodeRecord], title: str) -> None:
+def draw_gazes(
+    scenes: FrozenScenes, model: Predictor, folder: pathlib.Path, title: str
+) -> list[pathlib.Path]:
+    """Draw how a model plays its first scenes, some right and some wrong; return the files.
+
+    Args:
+        scenes: To play.
+        model: What plays.
+        folder: Where gaze.png and gaze.gif are written; it must exist.
+        title: Task, data set and error, in one line.
+    """
+    episodes = scenes.record(model, NUM_RIGHT, NUM_WRONG)
+    grid, animation = folder / "gaze.png", folder / "gaze.gif"
+    save_gaze_grid(grid, episodes, title)
+    save_gaze_animation(animation, episodes[:NUM_ANIMATED], title)
+    return [grid, animation]
+
+
+def save_gaze_grid(path: Path, episodes: Sequence[Episode], title: str) -> None:
     """Save a PNG with one row per episode: scene and path, each glimpse with the belief, answer.
 
     Of episodes with more than ten glimpses, ten spread evenly from first to last are shown.
@@ -85,7 +80,7 @@ def save_gaze_grid(path: Path, episodes: Sequence[EpisodeRecord], title: str) ->
         ValueError: If there are no episodes.
     """
     _require_episodes(episodes)
-    num_glimpses = len(episodes[0].locations)
+    num_glimpses = len(episodes[0])
     count = min(num_glimpses, MAX_CELLS)
     shown = [int(number) for number in np.linspace(1, num_glimpses, count).round()]
     texts = [_draw_text(title, 26, INK), _draw_text(LEGEND, 14, MUTED), _draw_heads(shown)]
@@ -114,11 +109,11 @@ def _draw_heads(shown: Sequence[int]) -> Image.Image:
     return _stack(heads)
 
 
-def _draw_row(episode: EpisodeRecord, shown: Sequence[int]) -> Image.Image:
-    scene = ImageOps.pad(fit(episode.canvas, SCENE), (SCENE, SCENE), color=BACKGROUND)
-    gaze = draw_scene(episode.view(len(episode.locations)), SCENE)
-    glimpses = [_draw_glimpse(episode.view(number)) for number in shown]
-    return _stack([scene, gaze, *glimpses, _draw_answer(episode)])
+def _draw_row(episode: Episode, shown: Sequence[int]) -> Image.Image:
+    last = episode[-1]
+    scene = ImageOps.pad(fit(last.canvas, SCENE), (SCENE, SCENE), color=BACKGROUND)
+    glimpses = [_draw_glimpse(episode[number - 1]) for number in shown]
+    return _stack([scene, draw_scene(last, SCENE), *glimpses, _draw_answer(last)])
 
 
 def _draw_glimpse(view: EpisodeView) -> Image.Image:
@@ -140,13 +135,13 @@ def _draw_glimpse(view: EpisodeView) -> Image.Image:
     return cell
 
 
-def _draw_answer(episode: EpisodeRecord) -> Image.Image:
+def _draw_answer(last: EpisodeView) -> Image.Image:
     image = Image.new("RGB", (ANSWER, SCENE), BACKGROUND)
     draw = ImageDraw.Draw(image)
-    right = episode.prediction == episode.label
+    right = last.prediction == last.label
     color = RIGHT if right else WRONG
-    verdict = "right" if right else f"wrong, it is {episode.label}"
-    draw.text((ANSWER / 2, 56), str(episode.prediction), color, load_font(56), anchor="mm")
+    verdict = "right" if right else f"wrong, it is {last.label}"
+    draw.text((ANSWER / 2, 56), str(last.prediction), color, load_font(56), anchor="mm")
     draw.text((ANSWER / 2, 100), verdict, color, load_font(14), anchor="mm")
     return image
 
@@ -164,7 +159,7 @@ def _stack(images: Sequence[Image.Image], vertical: bool = False) -> Image.Image
     return sheet
 
 
-def save_gaze_animation(path: Path, episodes: Sequence[EpisodeRecord], title: str) -> None:
+def save_gaze_animation(path: Path, episodes: Sequence[Episode], title: str) -> None:
     """Save a GIF that plays the episodes glimpse by glimpse, for ever.
 
     Args:
@@ -178,9 +173,8 @@ def save_gaze_animation(path: Path, episodes: Sequence[EpisodeRecord], title: st
     _require_episodes(episodes)
     frames, durations = [], []
     for episode in episodes:
-        num_glimpses = len(episode.locations)
-        frames += [_draw_frame(episode.view(seen + 1), title) for seen in range(num_glimpses)]
-        durations += [FRAME_MS] * (num_glimpses - 1) + [LAST_FRAME_MS]
+        frames += [_draw_frame(view, title) for view in episode]
+        durations += [FRAME_MS] * (len(episode) - 1) + [LAST_FRAME_MS]
     options: dict[str, Any] = {"append_images": frames[1:], "duration": durations, "loop": 0}
     write_atomically(path, lambda file: frames[0].save(file, "GIF", save_all=True, **options))
 
@@ -194,6 +188,6 @@ def _draw_frame(view: EpisodeView, title: str) -> Image.Image:
     return frame.quantize(256, dither=Image.Dither.NONE)
 
 
-def _require_episodes(episodes: Sequence[EpisodeRecord]) -> None:
+def _require_episodes(episodes: Sequence[Episode]) -> None:
     if not episodes:
         raise ValueError("`episodes` must hold at least one episode to draw, got none.")

@@ -1,4 +1,4 @@
-"""Where a result comes from: machine, versions, and commit of the source."""
+"""Where does a result come from? Its machine, versions, and the commit of the source."""
 
 import os
 import platform

@@ -1,6 +1,7 @@
-"""The result of an evaluation: an error with its interval."""
+"""What is the result of an evaluation: an error with its interval, and how is it told?"""
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,14 +59,21 @@ def make_evaluation(
     """Turn counts of errors, after each glimpse, into a result; see `Evaluation`."""
     low, high = wilson_interval(num_errors[-1], num_scenes)
     return Evaluation(
-        env_id=env_id,
-        env_kwargs=env_kwargs,
-        dataset=dataset,
-        split=split,
-        num_scenes=num_scenes,
-        num_errors=num_errors[-1],
+        *(env_id, env_kwargs, dataset, split, num_scenes, num_errors[-1]),
         error=100.0 * num_errors[-1] / num_scenes,
         low=100.0 * low,
         high=100.0 * high,
         error_per_glimpse=[100.0 * count / num_scenes for count in num_errors],
     )
+
+
+def markdown_table(columns: Mapping[str, str], rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return the lines of a table of Markdown; all columns but the first go to the right.
+
+    Args:
+        columns: By title, a cell as a format string over the keys of a row.
+        rows: The rows.
+    """
+    lines = [list(columns), ["---", *["--:"] * (len(columns) - 1)]]
+    lines += [[cell.format(**row) for cell in columns.values()] for row in rows]
+    return [f"| {' | '.join(cells)} |" for cells in lines]

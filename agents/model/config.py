@@ -37,7 +37,10 @@ def setting(
         **details: What else readers of the declaration need, such as a `metavar`.
     """
     rules = {"choices": choices, "lowest": lowest, "highest": highest, "above": above}
-    return dataclasses.field(default=default, metadata={"help": help, **rules, **details})
+    metadata = {"help": help, **rules, **details}
+    if default == {}:
+        return dataclasses.field(default_factory=dict, metadata=metadata)
+    return dataclasses.field(default=default, metadata=metadata)
 
 
 def type_of(field: dataclasses.Field[Any]) -> type:

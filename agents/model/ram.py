@@ -1,7 +1,10 @@
 """`RAM`, the Recurrent Attention Model, as a Stable-Baselines3 algorithm."""
 
+import io
 import math
+import pathlib
 import time
+from collections.abc import Iterable
 from typing import Any, ClassVar, Self
 
 import gymnasium as gym
@@ -20,8 +23,9 @@ from torch import Tensor
 from agents.errors import DivergenceError
 from agents.model.config import make_config
 from agents.model.losses import Losses, Rollout, hybrid_loss
-from agents.model.model_file import SafeFiles
+from agents.model.model_file import load_model, save_model
 from agents.model.policy import RAMPolicy
+from agents.model.pretrained import pretrained_path
 from agents.model.processes import average, average_gradients, rank, world_size
 from agents.sb3.log import record_rollout
 from agents.sb3.vec_env import GymnasiumVecEnv, make_vec_env
@@ -30,7 +34,7 @@ from ram_env.scenes.painted import mix_bits
 SEED_DISTANCE = 2**20  # between the seeds of the first envs of two models: as many envs fit between
 
 
-class RAM(SafeFiles):
+class RAM(BaseAlgorithm):
     """Learn where to look: Mnih et al. 2014, arXiv:1406.6247.
 
     Cross-entropy trains the action, core and glimpse networks by back-propagation through whole
@@ -60,6 +64,7 @@ class RAM(SafeFiles):
     policy_aliases: ClassVar[dict[str, type[BasePolicy]]] = {"RAMPolicy": RAMPolicy}
     policy: RAMPolicy
     env: VecEnv
+    _seconds_before = 0.0  # of training before the process began
 
     def __init__(
         self,
@@ -358,6 +363,70 @@ class RAM(SafeFiles):
         self._check_num_envs(env.num_envs)
         self.n_envs = env.num_envs  # any number that divides a batch, unlike for the base class
         super().set_env(env, force_reset)
+
+    def save(
+        self,
+        path: str | pathlib.Path | io.BufferedIOBase,
+        exclude: Iterable[str] | None = None,
+        include: Iterable[str] | None = None,
+    ) -> None:
+        """Save the model in one zip of JSON and tensors; nothing in it can run code.
+
+        Args:
+            path: File to write, `.zip` is added if it has no suffix; or a binary file object.
+            exclude: `["optimizer"]` leaves out the optimiser's state: two thirds of the size.
+            include: Accepted for compatibility; everything is included anyway.
+
+        Raises:
+            ValueError: If the optimiser keeps what a file of tensors cannot hold.
+        """
+        save_model(self, path, exclude or ())
+
+    @classmethod
+    def load(
+        cls,
+        path: str | pathlib.Path | io.BufferedIOBase,
+        env: Any = None,
+        device: torch.device | str = "auto",
+        custom_objects: dict[str, Any] | None = None,
+        print_system_info: bool = False,
+        force_reset: bool = True,
+        **kwargs: Any,
+    ) -> Self:
+        """Load a model that `save` wrote.
+
+        Args:
+            path: The file or a binary file object.
+            env: To go on learning; predicting needs none.
+            device: Where the networks shall live.
+            custom_objects: Accepted for compatibility; nothing in the file is an object.
+            print_system_info: Accepted for compatibility.
+            force_reset: Reset the env before learning on.
+            **kwargs: More arguments of the constructor, such as `tensorboard_log` and
+                `policy_kwargs`, which is not saved; settings replace the saved ones.
+
+        Raises:
+            ValueError: If the file is not a model of this version, or does not fit the env.
+        """
+        model: Self = load_model(cls, path, device, kwargs)
+        if env is not None:
+            model.set_env(env, force_reset)
+            model.seed_env()
+        return model
+
+    @classmethod
+    def from_pretrained(cls, name: str, env: Any = None, **arguments: Any) -> Self:
+        """Load a trained model that comes with the package.
+
+        Args:
+            name: Short name of its task: `"centered"`, `"cluttered"`, ...
+            env: To go on learning; predicting needs none.
+            **arguments: Those of `load`, such as `device`.
+
+        Raises:
+            ValueError: If there is no model of that name.
+        """
+        return cls.load(pretrained_path(name), env, **arguments)
 
 
 def uses_bfloat16(precision: str, device: torch.device) -> bool:

@@ -1,66 +1,64 @@
-"""What each agent learns in the same time: `python -m agents.compare [--rows NAME ...]`.
+"""What does each agent learn in the same time: which agents, and how are they shown?"""
 
-Each row is one run of `train.py`, five minutes on two cores, evaluated on the frozen test set. A
-finished row is written to results/agents.json, .md and .png at once; rows that are there already
-are not trained again.
-"""
-
-import shlex
-import sys
-from dataclasses import dataclass
+import dataclasses
 from pathlib import Path
 from typing import Any
 
 from matplotlib.figure import Figure
 
-from agents.reports.table import Table, describe_commands, fill, make_parser
+from agents.evaluation.players import player_of_policy
+from agents.evaluation.provenance import describe_source
+from agents.evaluation.result import markdown_table
+from agents.files import CONFIG, EVALUATION, write_json
+from agents.reports.table import Entry, Row, Table, describe_commands, row_of_program
+from agents.runs import launch
 from ram_env import SHORT_NAMES, TASKS
 
 MINUTES = 5
 COLORS = {True: "#0072B2", False: "#D55E00"}  # by whether labels are read
+RANDOM = "agents.sb3.random_policy:RandomPolicy"
 
 
-@dataclass(frozen=True)
-class AgentRow:
-    """One agent on one task.
+def make_row(
+    task: str,  # short name
+    agent: str,  # short name
+    what: str,  # what it is
+    algo: str = "ram",  # of `train.py`, or "random", which is measured alone
+    options: tuple[str, ...] = (),  # more options of `train.py`
+    reads_labels: bool = False,  # whether it learns from the true class, beyond the reward
+    dataset: str = "mnist",
+    budget: tuple[str, ...] = ("--minutes", str(MINUTES)),
+) -> Row:
+    """Return the row of one agent on one task."""
+    name = f"{task}-{agent}"
+    facts: Entry = {"task": task, "agent": agent, "what": what, "algo": algo}
+    facts |= {"reads_labels": reads_labels, "seed": 0}
+    if algo == "random":
+        command = f"python -m agents.evaluate --policy {RANDOM} --env {task}"
+        command += f" --env-kwargs dataset={dataset}"
+        return Row(name, facts, command, lambda folder: measure_random(task, dataset, folder))
+    words = ["--env", task, "--algo", algo, *options, *budget, "--seed", "0", "--dataset", dataset]
+    return row_of_program(name, facts, "train.py", launch.main, words)
 
-    Attributes:
-        task: Short name of the task.
-        agent: Short name of the agent.
-        what: What it is.
-        algo: Of `train.py`.
-        options: More options of `train.py`.
-        reads_labels: Whether it learns from the true class, beyond the reward.
-        seed: Of networks, scenes and exploration.
-        dataset: Of the env.
-        budget: Options of `train.py` that say how long.
-    """
 
-    task: str
-    agent: str
-    what: str
-    algo: str = "ram"
-    options: tuple[str, ...] = ()
-    reads_labels: bool = False
-    seed: int = 0
-    dataset: str = "mnist"
-    budget: tuple[str, ...] = ("--minutes", str(MINUTES))
+def measure_random(task: str, dataset: str, folder: Path) -> int:
+    """Measure who knows nothing; leave in a folder what the run of an agent would. Return 0."""
+    test, validation = (
+        player_of_policy(RANDOM, SHORT_NAMES[task], {"dataset": dataset}, split).measure()
+        for split in ("test", "validation")
+    )
+    learned = {"episodes": 0, "training_seconds": 0.0, "parameters": 0}
+    learned |= {"validation_error": validation.error}
+    folder.mkdir(parents=True, exist_ok=True)
+    write_json(folder / CONFIG, {"memory": "none", **describe_source()})
+    write_json(folder / EVALUATION, dataclasses.asdict(test) | learned)
+    return 0
 
-    @property
-    def name(self) -> str:
-        """Of the row."""
-        return f"{self.task}-{self.agent}"
 
-    @property
-    def resumes(self) -> bool:
-        """Whether its run can go on after an interruption."""
-        return self.algo == "ram"
-
-    def command(self, folder: Path) -> list[str]:
-        """Return the arguments of Python that train the row into a folder."""
-        arguments = ["train.py", "--env", self.task, "--algo", self.algo, *self.options]
-        arguments += [*self.budget, "--seed", str(self.seed), "--dataset", self.dataset]
-        return [*arguments, "--run-dir", str(folder)]
+def describe_run(config: Entry, result: Entry) -> Entry:
+    """Return what only this table tells of a run."""
+    steps = result["episodes"] * len(result["error_per_glimpse"])
+    return {"memory": config["memory"], "env_steps": steps, "seconds": result["training_seconds"]}
 
 
 AGENTS: tuple[tuple[Any, ...], ...] = (
@@ -75,101 +73,69 @@ AGENTS: tuple[tuple[Any, ...], ...] = (
     ("sac", "SAC on `GlimpseHistory`", "sac"),
     ("random", "random gaze and answer", "random"),
 )
-ROWS: dict[str, AgentRow] = {
-    row.name: row
-    for task in ("centered", "cluttered")
-    for row in (AgentRow(task, *agent) for agent in AGENTS)
+ROWS = [make_row(task, *agent) for task in ("centered", "cluttered") for agent in AGENTS]
+COLUMNS = {
+    "agent": "{what} (`{name}`)",
+    "test error": "**{error:.2f} %**",
+    "interval": "{low:.2f} to {high:.2f}",
+    "labels": "{labels}",
+    "env steps": "{env_steps:,}",
+    "seconds": "{seconds:.0f}",
+    "parameters": "{parameters:,}",
+    "commit": "{commit}",
 }
+INTRODUCTION = f"""# What each agent learns in five minutes
+
+Test error after {MINUTES} minutes on two cores, one deterministic pass over the frozen test set \
+of 10,000 scenes, with its Wilson 95 % interval. Each trains as many episodes as fit into that \
+time at the speed of its first seconds; *seconds* says how long it then took, validation included. \
+*Labels*: whether it learns from the true class of each scene by cross-entropy; the others are \
+told no more than their reward. Settings of each are those of `agents/model/config.py` and \
+`agents/sb3/algorithms.py` at its commit. Written by `python -m agents.compare`.
+
+![The errors of all agents, best first](picture.png)"""
 
 
-class AgentTable(Table):
-    """What each agent learns; see `Table`."""
-
-    NAME = "agents"
-    VERSION = 1
-    OF_ROW = ("task", "agent", "what", "algo", "reads_labels", "seed")
-
-    def entry(
-        self, row: AgentRow, config: dict[str, Any], result: dict[str, Any]
-    ) -> dict[str, Any]:
-        """Return what agents.json alone holds of a row."""
-        glimpses = len(result["error_per_glimpse"])
-        return {key: getattr(row, key) for key in self.OF_ROW} | {
-            "memory": config["memory"],
-            "env_steps": result["episodes"] * glimpses,
-            "seconds": result["training_seconds"],
-            "command": shlex.join(["python", *row.command(Path("runs", row.name))]),
-        }
-
-    def describe(self, rows: list[dict[str, Any]]) -> str:
-        """Return agents.md."""
-        lines = [
-            "# What each agent learns in five minutes",
-            "",
-            f"Test error after {MINUTES} minutes on two cores, one deterministic pass over the "
-            "frozen test set of 10,000 scenes, with its Wilson 95 % interval. Each trains as many "
-            "episodes as fit into that time at the speed of its first seconds; *seconds* says how "
-            "long it then took, validation included. *Labels*: whether it learns from the true "
-            "class of each scene by cross-entropy; the others are told no more than their reward. "
-            "Settings of each are those of `agents/model/config.py` and "
-            "`agents/sb3/algorithms.py` at its commit. Written by `python -m agents.compare`.",
+def write_page(rows: list[Entry]) -> str:
+    """Return the table as a page of Markdown: the rows of each task, best first."""
+    lines = [INTRODUCTION]
+    for task, env_id in SHORT_NAMES.items():
+        shown = [
+            row | {"labels": "yes" if row["reads_labels"] else "no"}
+            for row in _best_first(rows)
+            if row["task"] == task
         ]
-        for task in SHORT_NAMES:
-            of_task = [row for row in rows if row["task"] == task]
-            if of_task:
-                lines += ["", f"## {task}, {TASKS[SHORT_NAMES[task]]['num_glimpses']} glimpses", ""]
-                lines += _table(of_task)
-        return "\n".join([*lines, "", *describe_commands(rows)]) + "\n"
-
-    def draw(self, rows: list[dict[str, Any]]) -> Figure:
-        """Return agents.png: the errors of a task side by side, best first."""
-        tasks = list(dict.fromkeys(row["task"] for row in rows))
-        figure = Figure(figsize=(7 * len(tasks), 4.4), layout="constrained")
-        minutes = sorted(row["seconds"] / 60.0 for row in rows)
-        figure.suptitle(
-            f"a budget of five minutes each, which took {minutes[0]:.0f} to {minutes[-1]:.0f}; "
-            "blue learns from labels, orange from the reward alone"
-        )
-        for axes, task in zip(figure.subplots(1, len(tasks), squeeze=False)[0], tasks, strict=True):
-            shown = sorted((row for row in rows if row["task"] == task), key=_error)
-            errors = [row["error"] for row in shown]
-            colors = [COLORS[row["reads_labels"]] for row in shown]
-            bars = axes.barh([row["what"].replace("`", "") for row in shown], errors, color=colors)
-            axes.bar_label(bars, [f"{error:.2f} %" for error in errors], padding=3)
-            axes.invert_yaxis()
-            axes.set_xlim(0, 110)
-            axes.set_xlabel("test error / percent")
-            axes.set_title(task)
-            axes.spines[["top", "right"]].set_visible(False)
-        return figure
+        if shown:
+            lines += ["", f"## {task}, {TASKS[env_id]['num_glimpses']} glimpses", ""]
+            lines += markdown_table(COLUMNS, shown)
+    return "\n".join([*lines, "", *describe_commands(rows)]) + "\n"
 
 
-def _error(row: dict[str, Any]) -> float:
-    return float(row["error"])
+def draw(rows: list[Entry]) -> Figure:
+    """Draw the errors of each task side by side, best first."""
+    tasks = list(dict.fromkeys(row["task"] for row in rows))
+    figure = Figure(figsize=(7 * len(tasks), 4.4), layout="constrained")
+    minutes = [row["minutes"] for row in rows if row["episodes"]] or [0.0]
+    figure.suptitle(
+        f"a budget of five minutes each, which took {min(minutes):.0f} to {max(minutes):.0f}; "
+        "blue learns from labels, orange from the reward alone"
+    )
+    for axes, task in zip(figure.subplots(1, len(tasks), squeeze=False)[0], tasks, strict=True):
+        shown = [row for row in _best_first(rows) if row["task"] == task]
+        errors = [row["error"] for row in shown]
+        colors = [COLORS[row["reads_labels"]] for row in shown]
+        bars = axes.barh([row["what"].replace("`", "") for row in shown], errors, color=colors)
+        axes.bar_label(bars, [f"{error:.2f} %" for error in errors], padding=3)
+        axes.invert_yaxis()
+        axes.set_xlim(0, 110)
+        axes.set_xlabel("test error / percent")
+        axes.set_title(task)
+        axes.spines[["top", "right"]].set_visible(False)
+    return figure
 
 
-def _table(rows: list[dict[str, Any]]) -> list[str]:
-    """Return the rows of one task as a table of Markdown, best first."""
-    lines = [
-        "| agent | test error | interval | labels | env steps | seconds | parameters | commit |",
-        "|---|--:|--:|---|--:|--:|--:|---|",
-    ]
-    for row in sorted(rows, key=_error):
-        lines.append(
-            f"| {row['what']} (`{row['name']}`) | **{row['error']:.2f} %** | {row['low']:.2f} to "
-            f"{row['high']:.2f} | {'yes' if row['reads_labels'] else 'no'} | "
-            f"{row['env_steps']:,} | {row['seconds']:.0f} | {row['parameters']:,} | "
-            f"{row['commit']} |"
-        )
-    return lines
+def _best_first(rows: list[Entry]) -> list[Entry]:
+    return sorted(rows, key=lambda row: row["error"])
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Run the command line; return the exit code."""
-    description = f"Train the agents that are not in the results yet, {MINUTES} minutes each."
-    parser = make_parser("agents.compare", description, ROWS, Path("runs/agents"))
-    return fill(AgentTable, ROWS, parser, parser.parse_args(arguments))
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+TABLE = Table("agents", {row.name: row for row in ROWS}, describe_run, write_page, draw)

@@ -16,11 +16,17 @@ from agents.runs.team import SIGNALS
 from agents.sb3.log import record_rollout, record_time, running_error
 
 
-class ProgressBar(BaseCallback):
+class Watcher(BaseCallback):
+    """A callback that lets every step pass."""
+
+    def _on_step(self) -> bool:
+        return True
+
+
+class ProgressBar(Watcher):
     """Show episodes/s, running and validation error, and the time to finish."""
 
     def __init__(self, num_episodes: int, num_glimpses: int, title: str) -> None:
-        """Prepare a bar over a budget of episodes of so many glimpses."""
         super().__init__()
         self._num_episodes, self._num_glimpses = num_episodes, num_glimpses
         self._title = title
@@ -47,9 +53,6 @@ class ProgressBar(BaseCallback):
         self._bar.set_postfix(shown, refresh=False)
         self._bar.update(self.model.num_timesteps // self._num_glimpses - self._bar.n)
 
-    def _on_step(self) -> bool:
-        return True
-
     def _on_training_end(self) -> None:
         self.close()
 
@@ -59,14 +62,13 @@ class ProgressBar(BaseCallback):
             self._bar.close()
 
 
-class Validation(BaseCallback):
+class Validation(Watcher):
     """Measure the error on the frozen validation scenes now and then, and at the end.
 
     It gets a row of its own in the log: `validation/error` and its 95 % interval, in percent.
     """
 
     def __init__(self, scenes: FrozenScenes, every: int, bar: ProgressBar) -> None:
-        """Prepare to validate every so many episodes."""
         super().__init__()
         self._scenes, self._every, self._bar = scenes, every, bar
         self._last_episodes = 0  # at the last look whether it is time
@@ -76,6 +78,26 @@ class Validation(BaseCallback):
         """Return whether it takes place after so many episodes, the last `num_new` at once."""
         return episodes // self._every > (episodes - num_new) // self._every
 
+    def rows_to_keep(
+        self, done: int, budget: int, batch_size: int
+    ) -> Callable[[dict[str, str]], bool]:
+        """Return which rows of progress.csv a run that goes on keeps: what it will not redo.
+
+        Args:
+            done: Episodes that its model has learned from.
+            budget: Episodes in all.
+            batch_size: Episodes per update.
+        """
+
+        def keep(row: dict[str, str]) -> bool:
+            episodes = int(row["time/episodes"])
+            if episodes == done and row["validation/error"]:
+                # One of the end, or of a stop by the user, is none of the course of the run.
+                return done < budget and self.is_due(done, batch_size)
+            return episodes <= done
+
+        return keep
+
     def _on_training_start(self) -> None:
         self._last_episodes = self._episodes
 
@@ -84,9 +106,6 @@ class Validation(BaseCallback):
         if self.is_due(self._episodes, self._episodes - self._last_episodes):
             self._validate()
         self._last_episodes = self._episodes
-
-    def _on_step(self) -> bool:
-        return True
 
     def _on_training_end(self) -> None:
         self._validate()
@@ -105,19 +124,15 @@ class Validation(BaseCallback):
         self.logger.dump(self.num_timesteps)
 
 
-class Progress(BaseCallback):
+class Progress(Watcher):
     """Note episodes, seconds and running error for the log of an algorithm that does not itself."""
 
     def __init__(self, num_glimpses: int) -> None:
-        """Prepare for episodes of so many glimpses."""
         super().__init__()
         self._num_glimpses = num_glimpses
 
     def _on_rollout_end(self) -> None:
         record_rollout(self.model, self.model.num_timesteps // self._num_glimpses)
-
-    def _on_step(self) -> bool:
-        return True
 
 
 class SpeedMeter(BaseCallback):
@@ -126,7 +141,6 @@ class SpeedMeter(BaseCallback):
     WARM_UP = 3  # rollouts: the first are slow
 
     def __init__(self, seconds: float) -> None:
-        """Prepare to measure for so long."""
         super().__init__()
         self._seconds = seconds
         self._started = 0.0
@@ -150,11 +164,10 @@ class SpeedMeter(BaseCallback):
         return not measuring or time.perf_counter() - self._started < self._seconds
 
 
-class Checkpoint(BaseCallback):
+class Checkpoint(Watcher):
     """Save a model at a time interval and at the end of its training."""
 
     def __init__(self, save: Callable[[], None], interval: float) -> None:
-        """Prepare to save every `interval` seconds."""
         super().__init__()
         self._save_now, self._interval = save, interval
         self._saved_at = time.monotonic()
@@ -162,9 +175,6 @@ class Checkpoint(BaseCallback):
     def _on_rollout_start(self) -> None:
         if time.monotonic() - self._saved_at >= self._interval:
             self._save()
-
-    def _on_step(self) -> bool:
-        return True
 
     def _on_training_end(self) -> None:
         self._save()
@@ -181,13 +191,11 @@ class GracefulStop(BaseCallback):
     """
 
     def __init__(self) -> None:
-        """Prepare; signals are caught between enter and exit."""
         super().__init__()
         self.stopped = False
         self._handlers: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> Self:
-        """Catch the signals."""
         self._handlers = {number: signal.signal(number, self._stop) for number in SIGNALS}
         return self
 
@@ -197,7 +205,6 @@ class GracefulStop(BaseCallback):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Let the signals have their usual effect again."""
         self._restore()
 
     def _stop(self, number: int, frame: FrameType | None) -> None:

@@ -1,123 +1,141 @@
-"""From the options of `train.py` to a run that is ready to begin.
+"""How does a command line become a run, and its end an exit code?"""
 
-What loads torch is imported within the functions: not before the options are read.
-"""
-
-import argparse
-import dataclasses
-import time
+import sys
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-from agents.model.config import make_config
-from agents.runs.command_line import resolve_env
-from agents.runs.train_arguments import collect_env_kwargs, collect_settings
-from agents.sb3.algorithms import check_memory, choose_algorithm
+import gymnasium as gym
 
-if TYPE_CHECKING:
-    from agents.runs.run import Run
+from agents.errors import DivergenceError, TeamError
+from agents.files import EVALUATION, read_json
+from agents.runs.options import parse_options, speak_of_options
+from agents.runs.plan import Plan, plan_run
+
+WRONG_OPTION, DIVERGED, CANNOT_WRITE, TEAM_LOST, STOPPED = 2, 3, 4, 5, 130
+OUT_OF_MEMORY = (
+    "out of memory ({error}): choose smaller networks, a smaller `batch_size` or fewer `num_envs`."
+)
+# What can end a training that has begun: its exit code, and what the user is told.
+ENDS: tuple[tuple[type[Exception], int, str], ...] = (
+    (DivergenceError, DIVERGED, "{error} {checkpoint}"),
+    (
+        TeamError,
+        TEAM_LOST,
+        "{error} What was whole in {folder} still is: go on with `--resume {folder}`.",
+    ),
+    (FileExistsError, WRONG_OPTION, "{error}"),
+    (
+        OSError,
+        CANNOT_WRITE,
+        "cannot write to {folder} ({error}): what was whole there still is. Make room or choose "
+        "another `run_dir`; a run of ram goes on with `--resume`.",
+    ),
+    (MemoryError, WRONG_OPTION, OUT_OF_MEMORY),
+)
 
 
-def prepare(options: argparse.Namespace) -> "Run[Any]":
-    """Check the options, of `parse_options`, and make all that they ask for; nothing is written.
+def main(arguments: list[str] | None = None, prog: str = "train.py") -> int:
+    """Train as a command line says; return the exit code.
+
+    | code | meaning |
+    |---|---|
+    | 0 | the whole budget is spent, now or earlier |
+    | 2 | an option is impossible, or memory does not suffice |
+    | 3 | the training diverged |
+    | 4 | the run folder cannot be written to |
+    | 5 | a process that shared the training has ended |
+    | 130 | Ctrl-C or SIGTERM ended it; what is there is whole |
+    """
+    try:
+        with plain_output():
+            return launch(arguments, prog)
+    except RefusedError as refusal:
+        print(f"{prog}: error: {speak_of_options(str(refusal))}", file=sys.stderr)
+        return refusal.exit_code
+    except KeyboardInterrupt:
+        print(f"{prog}: interrupted.", file=sys.stderr)
+        return STOPPED
+
+
+class RefusedError(Exception):
+    """A run that cannot begin or go on; its message is all that the user needs."""
+
+    def __init__(self, message: object, exit_code: int) -> None:
+        super().__init__(str(message))
+        self.exit_code = exit_code
+
+
+def launch(arguments: list[str] | None, prog: str) -> int:
+    """Do what `main` promises.
 
     Raises:
-        ValueError, OSError, gymnasium.error.Error: If one is impossible.
+        RefusedError: If an option is impossible, or the training cannot go on.
     """
-    if options.resume is not None:
-        return prepare_to_resume(options)
-    env_id, env_module = resolve_env(options.env)
-    name = options.env.split(":")[-1] + ("" if options.algo == "ram" else f"-{options.algo}")
-    folder = options.run_dir or Path("runs") / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}"
-    shared: dict[str, Any] = {
-        "env_id": env_id,
-        "env_module": env_module,
-        "env_kwargs": collect_env_kwargs(options),
-        "memory": options.memory or choose_algorithm(options.algo).memory,
-        "folder": folder,
-        "seed": options.seed,
-        "algo": options.algo,
-        "episodes": options.episodes,
-        "minutes": options.minutes,
-    }
-    check_memory(options.algo, shared["memory"])
-    return prepare_ram(options, shared) if options.algo == "ram" else prepare_sb3(options, shared)
+    try:
+        options = parse_options(arguments, prog)
+        plan = plan_run(options)
+        if plan is None:
+            assert options.run_dir is not None  # else there is nothing to find
+            return report_finished(options.run_dir)
+        from agents.runs.run import make_run, train  # loads torch: not before it is needed
+
+        run = make_run(plan)
+    except MemoryError as error:
+        raise RefusedError(
+            OUT_OF_MEMORY.format(error=error or "Python has none left"), 2
+        ) from error
+    except (ValueError, OSError, TeamError, gym.error.Error) as error:
+        raise RefusedError(error, WRONG_OPTION) from error
+    try:
+        finished = train(run)
+    except tuple(kind for kind, _, _ in ENDS) as error:
+        raise explain(error, plan) from error
+    if finished is None:
+        return 0  # the process that leads reports
+    if finished.stopped_early:
+        print("Stopped before the budget was spent; everything so far is saved.")
+    print(finished.result.describe())
+    print(f"Run folder: {plan.folder} (see gaze.png, curves.png, evaluation.json)")
+    return STOPPED if finished.stopped_early else 0
 
 
-def prepare_ram(options: argparse.Namespace, shared: dict[str, Any]) -> "Run[Any]":
-    """Make a run of RAM; see `prepare`."""
-    preset = options.preset or "default"
-    config = make_config(preset, **collect_settings(options))
-    num_envs = options.num_envs or config.batch_size
+def explain(error: Exception, plan: Plan) -> RefusedError:
+    """Return what the user is told of an error that has ended a training."""
+    code, text = next((code, text) for kind, code, text in ENDS if isinstance(error, kind))
+    saved = (plan.folder / "checkpoint.zip").exists()
+    before = f"The checkpoint in {plan.folder} is of before." if saved else "No checkpoint is left."
+    reason = str(error) or "Python has none left"
+    return RefusedError(text.format(error=reason, folder=plan.folder, checkpoint=before), code)
 
-    from agents.runs.ram_run import RAMRun
-    from agents.runs.run_options import RAMRunOptions
-    from agents.runs.team import plan_team
 
-    team = plan_team(options.processes, options.threads, options.device, num_envs)
-    return RAMRun(
-        RAMRunOptions(
-            **shared,
-            preset=preset,
-            config=config,
-            num_envs=num_envs,
-            device=team.device,
-            processes=team.processes,
-            threads=team.threads,
-        )
+def report_finished(folder: Path) -> int:
+    """Say what is in the folder of a run that is finished; return the exit code."""
+    result = read_json(folder / EVALUATION)
+    print(
+        f"{folder} holds the finished run of these options: {result['error']:.2f} % error on "
+        f"{result['num_scenes']:,} {result['split']} scenes."
     )
+    return 0
 
 
-def prepare_sb3(options: argparse.Namespace, shared: dict[str, Any]) -> "Run[Any]":
-    """Make a run of another algorithm; see `prepare`."""
-    algorithm = choose_algorithm(options.algo)
-    settings = algorithm.settings | collect_settings(options)
-    if options.preset is not None:
-        raise ValueError(
-            f"`--preset` is for ram, got it with `--algo {options.algo}`: leave it out."
-        )
-    if options.processes not in (None, 1):
-        raise ValueError(
-            f"`--processes` is for ram; {options.algo} trains in one, got {options.processes}: "
-            "leave it out."
-        )
+@contextmanager
+def plain_output() -> Iterator[None]:
+    """Show a warning as one line, and nothing of threads that cannot write, for a while.
 
-    from agents.model.processes import launched
-    from agents.runs.run_options import SB3RunOptions
-    from agents.runs.sb3_run import SB3Run
-    from agents.runs.team import count_cores
-
-    if launched() is not None:
-        raise ValueError(f"`torchrun` is for ram; start `--algo {options.algo}` with python.")
-    return SB3Run(
-        SB3RunOptions(
-            **shared,
-            settings=settings,
-            num_envs=options.num_envs or algorithm.num_envs,
-            device=options.device,
-            threads=options.threads or count_cores(),
-        )
-    )
-
-
-def prepare_to_resume(options: argparse.Namespace) -> "Run[Any]":
-    """Make what the run to go on with was made of.
-
-    Raises:
-        ValueError: If there is no such run, or an option was given that it decides.
+    TensorBoard writes in a thread of its own: when the disk is full, the run itself says so.
     """
-    for name in options.given:
-        if name not in ("resume", "device"):
-            option = "--" + name.replace("_", "-")
-            raise ValueError(
-                f"`--resume` takes all options but `--device` from the run in {options.resume}, "
-                f"got `{option}` too: leave it out."
-            )
-    from agents.runs.ram_run import RAMRun
-    from agents.runs.run_options import options_of_run
-    from agents.runs.team import plan_team
 
-    run = options_of_run(options.resume)
-    device = run.device if options.device == "auto" else options.device
-    team = plan_team(run.processes, run.threads, device, run.num_envs)
-    return RAMRun(dataclasses.replace(run, device=team.device))
+    def report(failure: threading.ExceptHookArgs) -> None:
+        if not issubclass(failure.exc_type, OSError):
+            threading.__excepthook__(failure)
+
+    before = warnings.formatwarning, threading.excepthook
+    warnings.formatwarning = lambda message, *_, **__: f"warning: {message}\n"
+    threading.excepthook = report
+    try:
+        yield
+    finally:
+        warnings.formatwarning, threading.excepthook = before

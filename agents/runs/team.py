@@ -76,7 +76,7 @@ def plan_team(processes: int | None, threads: int | None, device: str, num_envs:
         return Team(size, threads or max(1, cores // size), device)
     if processes not in (None, launch.size):
         raise ValueError(
-            f"`--processes` is for torchrun to say, which started {launch.size}, got {processes}."
+            f"`processes` is for torchrun to say, which started {launch.size}, got {processes}."
         )
     if on_gpu and ":" not in device:
         device = f"cuda:{launch.local_rank}"

@@ -139,9 +139,6 @@ ALGORITHMS: dict[str, Algorithm] = {
         },
         losses=("train/actor_loss", "train/critic_loss", "train/ent_coef"),
     ),
-    "random": Algorithm(
-        "agents.sb3.random_policy", "RandomAgent", "RandomPolicy", (MULTIDISCRETE, BOX, DICT)
-    ),
 }
 
 

@@ -1,17 +1,15 @@
-"""Archives of JSON and tensors: one zip, which cannot run code when it is loaded."""
+"""How are models kept in files? As one zip of JSON and tensors, which cannot run code when read."""
 
 import io
 import json
-import math
 import os
 import pathlib
 import textwrap
 import zipfile
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from torch import Tensor
@@ -19,28 +17,15 @@ from torch import Tensor
 from agents.files import Path, write_atomically
 
 MAX_HEADER_BYTES = 2**20
-MAX_TENSOR_BYTES = 2**32
-MAX_LENGTH = 2**20  # of a dimension that may be of any length
-# What reading a file can raise that was not written by `save_archive`, or not as it is now.
-DAMAGES = (
-    zipfile.BadZipFile, KeyError, TypeError, SafetensorError, ValueError, RuntimeError, EOFError,
-    NotImplementedError, OverflowError, RecursionError, OSError,
-)  # fmt: skip
 HEADER_NAME = "header.json"
 TENSORS_NAME = "tensors.safetensors"
+Check = Callable[[dict[str, Any], dict[str, Tensor]], None]
 
 
 def save_archive(
     path: Path | io.BufferedIOBase, header: dict[str, Any], tensors: dict[str, Tensor]
 ) -> None:
-    """Write a header and tensors.
-
-    Args:
-        path: File to write, `.zip` is added if it has no suffix, and its folder is made; or a
-            binary file object.
-        header: What JSON can hold.
-        tensors: By name, on any device.
-    """
+    """Write a header, what JSON can hold, and tensors by name, on any device; see `write_file`."""
     held = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
 
     def write(file: Any) -> None:
@@ -48,27 +33,33 @@ def save_archive(
             archive.writestr(HEADER_NAME, json.dumps(header, indent=2))
             archive.writestr(TENSORS_NAME, save_tensors(held))
 
+    write_file(path, write)
+
+
+def write_file(path: Path | io.BufferedIOBase, write: Callable[[Any], None]) -> None:
+    """Write a file that is whole at any moment.
+
+    Args:
+        path: File to write, `.zip` is added if it has no suffix, and its folder is made; or a
+            binary file object.
+        write: Writes the content to the open binary file it is given.
+    """
     if isinstance(path, str | os.PathLike):
-        file_path = _with_suffix(path)
+        file_path = with_suffix(path)
         file_path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(file_path, write)
     else:
         write(path)
 
 
-class TensorSpec(NamedTuple):
-    """What a tensor in an archive must be."""
-
-    shape: tuple[int | None, ...]  # None: any number
-    dtype: torch.dtype
-    required: bool = True
-
-
-Expect = Callable[[dict[str, Any]], dict[str, TensorSpec]]
+def with_suffix(path: Path) -> pathlib.Path:
+    """Return a path with `.zip` if it has no suffix."""
+    path = pathlib.Path(path)
+    return path if path.suffix else path.with_suffix(".zip")
 
 
 def load_archive(
-    path: Path | io.BufferedIOBase, format_name: str, version: int, expect: Expect | None = None
+    path: Path | io.BufferedIOBase, format_name: str, version: int, check: Check | None = None
 ) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """Read a header and tensors, on the CPU.
 
@@ -76,109 +67,92 @@ def load_archive(
         path: File to read; `.zip` is added if it has no suffix and does not exist as it is.
         format_name: What the header must say under `format`.
         version: The highest that it may say under `version`.
-        expect: Tells from the header which tensors there must and may be; they are looked at only
-            if sizes, names, shapes and types are these. None: any.
+        check: Raises whatever it likes if header and tensors do not go together.
 
     Raises:
-        ValueError: If the file is damaged, of another format or version, or holds anything but what
-            its header implies.
+        ValueError: If the file is damaged, of another format or version, or refused by the check.
         OSError: If it cannot be opened; `FileNotFoundError` if there is none.
     """
     if not isinstance(path, str | os.PathLike):
-        return _load_open(path, str(path), format_name, version, expect)
-    path = pathlib.Path(path) if pathlib.Path(path).exists() else _with_suffix(path)
+        return _load_open(path, str(path), format_name, version, check)
+    path = pathlib.Path(path) if pathlib.Path(path).exists() else with_suffix(path)
     with open(path, "rb") as file:
-        return _load_open(file, str(path), format_name, version, expect)
+        return _load_open(file, str(path), format_name, version, check)
 
 
 def _load_open(
-    file: Any, path: str, format_name: str, version: int, expect: Expect | None
+    file: Any, path: str, format_name: str, version: int, check: Check | None
 ) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """Read an archive from a file that is open; what fails from here on is its content."""
     try:
         with zipfile.ZipFile(file) as archive:
-            header = json.loads(_read_member(archive, HEADER_NAME, MAX_HEADER_BYTES))
+            check_members(archive)
+            header = json.loads(archive.read(HEADER_NAME))
             found = (header["format"], header["version"])
             if found[0] == format_name and found[1] in range(1, version + 1):
-                specs = expect(header) if expect is not None else None
-                return header, _read_tensors(archive, specs)
-    except DAMAGES as error:
-        what = textwrap.shorten(str(error), 500, placeholder="...")  # it may quote half the file
-        raise ValueError(
-            f"`{path}` is damaged or not a {format_name} file ({what}): choose another file or "
-            "save the model again."
-        ) from error
+                tensors = load_tensors(archive.read(TENSORS_NAME))
+                if check is not None:
+                    check(header, tensors)
+                return header, tensors
+    except Exception as error:  # a damaged file makes the libraries raise nearly anything
+        raise damage(path, format_name, error) from error
     raise ValueError(
         f"`{path}` must be a {format_name} file of version 1 to {version}, got {found[0]} of"
         f" version {found[1]}: load it with the release that wrote it."
     )
 
 
-def _read_member(archive: zipfile.ZipFile, name: str, max_bytes: int) -> bytes:
-    """Read a member of an archive, if it is as large as it may be; nothing is unpacked."""
-    info = archive.getinfo(name)
-    if info.compress_type != zipfile.ZIP_STORED:
-        raise ValueError(f"{name} is compressed")  # a few bytes could become any number
-    highest = min(max_bytes, archive.start_dir)  # where the members end and their list begins
-    for size in (info.file_size, info.compress_size):  # of one that is stored they are equal
-        if size > highest:
-            raise ValueError(f"{name} has {size:,} bytes, more than {highest:,}")
-    return archive.read(name)
+def damage(path: Any, format_name: str, error: Exception) -> ValueError:
+    """Return what to raise for a file that cannot be read, in one line."""
+    what = textwrap.shorten(str(error), 500, placeholder="...")  # it may quote half the file
+    return ValueError(
+        f"`{path}` is damaged or not a {format_name} file ({what}): choose another file or save "
+        "the model again."
+    )
 
 
-def _read_tensors(
-    archive: zipfile.ZipFile, specs: dict[str, TensorSpec] | None
-) -> dict[str, Tensor]:
-    """Read the tensors of an archive, if they are what they must be."""
-    if specs is None:
-        return load_tensors(_read_member(archive, TENSORS_NAME, MAX_TENSOR_BYTES))
-    sizes = [
-        spec.dtype.itemsize * math.prod(MAX_LENGTH if side is None else side for side in spec.shape)
-        for spec in specs.values()
-    ]
-    max_bytes = min(sum(sizes) + MAX_HEADER_BYTES, MAX_TENSOR_BYTES)
-    tensors = load_tensors(_read_member(archive, TENSORS_NAME, max_bytes))
-    missing = [name for name, spec in specs.items() if spec.required and name not in tensors]
+def check_members(archive: zipfile.ZipFile) -> None:
+    """Refuse an archive whose members would unpack to more than the file itself.
+
+    Raises:
+        ValueError: If a member is compressed or claims to be larger, or the header is too large.
+    """
+    for info in archive.infolist():
+        if info.compress_type != zipfile.ZIP_STORED:
+            raise ValueError(f"{info.filename} is compressed")  # few bytes could become any number
+        highest = archive.start_dir  # where the members end and their list begins
+        if info.filename == HEADER_NAME:
+            highest = min(highest, MAX_HEADER_BYTES)
+        for size in (info.file_size, info.compress_size):  # of one that is stored they are equal
+            if size > highest:
+                raise ValueError(f"{info.filename} has {size:,} bytes, more than {highest:,}")
+
+
+def check_tensors(
+    tensors: dict[str, Tensor], expected: dict[str, Tensor], optional: dict[str, Tensor]
+) -> None:
+    """Refuse tensors that are not those of a model.
+
+    Args:
+        tensors: What a file holds.
+        expected: What it must hold, on any device: names, shapes and types are compared.
+        optional: What it may hold.
+
+    Raises:
+        ValueError: If one is missing, too many, of another shape or type, or not finite.
+    """
+    missing = sorted(set(expected) - set(tensors))
     if missing:
         raise ValueError(f"{missing[0]} is missing")
+    known = expected | optional
     for name, value in tensors.items():
-        if name not in specs:
+        if name not in known:
             raise ValueError(f"{name} belongs to no such file")
-        _check_tensor(name, value, specs[name])
-    return tensors
-
-
-def _check_tensor(name: str, value: Tensor, spec: TensorSpec) -> None:
-    fits = value.dim() == len(spec.shape) and all(
-        wanted in (None, side) for wanted, side in zip(spec.shape, value.shape, strict=True)
-    )
-    if not fits or value.dtype != spec.dtype:
-        raise ValueError(
-            f"{name} must be {spec.dtype} {spec.shape}, got {value.dtype} {tuple(value.shape)}"
-        )
-    if value.is_floating_point() and not torch.isfinite(value).all():
-        raise ValueError(f"{name} is not finite")
-
-
-def pack_optimizer(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
-    """Return the state of an optimiser as tensors by name, `optimizer.<parameter>.<quantity>`."""
-    return {
-        f"optimizer.{index}.{name}": value
-        for index, state in optimizer.state_dict()["state"].items()
-        for name, value in state.items()
-    }
-
-
-def unpack_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
-    """Put back what `pack_optimizer` returned; without it the optimiser stays as it is."""
-    state: dict[int, dict[str, Tensor]] = {}
-    for key, value in tensors.items():
-        if key.startswith("optimizer."):
-            _, index, name = key.split(".")
-            state.setdefault(int(index), {})[name] = value
-    optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
-
-
-def _with_suffix(path: Path) -> pathlib.Path:
-    path = pathlib.Path(path)
-    return path if path.suffix else path.with_suffix(".zip")
+        wanted = known[name]
+        if (value.dtype, value.shape) != (wanted.dtype, wanted.shape):
+            raise ValueError(
+                f"{name} must be {wanted.dtype} {tuple(wanted.shape)}, got {value.dtype} "
+                f"{tuple(value.shape)}"
+            )
+        if value.is_floating_point() and not torch.isfinite(value).all():
+            raise ValueError(f"{name} is not finite")

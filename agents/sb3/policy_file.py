@@ -1,7 +1,10 @@
-"""Policies of Stable-Baselines3 in files that cannot run code, unlike its own `save`."""
+"""How are models of Stable-Baselines3's algorithms kept, and read without running code?"""
 
 import importlib
+import io
+import json
 import pathlib
+import zipfile
 from typing import Any
 
 import torch
@@ -9,14 +12,15 @@ from gymnasium import Space
 from gymnasium.spaces.utils import flatdim
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.policies import BasePolicy
+from stable_baselines3.common.save_util import load_from_zip_file
 
 from agents.files import Path
 from agents.sb3.algorithms import choose_algorithm
-from agents.sb3.archive import TensorSpec, load_archive, save_archive
+from agents.sb3.archive import HEADER_NAME, check_members, check_tensors, damage, write_file
 from agents.sb3.spaces import describe_space, make_space
 
 FORMAT = "sb3-policy"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 MAX_LAYERS = 32
 MAX_LAYER_SIZE = 2**25  # weights
 ACTIVATIONS = {"ReLU": torch.nn.ReLU, "Tanh": torch.nn.Tanh, "ELU": torch.nn.ELU}
@@ -79,28 +83,35 @@ def policy_arguments(settings: dict[str, Any]) -> dict[str, Any]:
     return settings | {"policy_kwargs": kwargs | {"activation_fn": ACTIVATIONS[name]}}
 
 
-def save_policy(path: Path, algo: str, settings: dict[str, Any], policy: BasePolicy) -> None:
-    """Save a policy in one zip of JSON and tensors.
+def save_algorithm(path: Path, algo: str, settings: dict[str, Any], model: BaseAlgorithm) -> None:
+    """Save a model by Stable-Baselines3's own `save`, and beside it what the policy is made of.
 
     Args:
         path: File to write.
         algo: What it was trained by, of `agents.sb3.algorithms.ALGORITHMS`.
         settings: Of the algorithm, as JSON has them; `policy_kwargs` is what matters.
-        policy: The policy.
+        model: The model.
     """
     header = {
         "format": FORMAT,
         "version": FORMAT_VERSION,
         "algo": algo,
         "policy_kwargs": settings.get("policy_kwargs", {}),
-        "observation_space": describe_space(policy.observation_space),
-        "action_space": describe_space(policy.action_space),
+        "observation_space": describe_space(model.observation_space),
+        "action_space": describe_space(model.action_space),
     }
-    save_archive(path, header, policy.state_dict())
+
+    content = io.BytesIO()
+    model.save(content)
+    with zipfile.ZipFile(content, "a") as archive:
+        archive.writestr(HEADER_NAME, json.dumps(header, indent=2))
+    write_file(path, lambda file: file.write(content.getvalue()))
 
 
 def load_policy(path: Path, device: torch.device | str = "cpu") -> BasePolicy:
-    """Load a policy that `save_policy` wrote; it predicts as it did, and cannot learn on.
+    """Load the policy of a model that `save_algorithm` wrote; it predicts as it did.
+
+    Only its weights are read, which unpickles nothing; `PPO.load` and the like read the rest.
 
     Args:
         path: The file.
@@ -110,9 +121,22 @@ def load_policy(path: Path, device: torch.device | str = "cpu") -> BasePolicy:
         ValueError: If the file is damaged or holds something else.
         FileNotFoundError: If there is none.
     """
-    header, tensors = load_archive(path, FORMAT, FORMAT_VERSION, _expected_tensors)
-    policy = _make_policy(header)
-    policy.load_state_dict(tensors)
+    with open(path, "rb") as file:
+        try:
+            with zipfile.ZipFile(file) as archive:
+                check_members(archive)
+                header = json.loads(archive.read(HEADER_NAME))
+                with zipfile.ZipFile(io.BytesIO(archive.read("policy.pth"))) as inner:
+                    check_members(inner)
+            if (header["format"], header["version"]) != (FORMAT, FORMAT_VERSION):
+                raise ValueError(f"it is a {header['format']} file of version {header['version']}")
+            policy = _make_policy(header)
+            _, parameters, _ = load_from_zip_file(file, load_data=False, device="cpu")
+            weights: Any = parameters["policy"]
+            check_tensors(weights, policy.state_dict(), {})
+            policy.load_state_dict(weights)
+        except Exception as error:  # a damaged file makes the libraries raise nearly anything
+            raise damage(path, FORMAT, error) from error
     return policy.to(device)
 
 
@@ -126,12 +150,6 @@ def load_model(path: pathlib.Path, algo: str) -> Any:
     if algo == "ram":
         return algorithm_class(algo).load(path, device="cpu")
     return load_policy(path)
-
-
-def _expected_tensors(header: dict[str, Any]) -> dict[str, TensorSpec]:
-    """Return what a file must hold by its header."""
-    weights = _make_policy(header).state_dict()
-    return {name: TensorSpec(tuple(value.shape), value.dtype) for name, value in weights.items()}
 
 
 def _make_policy(header: dict[str, Any]) -> BasePolicy:

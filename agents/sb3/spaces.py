@@ -1,4 +1,4 @@
-"""The spaces that RAM plays in: what it reads off them, and how a model file describes them."""
+"""Which spaces do agents play in, and how does a file describe them?"""
 
 import math
 from typing import Any
@@ -6,13 +6,15 @@ from typing import Any
 import numpy as np
 from gymnasium import spaces
 
-from ram_env.arguments import shown, whole_number
-
 MAX_BOX_SIZE = 2**24  # numbers in an observation: more than any agent here sees
 
 
 def glimpse_shape_of(space: spaces.Space[Any]) -> tuple[int, ...]:
-    """Return (K, g, g)."""
+    """Return (K, g, g) of the observations of RAM.
+
+    Raises:
+        ValueError: If the space is another one.
+    """
     parts = space.spaces if isinstance(space, spaces.Dict) else {}
     if set(parts) != {"glimpse", "location"} or parts["location"].shape != (2,):
         raise ValueError(
@@ -25,7 +27,11 @@ def glimpse_shape_of(space: spaces.Space[Any]) -> tuple[int, ...]:
 
 
 def num_classes_of(space: spaces.Space[Any]) -> int:
-    """Return C."""
+    """Return C of the actions of RAM.
+
+    Raises:
+        ValueError: If the space is another one.
+    """
     if isinstance(space, spaces.Box) and len(space.shape) == 1 and space.shape[0] >= 3:
         return space.shape[0] - 2
     if isinstance(space, spaces.MultiDiscrete) and space.nvec.shape == (3,):
@@ -37,7 +43,11 @@ def num_classes_of(space: spaces.Space[Any]) -> int:
 
 
 def box_for_dict(space: spaces.Dict) -> spaces.Box:
-    """Return the Box of location and class scores that stands for a Dict of location and label."""
+    """Return the Box of location and class scores that stands for a Dict of location and label.
+
+    Raises:
+        ValueError: If it is another Dict.
+    """
     label = space.spaces.get("label")
     if set(space.spaces) != {"location", "label"} or not isinstance(label, spaces.Discrete):
         raise ValueError(
@@ -46,57 +56,8 @@ def box_for_dict(space: spaces.Dict) -> spaces.Box:
     return spaces.Box(-1.0, 1.0, (2 + int(label.n),), dtype=np.float32)
 
 
-def describe_action_space(space: spaces.Space[Any]) -> dict[str, Any]:
-    """Return what JSON needs to hold of an action space."""
-    if isinstance(space, spaces.MultiDiscrete):
-        return {"type": "multidiscrete", "nvec": space.nvec.tolist()}
-    assert space.shape is not None
-    return {"type": "box", "size": space.shape[0]}
-
-
-def described_num_classes(description: Any) -> int:
-    """Return C of an action space that was described; no memory is taken.
-
-    Raises:
-        ValueError: If it is none that RAM plays in.
-    """
-    match description:
-        case {"type": "box", "size": size}:
-            return whole_number("action_space", size, 3) - 2
-        case {"type": "multidiscrete", "nvec": [width, height, num_classes]}:
-            sizes = [whole_number("action_space", n, 1) for n in (width, height, num_classes)]
-            return sizes[2]
-    raise ValueError(f"`action_space` must be of RAM's, got {shown(description)}")
-
-
-def described_glimpse_shape(sides: Any) -> tuple[int, ...]:
-    """Return (K, g, g) of an observation space that was described; no memory is taken.
-
-    Raises:
-        ValueError: If it is no shape of glimpses.
-    """
-    if not isinstance(sides, list) or len(sides) != 3 or sides[1] != sides[2]:
-        raise ValueError(f"`glimpse_shape` must be [K, g, g], got {shown(sides)}")
-    return tuple(whole_number("glimpse_shape", side, 1) for side in sides)
-
-
-def make_action_space(description: dict[str, Any]) -> spaces.Space[Any]:
-    """Make the action space that was described."""
-    if description["type"] == "multidiscrete":
-        return spaces.MultiDiscrete(description["nvec"])
-    return spaces.Box(-1.0, 1.0, (description["size"],), dtype=np.float32)
-
-
-def make_observation_space(glimpse_shape: list[int]) -> spaces.Dict:
-    """Make the observation space of glimpses of a shape."""
-    return spaces.Dict(
-        glimpse=spaces.Box(0.0, 1.0, tuple(glimpse_shape), dtype=np.float32),
-        location=spaces.Box(-1.0, 1.0, (2,), dtype=np.float32),
-    )
-
-
 def describe_space(space: spaces.Space[Any]) -> dict[str, Any]:
-    """Return what JSON needs to hold of a space of any agent.
+    """Return what JSON needs to hold of a space; `make_space` reads it.
 
     Args:
         space: A `Box` of the same bounds everywhere, `MultiDiscrete`, `MultiBinary`, or a `Dict`
@@ -116,16 +77,20 @@ def describe_space(space: spaces.Space[Any]) -> dict[str, Any]:
         return {"type": "multibinary", "n": list(space.shape)}
     if isinstance(space, spaces.Box) and np.ptp(space.low) == np.ptp(space.high) == 0:
         low, high = space.low.flat[0].item(), space.high.flat[0].item()
-        shape, dtype = list(space.shape), str(space.dtype)
-        return {"type": "box", "low": low, "high": high, "shape": shape, "dtype": dtype}
+        return describe_box(low, high, list(space.shape), str(space.dtype))
     raise ValueError(f"a space must be Box, MultiDiscrete, MultiBinary or Dict, got {space}.")
+
+
+def describe_box(low: float, high: float, shape: Any, dtype: str = "float32") -> dict[str, Any]:
+    """Return what JSON needs to hold of a Box of the same bounds everywhere."""
+    return {"type": "box", "low": low, "high": high, "shape": shape, "dtype": dtype}
 
 
 def make_space(description: dict[str, Any]) -> spaces.Space[Any]:
     """Make the space that `describe_space` described.
 
     Raises:
-        ValueError, KeyError, TypeError: If it describes none.
+        ValueError, KeyError, TypeError: If it describes none, or one that is too large to be meant.
     """
     kind = description["type"]
     if kind == "dict":

@@ -11,10 +11,10 @@ from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import VecEnv
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices, VecEnvObs, VecEnvStepReturn
 
-from agents.runs.command_line import import_env_module
 from agents.sb3.algorithms import MEMORIES
 from agents.sb3.spaces import box_for_dict
 from ram_env.games.classify import GlimpseTask
+from ram_env.registration import import_env_module
 from ram_env.wrappers.vector import GlimpseHistory, SeenCanvas
 
 Info = dict[str, Any]
@@ -179,7 +179,7 @@ def make_vec_env(
     """
     env_kwargs["num_envs"], mode = num_envs, AutoresetMode.SAME_STEP
     module, _, env_id = env_id.rpartition(":")
-    import_env_module(module or None, "env_id")
+    import_env_module(module or None)
     if gym.spec(env_id).vector_entry_point is not None:
         env_kwargs["autoreset_mode"] = mode.value
     else:

@@ -1,10 +1,8 @@
-"""Labelled images for the tasks: MNIST, the digits of scikit-learn, IDX folders and .npz files."""
+"""Which labelled images there are, and how each source is split: MNIST, digits, IDX and .npz."""
 
 import functools
-import math
 import os
 import warnings
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from ram_env.arguments import check_memory, shown
+from ram_env.arguments import shown
 from ram_env.data.idx import (
     IDX_FILES,
     TEST_IMAGES,
@@ -24,6 +22,7 @@ from ram_env.data.idx import (
     read_idx_labels,
 )
 from ram_env.data.mnist import MNIST_SHA256S, MnistNotFoundError, find_mnist
+from ram_env.data.npz import read_npz
 from ram_env.scenes.painted import mix_bits
 
 SPLITS = ("train", "validation", "test")
@@ -32,10 +31,6 @@ DATASETS = ("auto", "mnist", "digits", "idx")
 MAX_CLASSES = 2**16  # numbers beyond are names of things, not classes to tell apart
 _VALIDATION_PART = 12  # one in so many training images of IDX files: 5,000 of MNIST's 60,000
 _DIGITS_ENDS = {"train": (0, 1297), "validation": (1297, 1497), "test": (1497, 1797)}
-_NPY_HEADERS = {
-    (1, 0): np.lib.format.read_array_header_1_0,
-    (2, 0): np.lib.format.read_array_header_2_0,
-}
 _NPZ_TENTHS = {"train": (0, 8), "validation": (8, 9), "test": (9, 10)}
 
 
@@ -144,12 +139,16 @@ def _load_mnist(split: str, data_dir: str | None, environment_dir: str | None) -
 
 @functools.cache
 def _load_idx(split: str, data_dir: str | None) -> ImageDataset:
-    files = find_idx_set("data_dir", data_dir) if data_dir else {}
+    rule = (
+        f"`data_dir` must be a folder with {', '.join(IDX_FILES)} (plain or with .gz) "
+        'for `dataset="idx"`'
+    )
+    try:
+        files = find_idx_set(data_dir) if data_dir else {}
+    except ValueError as error:
+        raise ValueError(f"{rule}, but {error}.") from error
     if not files:
-        raise ValueError(
-            f"`data_dir` must be a folder with {', '.join(IDX_FILES)} (plain or with .gz) "
-            f'for `dataset="idx"`, got {data_dir!r}.'
-        )
+        raise ValueError(f"{rule}, got {data_dir!r}.")
     highest = max(read_idx_labels(files[name]).max() for name in (TRAIN_LABELS, TEST_LABELS))
     return _read_idx_split(files, split, "idx", int(highest) + 1, {})
 
@@ -201,7 +200,7 @@ def _load_digits(split: str) -> ImageDataset:
 
 @functools.cache
 def _load_npz(split: str, path: str) -> ImageDataset:
-    images, labels = _read_npz(path)
+    images, labels = read_npz(path)
     _check_arrays(images, labels, path)  # before the classes are counted
     # Labels that are negative or too high are refused there.
     num_classes = min(max(1, int(labels.max()) + 1), MAX_CLASSES)
@@ -211,31 +210,6 @@ def _load_npz(split: str, path: str) -> ImageDataset:
     order = np.argsort(mix_bits(np.arange(len(images), dtype=np.uint64)), kind="stable")
     first, end = (len(images) * tenths // 10 for tenths in _NPZ_TENTHS[split])
     return _select(whole, order[first:end])
-
-
-def _read_npz(path: str) -> tuple[np.ndarray, np.ndarray]:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return _read_npy(archive, "images"), _read_npy(archive, "labels")
-    except Exception as error:  # a damaged file makes NumPy and zipfile raise nearly anything
-        raise ValueError(
-            f"`{path}` must be an .npz file with the arrays `images` and `labels`, made by "
-            f"`np.savez`, that you may read: {error}"
-        ) from error
-
-
-def _read_npy(archive: zipfile.ZipFile, name: str) -> np.ndarray:
-    """Read one array, after comparing what it says of its size with how much there is of it."""
-    info = archive.getinfo(f"{name}.npy")
-    with archive.open(info) as member:
-        version = np.lib.format.read_magic(member)
-        shape, _, dtype = _NPY_HEADERS[version](member)
-        num_bytes = member.tell() + math.prod(shape) * dtype.itemsize
-    if num_bytes != info.file_size and not dtype.hasobject:
-        raise ValueError(f"{name}.npy must have {num_bytes} bytes, got {info.file_size}")
-    check_memory(num_bytes, f"`{name}`", "save fewer images")
-    with archive.open(info) as member:
-        return np.lib.format.read_array(member, allow_pickle=False)
 
 
 def _check_arrays(images: np.ndarray, labels: np.ndarray, name: str) -> None:

@@ -1,4 +1,4 @@
-"""The IDX file format of MNIST, read with every check that the format allows."""
+"""How IDX files, the format of MNIST, are found and read, with every check that it allows."""
 
 import gzip
 import hashlib
@@ -49,12 +49,8 @@ def read_idx_labels(path: Path, sha256: str | None = None) -> np.ndarray:
     return _read_idx(path, _LABEL_NDIM, sha256)
 
 
-def find_idx_set(argument: str, folder: str) -> dict[str, Path]:
+def find_idx_set(folder: str) -> dict[str, Path]:
     """Return all four `IDX_FILES` of a folder, or none if it holds none of them.
-
-    Args:
-        argument: Where the user named the folder, for the error messages.
-        folder: The folder, as the user named it.
 
     Raises:
         ValueError: If `folder` cannot be listed or holds some of the files but not all.
@@ -63,16 +59,10 @@ def find_idx_set(argument: str, folder: str) -> dict[str, Path]:
         files = find_idx_files(Path(folder))
     except (OSError, ValueError) as error:  # ValueError: a name that no file can have
         reason = error.strerror if isinstance(error, OSError) else error
-        raise ValueError(
-            f"`{argument}` must be a folder that you may read, got {folder!r} ({reason}). "
-            "Correct it, or leave it unset."
-        ) from error
+        raise ValueError(f"the folder {folder!r} cannot be read ({reason})") from error
     missing = [name for name in IDX_FILES if name not in files]
     if files and missing:
-        raise ValueError(
-            f"`{argument}` must hold all four IDX files, but {folder!r} lacks "
-            f"{', '.join(missing)} (plain or with .gz). Add what is missing."
-        )
+        raise ValueError(f"the folder {folder!r} lacks {', '.join(missing)} (plain or with .gz)")
     return files
 
 

@@ -1,8 +1,6 @@
 """Where the four files of MNIST are: in a folder of the user, in the cache, or on the network."""
 
 import functools
-import os
-import sys
 import tempfile
 from pathlib import Path
 
@@ -52,7 +50,13 @@ def find_mnist(data_dir: str | None, environment_dir: str | None) -> dict[str, P
         MnistNotFoundError: If MNIST is nowhere; the message names the remedies.
     """
     for argument, folder in (("data_dir", data_dir), ("RAM_ENV_DATA", environment_dir)):
-        files = find_idx_set(argument, folder) if folder else {}
+        try:
+            files = find_idx_set(folder) if folder else {}
+        except ValueError as error:
+            raise ValueError(
+                f"`{argument}` must be a folder with the files of MNIST, or unset, but {error}. "
+                "Correct it."
+            ) from error
         if files:
             return files
     cache = cache_folder()
@@ -68,20 +72,13 @@ def find_mnist(data_dir: str | None, environment_dir: str | None) -> dict[str, P
 
 def cache_folder() -> Path:
     """Return where the user's copy of MNIST is kept, by the custom of the operating system."""
-    if sys.platform == "win32":
-        base = os.environ.get("LOCALAPPDATA") or _home() / "AppData" / "Local"
-    elif sys.platform == "darwin":
-        base = _home() / "Library" / "Caches"
-    else:
-        base = os.environ.get("XDG_CACHE_HOME") or _home() / ".cache"
-    return Path(base, "ram_env", "mnist")
+    from platformdirs import user_cache_path  # few need it
 
-
-def _home() -> Path:
     try:
-        return Path.home()
-    except RuntimeError:  # users in containers may have none
-        return Path(tempfile.gettempdir())
+        base = user_cache_path("ram_env", appauthor=False, opinion=False)
+    except RuntimeError:  # users in containers may have no home
+        base = Path(tempfile.gettempdir(), ".cache", "ram_env")
+    return base / "mnist"
 
 
 @functools.cache

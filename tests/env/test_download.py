@@ -11,24 +11,25 @@ import threading
 import time
 import tracemalloc
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from mirrors import COMPRESSED, CONTENT, Mirror, closed_port, running_mirror
+from mirrors import COMPRESSED, CONTENT, Mirror, running_mirror
 
 from ram_env.data import download
 from ram_env.data.download import download_files
 
 resource = pytest.importorskip("resource", reason="Windows has no limits of resources")
+termios = pytest.importorskip("termios", reason="Windows has no terminals of this kind")
 
 ROOT = Path(__file__).parents[2]
 SHA256S = {"file.gz": hashlib.sha256(CONTENT).hexdigest()}
+REFUSES = "http://127.0.0.1:9/"  # nothing listens there
 PROGRAM = """
 import sys
 from pathlib import Path
 from ram_env.data.download import download_files
-download_files({"file.gz": sys.argv[1]}, sys.argv[3:], Path(sys.argv[2]))
+download_files({"file.gz": sys.argv[1]}, [sys.argv[2]], Path(sys.argv[3]))
 """
 
 
@@ -43,17 +44,10 @@ def mirror(monkeypatch: pytest.MonkeyPatch) -> Iterator[Mirror]:
         yield mirror
 
 
-@pytest.fixture
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let downloads give up after a fraction of a second."""
-    monkeypatch.setattr(download, "TIMEOUT_SECONDS", 0.3)
-
-
-def start(mirrors: list[str], folder: Path) -> subprocess.Popen[bytes]:
+def start(mirror: str, folder: Path, stderr: int = subprocess.PIPE) -> subprocess.Popen[bytes]:
     """Download in a process of its own."""
-    command = [sys.executable, "-c", PROGRAM, SHA256S["file.gz"], str(folder), *mirrors]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE)
+    command = [sys.executable, "-c", PROGRAM, SHA256S["file.gz"], mirror, str(folder)]
+    return subprocess.Popen(command, env={**os.environ, "PYTHONPATH": str(ROOT)}, stderr=stderr)
 
 
 def assert_whole(folder: Path) -> None:
@@ -81,16 +75,11 @@ def assert_next_mirror_is_tried(mirror: Mirror, faulty: str, folder: Path, messa
     [
         ("other", "", "does not have the SHA-256"),
         ("page", "", "does not have the SHA-256"),
-        ("status", 403, "HTTP Error 403: Forbidden"),
-        ("status", 404, "HTTP Error 404: Not Found"),
-        ("status", 410, "HTTP Error 410: Gone"),
-        ("status", 429, "HTTP Error 429: Too Many Requests"),
-        ("status", 500, "HTTP Error 500: Internal Server Error"),
-        ("status", 503, "HTTP Error 503: Service Unavailable"),
         ("status", 204, "does not have the SHA-256"),
-        ("circle", "here", "redirect error that would lead to an infinite loop"),
-        ("spiral", "x", "redirect error that would lead to an infinite loop"),
-        ("astray", "", "Redirection to url 'file:///etc/hostname' is not allowed"),
+        ("status", 404, "404 Client Error: Not Found"),
+        ("status", 503, "503 Server Error: Service Unavailable"),
+        ("circle", "", "Exceeded 30 redirects"),
+        ("astray", "", "No connection adapters were found for 'file:///etc/hostname'"),
         ("noise", "", "220 mail.example.org"),
     ],
 )
@@ -101,124 +90,92 @@ def test_faulty_mirror_is_passed_over(
     assert_next_mirror_is_tried(mirror, mirror.url(fault, argument), tmp_path, message)
 
 
-def test_mirror_that_is_not_there_is_passed_over(mirror: Mirror, tmp_path: Path) -> None:
-    """Nobody listens, no such host, no such scheme, no URL at all: the next one is tried."""
-    refused = f"http://127.0.0.1:{closed_port()}/"
-    assert_next_mirror_is_tried(mirror, refused, tmp_path, "Connection refused")
-    for number, address in enumerate(
-        [
-            "file:///no-such-mirror/",
-            "http://[/",
-            "nowhere/",
-            "http://127.0.0.1:99999/",
-            "gopher://x/",
-        ]
-    ):
-        folder = tmp_path / str(number)
-        assert_next_mirror_is_tried(mirror, address, folder, address[:4])
+@pytest.mark.parametrize(
+    ("address", "message"),
+    [
+        (REFUSES, "Connection refused"),
+        ("http://127.0.0.1:99999/", "99999"),
+        ("file:///no-such-mirror/", "file:"),
+        ("gopher://x/", "gopher:"),
+        ("nowhere/", "nowhere"),
+        ("http://[/", "parse"),
+    ],
+)
+def test_mirror_that_is_not_there_is_passed_over(
+    mirror: Mirror, tmp_path: Path, address: str, message: str
+) -> None:
+    """Nobody listens, no such scheme, no URL at all: the next one is tried."""
+    assert_next_mirror_is_tried(mirror, address, tmp_path, message)
 
 
-@pytest.mark.usefixtures("impatient")
-@pytest.mark.parametrize("fault", ["silent", "stalled", "trickle", "header"])
-def test_mirror_that_never_ends_is_given_up(mirror: Mirror, tmp_path: Path, fault: str) -> None:
-    """No answer, half of one, and one byte now and then cost a time-out, not for ever."""
+@pytest.mark.parametrize("fault", ["silent", "stalled"])
+def test_mirror_that_falls_silent_is_given_up(
+    mirror: Mirror, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
+    """No answer and half of one cost a time-out, not for ever."""
+    monkeypatch.setattr(download, "TIMEOUT_SECONDS", 0.3)
     began = time.monotonic()
     assert_next_mirror_is_tried(mirror, mirror.url(fault), tmp_path, "timed out")
-    assert time.monotonic() - began < 5  # two waits, of up to two periods each
+    assert time.monotonic() - began < 5  # two waits
 
 
-def test_slow_mirror_is_waited_for(
-    mirror: Mirror, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """One that delivers enough in each period has all the time that it needs."""
-    monkeypatch.setattr(download, "TIMEOUT_SECONDS", 0.4)
-    monkeypatch.setattr(download, "MIN_BYTES", 1)
-    monkeypatch.setattr(download, "MAX_BYTES", 80)
-    with pytest.raises(OSError, match="larger than 80 bytes"):  # 30 at once, then 50 in a second
-        download_files(SHA256S, [mirror.url("trickle")], tmp_path)
-
-
-def test_no_thread_outlives_a_server_for_long(
-    mirror: Mirror, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """What is left behind ends with the connection, and never keeps a program from ending."""
-    monkeypatch.setattr(download, "TIMEOUT_SECONDS", 0.1)
-    before = set(threading.enumerate())
-    with pytest.raises(OSError, match="timed out"):
-        download_files(SHA256S, [mirror.url("header")], tmp_path)
-    left = set(threading.enumerate()) - before
-    mirror.is_closing.set()
-    for thread in left:
-        thread.join(10)
-        assert not thread.is_alive()
-
-
-@pytest.mark.parametrize("fault", ["cut", "short", "unannounced"])
+@pytest.mark.parametrize("fault", ["cut", "unannounced"])
 def test_download_cut_at_any_byte_is_refused(mirror: Mirror, tmp_path: Path, fault: str) -> None:
     """Whatever the header says, no beginning of a file is taken for the file."""
     for position in range(0, len(COMPRESSED), 7):
-        folder = tmp_path / str(position)
-        mirrors = [mirror.url(fault, position), mirror.url("status", 404)]
-        with pytest.raises(OSError, match=r"damaged|does not have the SHA-256"):
-            download_files(SHA256S, mirrors, folder)
-        assert os.listdir(folder) == []
-        download_files(SHA256S, [mirrors[0], mirror.url("whole")], folder)
-        assert_whole(folder)
+        faulty, folder = mirror.url(fault, position), tmp_path / str(position)
+        message = "IncompleteRead|damaged|does not have the SHA-256"
+        assert_next_mirror_is_tried(mirror, faulty, folder, message)
 
 
 def test_redirection_is_followed(mirror: Mirror, tmp_path: Path) -> None:
-    """Also if the page that comes with it never ends: it is not read."""
-    for fault in ("moved", "talk"):
-        download_files(SHA256S, [mirror.url(fault)], tmp_path / fault)
-        assert_whole(tmp_path / fault)
+    """A mirror may have moved."""
+    download_files(SHA256S, [mirror.url("moved")], tmp_path)
+    assert_whole(tmp_path)
 
 
 def test_download_takes_each_file_from_the_first_mirror_that_works(
     mirror: Mirror, tmp_path: Path
 ) -> None:
     """A mirror that failed once is not asked again; one that holds the content plain does."""
-    plain = tmp_path / "plain"
-    plain.mkdir()
     names = {name: SHA256S["file.gz"] for name in ("a.gz", "b.gz", "c.gz")}
-    for name in names:
-        (plain / name).write_bytes(CONTENT)
-    download_files(names, [mirror.url("status", 500), f"{plain.as_uri()}/"], tmp_path / "new")
-    assert mirror.requests == ["/status/500/a.gz"]
-    assert sorted(os.listdir(tmp_path / "new")) == sorted(names)
+    mirror.content = CONTENT
+    download_files(names, [mirror.url("status", 500), mirror.url("whole")], tmp_path)
+    assert mirror.requests == ["/status/500/a.gz", *(f"/whole//{name}" for name in names)]
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == dict.fromkeys(
+        names, CONTENT
+    )
 
 
 def test_all_failures_are_named(mirror: Mirror, tmp_path: Path) -> None:
     """The error says of each mirror why it failed."""
-    mirrors = [mirror.url("cut", 40), mirror.url("status", 500), mirror.url("other")]
-    with pytest.raises(OSError, match=r"cut/40/: .*damaged.*; .*500/: .*500.*; .*other.*SHA-256"):
+    mirrors = [mirror.url("unannounced", 40), mirror.url("status", 500), mirror.url("other")]
+    with pytest.raises(OSError, match=r"40/: .*damaged.*; .*500/: .*500.*; .*other.*SHA-256"):
         download_files(SHA256S, mirrors, tmp_path)
 
 
 # Size.
 
 
-def peak_memory(mirrors: list[str], folder: Path, message: str) -> int:
-    """Return how many bytes a download that fails takes at most."""
-    tracemalloc.start()
-    try:
-        with pytest.raises(OSError, match=message):
-            download_files(SHA256S, mirrors, folder)
-        return tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
-
-
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [("flood", "larger than 1048576 bytes"), ("whole", "does not have the SHA-256")],
+)
 def test_flood_and_bomb_are_refused(
-    mirror: Mirror, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    mirror: Mirror, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: str, message: str
 ) -> None:
     """An endless file is not read on, and a small one that unpacks to a hundred times the limit
     is not unpacked: neither takes more memory than a few times the limit.
     """
     monkeypatch.setattr(download, "MAX_BYTES", 2**20)
     mirror.content = gzip.compress(bytes(100 * 2**20), compresslevel=1)
-    faults = {"flood": "larger than 1048576 bytes", "given": "does not have the SHA-256"}
-    for fault, message in faults.items():
-        assert peak_memory([mirror.url(fault)], tmp_path, message) < 8 * 2**20
+    tracemalloc.start()
+    try:
+        with pytest.raises(OSError, match=message):
+            download_files(SHA256S, [mirror.url(fault)], tmp_path)
+        assert tracemalloc.get_traced_memory()[1] < 8 * 2**20
+    finally:
+        tracemalloc.stop()
     assert os.listdir(tmp_path) == []
 
 
@@ -228,7 +185,7 @@ def test_flood_and_bomb_are_refused(
 def test_download_keeps_files_that_are_there(tmp_path: Path) -> None:
     """A file in the folder is not fetched again."""
     (tmp_path / "file.gz").write_bytes(b"kept")
-    download_files(SHA256S, ["file:///no-such-mirror/"], tmp_path)
+    download_files(SHA256S, [REFUSES], tmp_path)
     assert (tmp_path / "file.gz").read_bytes() == b"kept"
 
 
@@ -238,10 +195,22 @@ def test_downloaded_files_can_be_read_by_all(mirror: Mirror, tmp_path: Path) -> 
     assert (tmp_path / "file.gz").stat().st_mode & 0o777 == 0o644
 
 
+def test_progress_is_shown_on_a_terminal_only(mirror: Mirror, tmp_path: Path) -> None:
+    """Elsewhere nothing is written."""
+    main, terminal = os.openpty()
+    termios.tcsetwinsize(terminal, (24, 80))
+    assert start(mirror.url("whole"), tmp_path / "seen", stderr=terminal).wait(60) == 0
+    os.close(terminal)
+    with os.fdopen(main, "rb") as screen:
+        assert "file.gz: 100%|" in screen.read1().decode()
+    _, errors = start(mirror.url("whole"), tmp_path / "unseen").communicate(timeout=60)
+    assert errors == b""
+
+
 def test_processes_may_download_at_the_same_time(mirror: Mirror, tmp_path: Path) -> None:
     """Three that fetch the same file at once all succeed, and the file is whole."""
     mirror.barrier = threading.Barrier(3, timeout=60)
-    processes = [start([mirror.url("together")], tmp_path / "cache") for _ in range(3)]
+    processes = [start(mirror.url("together"), tmp_path / "cache") for _ in range(3)]
     for process in processes:
         _, errors = process.communicate(timeout=60)
         assert process.returncode == 0, errors.decode()
@@ -249,9 +218,9 @@ def test_processes_may_download_at_the_same_time(mirror: Mirror, tmp_path: Path)
     assert_whole(tmp_path / "cache")
 
 
-def test_killed_download_leaves_nothing(mirror: Mirror, tmp_path: Path) -> None:
-    """`kill -9` in the middle of a file: the folder is empty, and the next download is whole."""
-    process = start([mirror.url("stalled")], tmp_path / "cache")
+def test_killed_download_leaves_no_part_of_a_file(mirror: Mirror, tmp_path: Path) -> None:
+    """`kill -9` in the middle: an empty temporary file at most, and the next download is whole."""
+    process = start(mirror.url("stalled"), tmp_path)
     deadline = time.monotonic() + 60
     while not mirror.requests:
         assert time.monotonic() < deadline and process.poll() is None
@@ -259,63 +228,44 @@ def test_killed_download_leaves_nothing(mirror: Mirror, tmp_path: Path) -> None:
     process.kill()
     process.communicate()
     assert process.returncode == -signal.SIGKILL
-    assert os.listdir(tmp_path / "cache") == []
-    download_files(SHA256S, [mirror.url("whole")], tmp_path / "cache")
-    assert_whole(tmp_path / "cache")
-
-
-@contextmanager
-def largest_file(num_bytes: int) -> Iterator[None]:
-    """Let the system refuse to write files beyond a size, as it does when a disk is full."""
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (num_bytes, limits[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert not (tmp_path / "file.gz").exists()
+    assert sum(path.stat().st_size for path in tmp_path.iterdir()) == 0
+    download_files(SHA256S, [mirror.url("whole")], tmp_path)
+    assert (tmp_path / "file.gz").read_bytes() == COMPRESSED
 
 
 @pytest.mark.parametrize("num_bytes", [0, 1, len(COMPRESSED) - 1])
 def test_full_disk_is_no_fault_of_the_mirror(
     mirror: Mirror, tmp_path: Path, num_bytes: int
 ) -> None:
-    """The error names the file, no other mirror is tried, and no part of the file remains."""
-    with (
-        largest_file(num_bytes),
-        pytest.raises(OSError, match=r"file.gz cannot be written \(") as caught,
-    ):
-        download_files(SHA256S, [mirror.url("whole")] * 2, tmp_path)
+    """The error names the folder, no other mirror is tried, and no part of the file remains."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (num_bytes, limits[1]))  # like a disk that is full
+    try:
+        with pytest.raises(OSError, match=rf"{tmp_path} cannot be written \(") as caught:
+            download_files(SHA256S, [mirror.url("whole")] * 2, tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert "127.0.0.1" not in str(caught.value)
     assert len(mirror.requests) == 1
     assert os.listdir(tmp_path) == []
 
 
-@contextmanager
-def unprivileged() -> Iterator[Path]:
-    """Give up the rights that the superuser has beyond others; yields a folder all can reach."""
-    with tempfile.TemporaryDirectory() as folder:
-        os.chmod(folder, 0o755)
-        user = os.geteuid()
-        if user == 0:
-            os.seteuid(65534)
-        try:
-            yield Path(folder)
-        finally:
-            os.seteuid(user)
-
-
-def test_folder_that_cannot_be_written_is_named_before_any_download(mirror: Mirror) -> None:
-    """Below a file, and where the rights are missing: nothing is downloaded in vain."""
-    with unprivileged() as folder:
-        if os.geteuid() == folder.stat().st_uid:
-            folder.chmod(0o555)
-        with pytest.raises(OSError, match=rf"{folder} cannot be written \(Permission denied\)"):
+def test_folder_that_cannot_be_written_is_named_before_any_download(
+    mirror: Mirror, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file, below a file, and where the rights are missing: nothing is downloaded in vain."""
+    (tmp_path / "file").touch()
+    for folder in (tmp_path / "file", tmp_path / "file" / "cache"):
+        with pytest.raises(OSError, match=rf"{folder} cannot be written \(Not a directory\)"):
             download_files(SHA256S, [mirror.url("whole")], folder)
-        with pytest.raises(OSError, match=rf"{folder}/new cannot be written \(Permission denied\)"):
-            download_files(SHA256S, [mirror.url("whole")], folder / "new")
-    with tempfile.NamedTemporaryFile() as file:
-        with pytest.raises(OSError, match=r"cannot be written \(Not a directory\)"):
-            download_files(SHA256S, [mirror.url("whole")], Path(file.name, "cache"))
-        with pytest.raises(OSError, match=r"cannot be written \(File exists\)"):
-            download_files(SHA256S, [mirror.url("whole")], Path(file.name))
+
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(tempfile, "NamedTemporaryFile", refuse)  # root may write to any folder
+    monkeypatch.setattr(os, "makedirs", refuse)
+    for folder in (tmp_path, tmp_path / "new"):
+        with pytest.raises(OSError, match=rf"{folder} cannot be written \(.*Permission denied"):
+            download_files(SHA256S, [mirror.url("whole")], folder)
     assert mirror.requests == []

@@ -47,17 +47,6 @@ def test_parse_idx_rejects_trailing_bytes(array: np.ndarray, tail: bytes) -> Non
         parse_idx(encode_idx(array) + tail)
 
 
-@given(arrays, st.integers(0, 15 * 8 - 1))
-def test_parse_idx_survives_any_flipped_bit(array: np.ndarray, bit: int) -> None:
-    """A flipped bit is a ValueError or another valid array, never an error from the inside."""
-    content = bytearray(encode_idx(array))
-    content[bit // 8 % len(content)] ^= 1 << bit % 8
-    try:
-        assert parse_idx(bytes(content)).dtype == np.uint8
-    except ValueError as error:
-        assert str(error).startswith("it")
-
-
 @given(st.binary(max_size=40), st.data())
 def test_decompress_rejects_damaged_gzip(content: bytes, data: st.DataObject) -> None:
     """A cut gzip file is a ValueError; a flipped bit is one too or lies in an unused field."""
@@ -157,28 +146,26 @@ def test_find_idx_files_prefers_plain_files(tmp_path: Path) -> None:
 def test_find_idx_set_wants_all_files_or_none(tmp_path: Path) -> None:
     """A whole set is found, an empty folder gives nothing, a part of a set is an error."""
     folder = write_idx_set(tmp_path / "set")
-    assert len(find_idx_set("data_dir", str(folder))) == 4
-    assert find_idx_set("data_dir", str(tmp_path)) == {}
+    assert len(find_idx_set(str(folder))) == 4
+    assert find_idx_set(str(tmp_path)) == {}
     (folder / "t10k-labels-idx1-ubyte.gz").unlink()
-    with pytest.raises(
-        ValueError, match=r"`data_dir` must hold all.* lacks t10k-labels-idx1-ubyte"
-    ):
-        find_idx_set("data_dir", str(folder))
+    with pytest.raises(ValueError, match=r"set' lacks t10k-labels-idx1-ubyte \(plain"):
+        find_idx_set(str(folder))
 
 
 def test_find_idx_set_names_a_folder_that_cannot_be_listed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A typo, a file, and a folder without the right to read are errors that name the argument."""
+    """A typo, a file, and a folder without the right to read are errors that name it."""
     (tmp_path / "file").touch()
-    with pytest.raises(ValueError, match=r"`data_dir` must be a folder.*No such file"):
-        find_idx_set("data_dir", str(tmp_path / "typo"))
-    with pytest.raises(ValueError, match=r"`data_dir` must be a folder.*Not a directory"):
-        find_idx_set("data_dir", str(tmp_path / "file"))
+    with pytest.raises(ValueError, match=r"cannot be read \(No such file"):
+        find_idx_set(str(tmp_path / "typo"))
+    with pytest.raises(ValueError, match=r"cannot be read \(Not a directory"):
+        find_idx_set(str(tmp_path / "file"))
 
     def refuse(folder: Path) -> list[str]:
         raise PermissionError(13, "Permission denied", str(folder))
 
     monkeypatch.setattr("os.listdir", refuse)  # root may list folders of any mode
-    with pytest.raises(ValueError, match=r"`data_dir` must be a folder.*Permission denied"):
-        find_idx_set("data_dir", str(tmp_path))
+    with pytest.raises(ValueError, match=r"cannot be read \(Permission denied"):
+        find_idx_set(str(tmp_path))

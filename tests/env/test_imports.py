@@ -32,6 +32,9 @@ HEAVY = {
     "sklearn",
     "scipy",
     "pandas",
+    "pooch",
+    "platformdirs",
+    "requests",
 }
 REPORT = "\nprint(sorted(set(sys.modules) & set({!r})), touched, sep='\\n')"
 

@@ -2,13 +2,19 @@
 
 import gzip
 import hashlib
-import sys
+import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import platformdirs
 import pytest
 from idx_files import write_idx_set
+from mirrors import running_mirror
+from platformdirs.api import PlatformDirsABC
+from platformdirs.macos import MacOS
+from platformdirs.unix import Unix
+from platformdirs.windows import Windows
 
 from ram_env.data import mnist
 
@@ -16,7 +22,6 @@ from ram_env.data import mnist
 @pytest.fixture
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """An empty cache folder of a new process without network; it does not exist yet."""
-    monkeypatch.setattr(sys, "platform", "linux")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr(mnist, "MIRRORS", ("file:///no-such-mirror/",))
     mnist._complete_once.cache_clear()
@@ -69,60 +74,58 @@ def test_find_mnist_names_three_remedies_and_tries_once(
 
 
 def test_find_mnist_downloads_what_the_cache_lacks(
-    tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+    cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A cache that an interrupted download left incomplete is completed."""
-    mirror = write_idx_set(tmp_path / "mirror")
-    for name in mnist.MNIST_SHA256S:
-        content = gzip.decompress((mirror / f"{name}.gz").read_bytes())
-        monkeypatch.setitem(mnist.MNIST_SHA256S, name, hashlib.sha256(content).hexdigest())
-    monkeypatch.setattr(mnist, "MIRRORS", (f"{mirror.as_uri()}/",))
-    write_idx_set(cache, compress=False)
-    (cache / "t10k-images-idx3-ubyte").unlink()
-    files = mnist.find_mnist(None, None)
+    lacking = write_idx_set(cache, compress=False) / "t10k-images-idx3-ubyte"
+    content = lacking.read_bytes()
+    lacking.unlink()
+    monkeypatch.setitem(mnist.MNIST_SHA256S, lacking.name, hashlib.sha256(content).hexdigest())
+    monkeypatch.setenv("no_proxy", "*")
+    with running_mirror() as mirror:
+        mirror.content = gzip.compress(content)
+        monkeypatch.setattr(mnist, "MIRRORS", (mirror.url("whole"),))
+        files = mnist.find_mnist(None, None)
     assert sorted(files) == sorted(mnist.MNIST_SHA256S)
     assert sorted(path.suffix for path in files.values()) == ["", "", "", ".gz"]
 
 
 @pytest.mark.parametrize(
-    ("platform", "variable", "expected"),
+    ("system", "variable", "expected"),
     [
-        ("linux", "XDG_CACHE_HOME", "base/ram_env/mnist"),
-        ("linux", None, "home/.cache/ram_env/mnist"),
-        ("darwin", None, "home/Library/Caches/ram_env/mnist"),
-        ("win32", "LOCALAPPDATA", "base/ram_env/mnist"),
+        (Unix, "XDG_CACHE_HOME", "base/ram_env/mnist"),
+        (Unix, "HOME", "base/.cache/ram_env/mnist"),
+        (MacOS, "HOME", "base/Library/Caches/ram_env/mnist"),
+        (Windows, "LOCALAPPDATA", "base/ram_env/mnist"),
     ],
 )
 def test_cache_folder_follows_the_operating_system(
-    monkeypatch: pytest.MonkeyPatch, platform: str, variable: str | None, expected: str
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    system: type[PlatformDirsABC],
+    variable: str,
+    expected: str,
 ) -> None:
-    """The cache is where users of each system look for it."""
-    monkeypatch.setattr(sys, "platform", platform)
-    monkeypatch.setattr(Path, "home", lambda: Path("home"))
+    """The cache is where users of each system look for it, and stays there."""
+    monkeypatch.setattr(platformdirs, "PlatformDirs", system)
+    # Windows itself is asked, and there is none here.
+    monkeypatch.setattr("platformdirs.windows.get_win_folder", lambda _: os.environ[variable])
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
-    if variable:
-        monkeypatch.setenv(variable, "base")
-    assert mnist.cache_folder() == Path(expected)
+    monkeypatch.setenv(variable, str(tmp_path / "base"))
+    assert mnist.cache_folder() == tmp_path / expected
 
 
 def test_cache_folder_of_a_user_without_a_home(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where a container's user has no home, the folder of temporary files takes its place."""
-
-    def fail() -> Path:
-        raise RuntimeError("Could not determine home directory.")
-
-    monkeypatch.setattr(sys, "platform", "linux")
-    monkeypatch.setattr(Path, "home", fail)
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.delenv("HOME", raising=False)
+    monkeypatch.setattr("os.getuid", lambda: 2**31)  # of nobody
     assert mnist.cache_folder() == Path(tempfile.gettempdir(), ".cache", "ram_env", "mnist")
 
 
-def test_find_mnist_says_that_the_cache_cannot_be_written(
-    tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_find_mnist_says_that_the_cache_cannot_be_written(tmp_path: Path, cache: Path) -> None:
     """What is wrong with the folder is said, beside the remedies."""
     (tmp_path / "cache").write_text("A file where the folder should be.")
-    monkeypatch.setattr(mnist, "MIRRORS", (f"{write_idx_set(tmp_path / 'mirror').as_uri()}/",))
     with pytest.raises(mnist.MnistNotFoundError) as caught:
         mnist.find_mnist(None, None)
     message = str(caught.value)

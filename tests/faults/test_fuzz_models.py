@@ -19,6 +19,7 @@ from safetensors.torch import save as save_tensors
 from agents import RAM
 from agents.errors import DivergenceError
 from agents.runs.checkpoints import CHECKPOINT, PREVIOUS, load_checkpoint
+from agents.sb3.spaces import describe_box
 
 
 def paths_in(value: Any) -> list[list[Any]]:
@@ -130,13 +131,20 @@ def with_header(**changes: Any) -> bytes:
     return zipped(MEMBERS | {HEADER: json.dumps(json.loads(MEMBERS[HEADER]) | changes).encode()})
 
 
+def glimpses(*sides: int) -> dict[str, Any]:
+    """Return a header's part that says that glimpses have these sides."""
+    spaces = json.loads(MEMBERS[HEADER])["observation_space"]
+    spaces["spaces"]["glimpse"]["shape"] = list(sides)
+    return {"observation_space": spaces}
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"glimpse_shape": [1, 60_000, 60_000]}, "damaged"),
-        ({"glimpse_shape": [1, 2**62, 2**62]}, "damaged"),
-        ({"glimpse_shape": [1, 2, 4]}, "`glimpse_shape`"),
-        ({"action_space": {"type": "box", "size": 2**33}}, "damaged"),
+        (glimpses(1, 60_000, 60_000), "damaged"),
+        (glimpses(1, 2**62, 2**62), "damaged"),
+        (glimpses(1, 2, 4), "`glimpse`"),
+        ({"action_space": describe_box(-1.0, 1.0, [2**33])}, "damaged"),
         ({"action_space": {"type": "multidiscrete", "nvec": [7, 7, 2**40]}}, "damaged"),
         ({"action_space": {"type": "cube", "size": 12}}, "`action_space`"),
     ],

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-import train
 from agents import RAM
 from agents.files import lock_folder
+from agents.runs import launch
 from agents.runs.checkpoints import CHECKPOINT, load_checkpoint
 
 ROOT = Path(__file__).parents[2]
@@ -30,7 +30,7 @@ def test_a_full_disk_ends_the_run_and_keeps_the_last_checkpoint(tmp_path: Path) 
     """Exit code 4, one line that says what to do, and the checkpoint from before can be loaded."""
     folder = tmp_path / "run"
     code = (
-        "import resource, sys, train; from agents.runs import run; run.CHECKPOINT_SECONDS = 0.0;"
+        "import resource, sys, train;"
         "from agents.sb3 import log as progress; write = progress.ProgressCSV.write\n"
         "def fill(self, *values):\n"
         "    write(self, *values)\n"
@@ -41,6 +41,7 @@ def test_a_full_disk_ends_the_run_and_keeps_the_last_checkpoint(tmp_path: Path) 
         "sys.exit(train.main(sys.argv[1:]))"
     )
     arguments = [*QUICK, *SMALL, "--episodes", "1000000", "--run-dir", str(folder)]
+    arguments += ["--checkpoint-seconds", "0"]
     done = subprocess.run(
         [sys.executable, "-c", code, *arguments],
         cwd=ROOT,
@@ -48,7 +49,7 @@ def test_a_full_disk_ends_the_run_and_keeps_the_last_checkpoint(tmp_path: Path) 
         text=True,
         timeout=120,
     )
-    assert done.returncode == train.CANNOT_WRITE, done.stderr
+    assert done.returncode == launch.CANNOT_WRITE, done.stderr
     assert "Traceback" not in done.stderr
     last = done.stderr.splitlines()[-1]
     assert f"cannot write to {folder}" in last and "`--resume`" in last
@@ -59,20 +60,19 @@ def test_a_full_disk_ends_the_run_and_keeps_the_last_checkpoint(tmp_path: Path) 
 
 @pytest.mark.fault("training that diverges")
 def test_divergence_ends_the_run_with_what_to_change(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Exit code 3, the quantity, the remedy; the checkpoints are of before."""
-    from agents.runs import run
-
-    monkeypatch.setattr(run, "CHECKPOINT_SECONDS", 0.0)
     folder = tmp_path / "run"
     arguments = [*QUICK, "--settings", "learning_rate=1e36", "max_grad_norm=1e36", "core=relu"]
     arguments += ["normalise_features=false", "warmup_fraction=0.0", "precision=float32"]
-    with pytest.raises(SystemExit) as stop:
-        train.main([*arguments, "--episodes", "100000", "--run-dir", str(folder)])
-    assert stop.value.code == train.DIVERGED
+    arguments += ["--checkpoint-seconds", "0"]
+    assert (
+        launch.main([*arguments, "--episodes", "100000", "--run-dir", str(folder)])
+        == launch.DIVERGED
+    )
     last = capsys.readouterr().err.splitlines()[-1]
-    assert "diverged" in last and "ower `learning_rate`" in last
+    assert "diverged" in last and "ower `--learning-rate`" in last
     model = RAM.load(folder / CHECKPOINT, device="cpu")  # whose numbers are finite
     assert model._n_updates >= 0
     assert not (folder / "evaluation.json").exists()
@@ -86,11 +86,9 @@ def test_divergence_in_the_last_update_is_told_by_the_validation(
     folder = tmp_path / "run"
     arguments = [*QUICK, *SMALL, "--episodes", "16", "--run-dir", str(folder)]
     settings = ["learning_rate=1e30", "warmup_fraction=0.0", "precision=float32"]
-    with pytest.raises(SystemExit) as stop:
-        train.main([*arguments, "--settings", *settings])
-    assert stop.value.code == train.DIVERGED
+    assert launch.main([*arguments, "--settings", *settings]) == launch.DIVERGED
     last = capsys.readouterr().err.splitlines()[-1]
-    assert "the model has diverged" in last and "lower `learning_rate`" in last
+    assert "the model has diverged" in last and "lower `--learning-rate`" in last
     assert ("No checkpoint is left." in last) != (folder / CHECKPOINT).exists()
 
 
@@ -103,12 +101,13 @@ def test_a_folder_is_for_one_process_at_a_time(
     folder = tmp_path / "run"
     folder.mkdir()
     with lock_folder(folder):
-        with pytest.raises(SystemExit) as stop:
-            train.main([*QUICK, *SMALL, "--episodes", "16", "--run-dir", str(folder)])
-        assert stop.value.code == train.WRONG_OPTION
+        assert (
+            launch.main([*QUICK, *SMALL, "--episodes", "16", "--run-dir", str(folder)])
+            == launch.WRONG_OPTION
+        )
         assert f"another process is writing to {folder}" in capsys.readouterr().err
         assert not list(folder.iterdir())
-    assert train.main([*QUICK, *SMALL, "--episodes", "16", "--run-dir", str(folder)]) == 0
+    assert launch.main([*QUICK, *SMALL, "--episodes", "16", "--run-dir", str(folder)]) == 0
 
 
 @posix
@@ -132,7 +131,7 @@ def test_of_two_runs_started_at_once_one_gets_the_folder(tmp_path: Path) -> None
     ]
     errors = [run.communicate(timeout=120)[1] for run in runs]
     codes = sorted(run.returncode for run in runs)
-    assert codes == [0, train.WRONG_OPTION], errors
+    assert codes == [0, launch.WRONG_OPTION], errors
     assert json.loads((folder / "evaluation.json").read_text())["stopped_early"] is False
     assert not any("Traceback" in text for text in errors)
 
@@ -159,7 +158,7 @@ def test_a_signal_at_the_start_leaves_a_clear_line(number: signal.Signals, tmp_p
         process.send_signal(number)
         _, errors = process.communicate(timeout=60)
     assert "Traceback" not in errors
-    assert process.returncode in (train.STOPPED, -number)
+    assert process.returncode in (launch.STOPPED, -number)
 
 
 def start_and_wait(command: list[str], folder: Path) -> subprocess.Popen[str]:
@@ -205,7 +204,7 @@ def test_a_run_that_loses_a_process_says_so_and_can_go_on(tmp_path: Path) -> Non
         killed = time.monotonic()
         _, errors = process.communicate(timeout=60)
     assert time.monotonic() - killed < 30
-    assert process.returncode == train.TEAM_LOST, errors
+    assert process.returncode == launch.TEAM_LOST, errors
     assert "Traceback" not in errors
     last = errors.splitlines()[-1]
     assert "another process of this training has ended" in last

@@ -13,7 +13,7 @@ from safetensors.torch import save as save_tensors
 from torch import Tensor, nn
 
 from agents.files import write_atomically, write_json
-from agents.sb3.archive import load_archive, pack_optimizer, save_archive, unpack_optimizer
+from agents.sb3.archive import load_archive, save_archive
 
 HEADER = {"format": "box", "version": 3, "numbers": [1, 2.5, None], "text": "ä"}
 PLAIN = {"matrix": torch.arange(6.0).reshape(2, 3)}
@@ -163,40 +163,6 @@ def test_pickle_in_an_archive_is_never_executed(name: str, tmp_path: Path) -> No
     except ValueError as error:
         assert "a.zip" in str(error)
     assert not (tmp_path / "executed").exists()
-
-
-def trained_adam(steps: int) -> tuple[nn.Linear, torch.optim.Adam]:
-    """Return a layer and its optimiser after some steps."""
-    torch.manual_seed(0)
-    layer = nn.Linear(3, 2)
-    optimizer = torch.optim.Adam(layer.parameters(), lr=0.1)
-    for step in range(steps):
-        optimizer.zero_grad()
-        (layer(torch.ones(1, 3) * step) ** 2).sum().backward()
-        optimizer.step()
-    return layer, optimizer
-
-
-def test_optimizer_state_round_trip(tmp_path: Path) -> None:
-    """Adam's moments and its count of steps come back bit for bit; learning goes on the same."""
-    layer, optimizer = trained_adam(5)
-    save_archive(tmp_path / "a.zip", HEADER, pack_optimizer(optimizer))
-    fresh_layer, fresh = trained_adam(0)
-    fresh_layer.load_state_dict(layer.state_dict())
-    unpack_optimizer(fresh, load_archive(tmp_path / "a.zip", "box", 3)[1])
-    assert_same_tensors(pack_optimizer(fresh), pack_optimizer(optimizer))
-    for one, its in ((layer, optimizer), (fresh_layer, fresh)):
-        its.zero_grad()
-        one(torch.ones(1, 3)).sum().backward()
-        its.step()
-    assert torch.equal(layer.weight, fresh_layer.weight)
-
-
-def test_optimizer_without_saved_state_stays_new() -> None:
-    """An archive without the optimiser's state leaves a new optimiser as it is."""
-    _, fresh = trained_adam(0)
-    unpack_optimizer(fresh, {"policy.weight": torch.zeros(1)})
-    assert pack_optimizer(fresh) == {}
 
 
 def test_write_atomically_replaces_a_file(tmp_path: Path) -> None:

@@ -38,6 +38,12 @@ def test_a_file_rewritten_as_it_was_is_loaded() -> None:
         assert torch.equal(value, other.policy.state_dict()[name])
 
 
+def glimpse(header: Header) -> dict[str, Any]:
+    """Return what a header says of the space of glimpses."""
+    described: dict[str, Any] = header["observation_space"]["spaces"]["glimpse"]
+    return described
+
+
 BIAS = "policy.networks.action_network.logits.bias"
 CHANGES: dict[str, tuple[Callable[[Header, Tensors], object], str]] = {
     "a weight is NaN": (lambda h, t: t[BIAS].fill_(float("nan")), "bias is not finite"),
@@ -49,17 +55,17 @@ CHANGES: dict[str, tuple[Callable[[Header, Tensors], object], str]] = {
     "a tensor too many": (lambda h, t: t.update(evil=torch.zeros(1)), "evil belongs to no"),
     "a shape is wrong": (lambda h, t: t.update({BIAS: torch.zeros(11)}), r"\(10,\), got .*\(11,\)"),
     "a type is wrong": (lambda h, t: t.update({BIAS: torch.zeros(10).double()}), "float64"),
-    "large beyond the header": (lambda h, t: t.update(x=torch.zeros(2**20)), "bytes, more than"),
+    "large beyond the header": (lambda h, t: t.update(x=torch.zeros(2**20)), "x belongs to no"),
     "a header of megabytes": (lambda h, t: h.update(x="x" * 2**21), "bytes, more than"),
     "a config of terabytes": (lambda h, t: h["config"].update(hidden_size=10**6), "must be"),
-    "a config beyond numbers": (lambda h, t: h["config"].update(hidden_size=10**30), "damaged"),
+    "a config beyond numbers": (lambda h, t: h["config"].update(hidden_size=10**30), "at most"),
     "no config": (lambda h, t: h.pop("config"), "config"),
     "an unknown setting": (lambda h, t: h["config"].update(colour="red"), "colour"),
     "a setting of another type": (lambda h, t: h["config"].update(core=1), "`core`"),
     "an impossible setting": (lambda h, t: h["config"].update(batch_size=0), "`batch_size`"),
-    "a glimpse of no shape": (lambda h, t: h.update(glimpse_shape="abc"), "damaged"),
-    "a glimpse of negative sides": (lambda h, t: h.update(glimpse_shape=[-1, 8, 8]), "damaged"),
-    "an action of no class": (lambda h, t: h["action_space"].update(size=2), "action_space"),
+    "a glimpse of no shape": (lambda h, t: glimpse(h).update(shape="abc"), "damaged"),
+    "a glimpse of negative sides": (lambda h, t: glimpse(h).update(shape=[-1, 8, 8]), "damaged"),
+    "an action of no class": (lambda h, t: h["action_space"].update(shape=[2]), "action_space"),
     "counts that run backwards": (lambda h, t: h.update(updates=-1), "`updates`"),
     "counts that are no numbers": (lambda h, t: h.update(episodes="many"), "`episodes`"),
     "time that is no number": (lambda h, t: h.update(seconds=float("nan")), "`seconds`"),

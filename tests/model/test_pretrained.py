@@ -4,7 +4,8 @@ import pytest
 from helpers import needs_mnist
 
 from agents import RAM
-from agents.evaluate import evaluate_pretrained, main
+from agents.evaluate import main
+from agents.evaluation.players import player_of_pretrained
 from agents.model.pretrained import FOLDER, INDEX, pretrained_path, pretrained_rows
 from ram_env import SHORT_NAMES, TASKS
 
@@ -39,7 +40,7 @@ def test_models_fit_their_tasks(name: str) -> None:
 @by_model
 def test_models_are_as_good_as_they_are_said_to_be(name: str) -> None:
     """All test scenes again: other processors round differently, in at most 3 of 10,000 answers."""
-    found = evaluate_pretrained(name, "test")
+    found = player_of_pretrained(name).measure()
     assert abs(found.num_errors - pretrained_rows()[name]["num_errors"]) <= 3
 
 

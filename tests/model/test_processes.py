@@ -1,6 +1,5 @@
 """Processes that share a batch learn what one process learns from the whole of it."""
 
-import dataclasses
 import os
 import signal
 import subprocess
@@ -12,36 +11,29 @@ from typing import Any
 import pytest
 import torch
 from small_ram import be_launched
+from small_runs import make_options, run
 
 from agents import RAM, make_vec_env
 from agents.errors import TeamError
-from agents.model.config import make_config
 from agents.model.processes import Launch, agree, average_gradients, rank, world_size
 from agents.runs import team
-from agents.runs.ram_run import RAMRun
-from agents.runs.run_options import RAMRunOptions
+from agents.runs.launch import main
+from agents.runs.options import Options
+from agents.runs.plan import new_plan
+from agents.runs.run import make_run
 from agents.runs.team import Team, join_launched_team, local_team, plan_team, take_share_of_cores
 from ram_env.games.classify import GlimpseTask
-from train import main
 
 BATCH = 8
 UPDATES = 3
 
 
-def small_options(folder: Path, processes: int) -> RAMRunOptions:
+def small_options(folder: Path, processes: int, **changes: Any) -> Options:
     """Return the options of a run of a few updates."""
-    return RAMRunOptions(
-        env_id="GlimpseMNIST-v0",
-        preset="default",
-        config=make_config(batch_size=BATCH),
-        folder=folder,
-        seed=0,
-        env_kwargs={"dataset": "digits"},
-        episodes=4 * BATCH,
-        num_envs=BATCH,
-        device="cpu",
-        processes=processes,
-    )
+    settings = {"batch_size": BATCH}
+    env_kwargs = {"dataset": "digits"}
+    options = {"episodes": 4 * BATCH, "processes": processes, "env_kwargs": env_kwargs}
+    return make_options(folder, settings, **options | changes)
 
 
 def learn(folder: str, num_processes: int, settings: dict[str, Any]) -> None:
@@ -102,9 +94,7 @@ def test_a_process_alone_changes_nothing() -> None:
 
 def test_run_with_two_processes_leaves_one_run_folder(tmp_path: Path) -> None:
     """Process 0 alone writes; the result counts the episodes of both."""
-    result = RAMRun(small_options(tmp_path / "run", processes=2)).train()
-    assert result is not None  # this process leads
-    assert result.num_scenes == 300
+    assert run(small_options(tmp_path / "run", processes=2)).result.num_scenes == 300
     model = RAM.load(tmp_path / "run" / "model.zip", device="cpu")
     assert (model._episode_num, model._n_updates) == (4 * BATCH, 4)
     assert len(list((tmp_path / "run").glob("events.out.tfevents.*"))) == 1
@@ -148,14 +138,14 @@ def test_memory_is_counted_of_this_machine(monkeypatch: pytest.MonkeyPatch, tmp_
         checked.append(num_episodes)
 
     monkeypatch.setattr(GlimpseTask, "check_memory", note)
-    monkeypatch.setattr("agents.runs.ram_run.join_launched_team", lambda launch, device: None)
-    monkeypatch.setattr("agents.runs.ram_run.all_same", lambda description: True)
-    options = small_options(tmp_path / "run", processes=4)
-    RAMRun(options)
+    monkeypatch.setattr("agents.runs.run.join_launched_team", lambda launch, device: None)
+    monkeypatch.setattr("agents.runs.run.all_same", lambda description: True)
+    plan = new_plan(small_options(tmp_path / "run", processes=4))
+    make_run(plan)
     assert BATCH in checked
     checked.clear()
     be_launched(monkeypatch, Launch(rank=3, size=4, local_rank=1, local_size=2))
-    RAMRun(options)
+    make_run(plan)
     assert BATCH // 2 in checked and BATCH not in checked
 
 
@@ -167,7 +157,7 @@ def test_torchrun_says_how_many_processes(monkeypatch: pytest.MonkeyPatch) -> No
     assert plan_team(4, None, "cuda:0", 512) == Team(4, 8, "cuda:0")
     assert plan_team(None, None, "cpu", 512) == Team(4, 8, "cpu")
     assert rank() == 3
-    with pytest.raises(ValueError, match=r"`--processes` is for torchrun.*started 4, got 2"):
+    with pytest.raises(ValueError, match=r"`processes` is for torchrun.*started 4, got 2"):
         plan_team(2, None, "cpu", 512)
 
 
@@ -311,9 +301,7 @@ def test_torchrun_with_different_options_is_refused(tmp_path: Path) -> None:
 
 def test_uneven_shares_are_refused(tmp_path: Path) -> None:
     """Games that cannot be dealt out evenly are an error, of the option that says how many."""
-    options = small_options(tmp_path / "run", processes=3)
-    with pytest.raises(ValueError, match=r"`--batch-size` must be a multiple of `--processes`"):
-        RAMRun(options)
-    with pytest.raises(ValueError, match=r"`--num-envs` must be a multiple of `--processes`"):
-        RAMRun(dataclasses.replace(options, num_envs=BATCH // 2))
-    assert not (tmp_path / "run").exists()
+    with pytest.raises(ValueError, match="`batch_size` must be a multiple of `processes`"):
+        new_plan(small_options(tmp_path / "run", processes=3))
+    with pytest.raises(ValueError, match="`num_envs` must be a multiple of `processes`"):
+        new_plan(small_options(tmp_path / "run", processes=3, num_envs=BATCH // 2))

@@ -10,7 +10,7 @@ import torch
 from small_ram import SMALL, STEPS, assert_equal_weights, make_env, make_model, observe, weights
 
 from agents import RAM, RAMPolicy
-from agents.sb3.archive import pack_optimizer
+from agents.model.model_file import pack_optimizer
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -88,6 +88,7 @@ def test_optimizer_can_be_left_out(tmp_path: Path) -> None:
         ("RMSprop", {"centered": True, "momentum": 0.9}),
         ("Adadelta", {}),
         ("Adagrad", {}),
+        ("Rprop", {}),
     ],
 )
 def test_any_usual_optimizer_is_saved(name: str, settings: dict[str, Any], tmp_path: Path) -> None:
@@ -99,14 +100,23 @@ def test_any_usual_optimizer_is_saved(name: str, settings: dict[str, Any], tmp_p
     assert_equal_weights(weights(loaded), weights(model))
 
 
-def test_an_optimizer_that_could_not_be_loaded_is_not_saved(tmp_path: Path) -> None:
+def test_an_optimizer_that_keeps_more_than_tensors_is_not_saved(tmp_path: Path) -> None:
     """The error says what to leave out, and then it works."""
-    model = make_model(policy_kwargs={"optimizer_class": torch.optim.Rprop}).learn(STEPS)
-    with pytest.raises(ValueError, match=r"optimiser Rprop.*`exclude=\[\"optimizer\"\]`"):
+    model = make_model().learn(STEPS)
+    weight = next(iter(model.policy.networks.parameters()))
+    model.policy.optimizer.state[weight]["history"] = [1, 2, 3]
+    with pytest.raises(ValueError, match=r"`history` of .*Adam.*`exclude=\[\"optimizer\"\]`"):
         model.save(tmp_path / "model")
     assert not (tmp_path / "model.zip").exists()
     model.save(tmp_path / "model", exclude=["optimizer"])
     RAM.load(tmp_path / "model", device="cpu")
+
+
+def test_another_optimizer_than_saved_is_refused(tmp_path: Path) -> None:
+    """What Adam kept is no state of SGD."""
+    make_model().learn(STEPS).save(tmp_path / "model")
+    with pytest.raises(ValueError, match=r"optimizer\.0 holds.*where SGD has"):
+        RAM.load(tmp_path / "model", policy_kwargs={"optimizer_class": torch.optim.SGD})
 
 
 def test_folders_are_made(tmp_path: Path) -> None:

@@ -6,18 +6,15 @@ from typing import Any
 
 import pytest
 
+from agents import compare
 from agents.model.config import make_config
-from agents.reports import agents as compare
-from agents.reports.agents import ROWS, AgentRow, AgentTable
-from agents.runs.train_arguments import (
-    collect_env_kwargs,
-    collect_settings,
-    make_parser,
-    with_defaults,
-)
+from agents.reports import agents
+from agents.reports.agents import make_row
+from agents.reports.table import VERSION, Row, Table
+from agents.runs.options import parse_options
 
 TINY = (
-    AgentRow(
+    make_row(
         "centered",
         "tiny",
         "RAM, tiny",
@@ -26,36 +23,30 @@ TINY = (
         dataset="digits",
         budget=("--episodes", "128"),
     ),
-    AgentRow(
-        "centered",
-        "random",
-        "random gaze and answer",
-        "random",
-        dataset="digits",
-        budget=("--episodes", "512"),
-    ),
+    make_row("centered", "random", "random gaze and answer", "random", dataset="digits"),
 )
 
 
-@pytest.mark.parametrize("row", ROWS.values(), ids=ROWS)
-def test_every_row_is_a_command_that_can_be_given(row: AgentRow) -> None:
+@pytest.mark.parametrize("row", agents.ROWS, ids=lambda row: row.name)
+def test_every_row_is_a_command_that_can_be_given(row: Row) -> None:
     """train.py understands it, five minutes each, and only cross-entropy counts as labels read."""
-    program, *arguments = row.command(Path("folder"))
-    options = make_parser().parse_args(arguments)
-    assert program == "train.py"
-    assert (options.env, options.algo, options.seed) == (row.task, row.algo, row.seed)
-    assert (options.minutes, options.dataset, options.run_dir) == (5.0, "mnist", Path("folder"))
-    with_defaults(options.algo, collect_env_kwargs(options))
-    if row.algo == "ram":
-        config = make_config(options.preset or "default", **collect_settings(options))
-        assert row.reads_labels == (config.learn_class_from == "labels")
+    facts = row.facts
+    if facts["algo"] == "random":
+        assert not facts["reads_labels"]
+        return
+    options = parse_options(row.command.split("train.py ")[1].split())
+    assert (options.env, options.algo, options.seed) == (facts["task"], facts["algo"], 0)
+    assert (options.minutes, options.env_kwargs["dataset"]) == (5.0, "mnist")
+    if facts["algo"] == "ram":
+        config = make_config(options.preset or "default", **options.settings)
+        assert facts["reads_labels"] == (config.learn_class_from == "labels")
     else:
-        assert not row.reads_labels
+        assert not facts["reads_labels"]
 
 
 def test_both_tasks_have_every_agent_once() -> None:
     """Twenty rows with twenty names."""
-    assert len(ROWS) == 2 * len(compare.AGENTS) == 20
+    assert len(agents.TABLE.rows) == 2 * len(agents.AGENTS) == 20
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +54,9 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder in which two tiny rows were trained, one after the other."""
     folder = tmp_path_factory.mktemp("compared")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(compare, "ROWS", {row.name: row for row in TINY})
+        rows = {row.name: row for row in TINY}
+        tiny = Table("agents", rows, agents.describe_run, agents.write_page, agents.draw)
+        patch.setattr(compare, "TABLE", tiny)
         for row in reversed(TINY):
             arguments = ["--out", str(folder / "results"), "--runs", str(folder / "runs")]
             assert compare.main(["--rows", row.name, *arguments]) == 0
@@ -72,25 +65,26 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_rows_are_what_their_runs_left(table: Path) -> None:
     """Errors, steps, seconds and size of each row are those of its run folder."""
-    content = json.loads((table / "results" / "agents.json").read_text())
-    assert content["version"] == AgentTable.VERSION
+    content = json.loads((table / "results" / "agents" / "table.json").read_text())
+    assert content["version"] == VERSION
     rows: dict[str, dict[str, Any]] = {row["name"]: row for row in content["rows"]}
     assert list(rows) == ["centered-tiny", "centered-random"]
     for name, row in rows.items():
-        assert set(AgentTable.OF_ROW) <= set(row)
+        assert {"task", "agent", "what", "algo", "memory", "seed"} <= set(row)
         result = json.loads((table / "runs" / name / "evaluation.json").read_text())
         for key in ("error", "low", "high", "parameters", "episodes"):
             assert row[key] == result[key]
         assert row["seconds"] == result["training_seconds"]
     assert rows["centered-tiny"]["env_steps"] == 128 * 2
-    assert rows["centered-random"]["parameters"] == 0
+    assert rows["centered-random"]["parameters"] == rows["centered-random"]["env_steps"] == 0
+    assert rows["centered-random"]["low"] < 90.0 < rows["centered-random"]["high"]  # chance
     assert [row["reads_labels"] for row in rows.values()] == [True, False]
 
 
 def test_the_page_lists_the_best_first_and_says_who_reads_labels(table: Path) -> None:
     """Each row tells error, interval, labels and command; the picture is one."""
-    text = (table / "results" / "agents.md").read_text()
-    rows = json.loads((table / "results" / "agents.json").read_text())["rows"]
+    text = (table / "results" / "agents" / "README.md").read_text()
+    rows = json.loads((table / "results" / "agents" / "table.json").read_text())["rows"]
     shown = [line for line in text.splitlines() if line.startswith("| ") and "%**" in line]
     errors = [float(line.split("**")[1].removesuffix(" %")) for line in shown]
     assert errors == sorted(errors)
@@ -99,4 +93,4 @@ def test_the_page_lists_the_best_first_and_says_who_reads_labels(table: Path) ->
         assert f"| {row['low']:.2f} to {row['high']:.2f} |" in line
         assert ("| yes |" in line) == row["reads_labels"]
         assert row["command"] in text
-    assert (table / "results" / "agents.png").read_bytes().startswith(b"\x89PNG")
+    assert (table / "results" / "agents" / "picture.png").read_bytes().startswith(b"\x89PNG")

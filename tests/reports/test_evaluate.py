@@ -14,9 +14,10 @@ import pytest
 from helpers import IDS
 
 from agents import RAM, make_vec_env
-from agents.evaluate import evaluate_run, main
+from agents.evaluate import main
 from agents.evaluation import frozen_scenes as module
 from agents.evaluation.frozen_scenes import FrozenScenes
+from agents.evaluation.players import player_of_run
 from agents.evaluation.result import Evaluation, describe_dataset, wilson_interval
 
 ENV_ID = "GlimpseMNIST-v0"
@@ -210,24 +211,39 @@ def test_training_scenes_are_not_frozen() -> None:
 def test_record_returns_right_and_wrong_episodes(num_right: int, num_wrong: int) -> None:
     """As many of each as asked for, in the order of the scenes, with what was seen."""
     scenes, model = FrozenScenes(ENV_ID, DIGITS, "test"), make_model()
-    records = scenes.record(model, num_right, num_wrong)
-    hits = [record.prediction == record.label for record in records]
+    episodes = scenes.record(model, num_right, num_wrong)
+    hits = [episode[-1].prediction == episode[-1].label for episode in episodes]
     assert (sum(hits), len(hits)) == (num_right, num_right + num_wrong)
-    for record in records:
-        assert record.canvas.shape == (28, 28) and record.canvas.dtype == np.uint8
-        assert record.locations.shape == (3, 2)
-        assert record.glimpses.shape == (3, 1, 8, 8)
-        np.testing.assert_allclose(record.beliefs.sum(axis=1), 1.0, rtol=1e-5)
+    for *_, last in episodes:
+        assert last.canvas.shape == (28, 28) and last.canvas.dtype == np.uint8
+        assert last.locations.shape == (3, 2)
+        assert last.glimpses.shape == (3, 1, 8, 8)
+    for view in (view for episode in episodes for view in episode):
+        assert view.belief is not None and view.belief.sum() == pytest.approx(1.0, rel=1e-5)
+
+
+def test_views_show_the_episode_up_to_a_glimpse() -> None:
+    """A view holds what was seen so far and the belief after it; only the last has the answer."""
+    model = make_model()
+    (episode,) = FrozenScenes(ENV_ID, DIGITS, "test").record(model, 1, 0)
+    last = episode[-1]
+    for num_seen, view in enumerate(episode, start=1):
+        np.testing.assert_array_equal(view.locations, last.locations[:num_seen])
+        np.testing.assert_array_equal(view.glimpses, last.glimpses[:num_seen])
+        np.testing.assert_array_equal(view.canvas, last.canvas)
+        assert view.num_glimpses == len(episode) == 3
+        assert view.belief is not None
+        assert view.prediction == (view.belief.argmax() if num_seen == 3 else None)
 
 
 def test_record_takes_the_first_scenes() -> None:
     """An oracle's first right scenes are scenes 0, 1, 2; it has no wrong ones to show."""
     oracle = Oracle(ENV_ID, "test")
-    records = FrozenScenes(ENV_ID, DIGITS, "test").record(oracle, 3, 2)
-    assert [record.label for record in records] == oracle.labels[:3].tolist()
-    for number, record in enumerate(records):
+    episodes = FrozenScenes(ENV_ID, DIGITS, "test").record(oracle, 3, 2)
+    assert [last.label for *_, last in episodes] == oracle.labels[:3].tolist()
+    for number, (first, *_) in enumerate(episodes):
         np.testing.assert_array_equal(
-            record.glimpses[0], oracle.first_observation["glimpse"][number]
+            first.glimpses[0], oracle.first_observation["glimpse"][number]
         )
 
 
@@ -252,7 +268,8 @@ def finished_run(tmp_path: Path) -> Path:
     run = tmp_path / "run"
     run.mkdir()
     make_model().save(run / "model.zip", exclude=["optimizer"])
-    (run / "config.json").write_text(json.dumps({"env_id": ENV_ID, "env_kwargs": DIGITS}))
+    config = {"env_id": ENV_ID, "env_kwargs": DIGITS, "env_module": None}
+    (run / "config.json").write_text(json.dumps(config | {"algo": "ram", "memory": "none"}))
     return run
 
 
@@ -261,7 +278,7 @@ def test_command_line_prints_the_result(
     split: str, finished_run: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """One line for people and one per glimpse, or the whole result as JSON."""
-    expected = evaluate_run(finished_run, split)
+    expected = player_of_run(finished_run, split).measure()
     main(["--run", str(finished_run), "--split", split])
     first, *others = capsys.readouterr().out.splitlines()
     assert first == expected.describe()
@@ -278,7 +295,9 @@ def test_module_runs_as_a_program(finished_run: Path) -> None:
     """`python -m agents.evaluate` prints the same."""
     command = [sys.executable, "-m", "agents.evaluate", "--run", str(finished_run), "--json"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert json.loads(done.stdout) == dataclasses.asdict(evaluate_run(finished_run, "test"))
+    assert json.loads(done.stdout) == dataclasses.asdict(
+        player_of_run(finished_run, "test").measure()
+    )
 
 
 @pytest.mark.parametrize(

@@ -17,11 +17,10 @@ from agents.evaluation.pictures import (
     LAST_FRAME_MS,
     MARGIN,
     SCENE,
-    EpisodeRecord,
     save_gaze_animation,
     save_gaze_grid,
 )
-from ram_env.drawing.rendering import RIGHT, WRONG, glimpse_color
+from ram_env.drawing.rendering import RIGHT, WRONG, EpisodeView, glimpse_color
 
 COLUMNS = (
     "time/episodes,rollout/error,validation/error,validation/error_low,validation/error_high,"
@@ -32,18 +31,26 @@ VALIDATION_BLUE, POLICY_RED = (0, 114, 178), (213, 94, 0)
 
 def make_episode(
     seed: int, num_glimpses: int = 8, num_classes: int = 10, right: bool = True
-) -> EpisodeRecord:
+) -> list[EpisodeView]:
     """Return an episode of noise on a 60 x 60 canvas, answered right or wrong."""
     rng = np.random.default_rng(seed)
     beliefs = rng.dirichlet(np.ones(num_classes), num_glimpses).astype(np.float32)
     best = int(beliefs[-1].argmax())
-    return EpisodeRecord(
-        canvas=rng.integers(256, size=(60, 60), dtype=np.uint8),
-        locations=rng.uniform(-1, 1, (num_glimpses, 2)).astype(np.float32),
-        glimpses=rng.random((num_glimpses, 3, 12, 12), dtype=np.float32),
-        beliefs=beliefs,
-        label=best if right else (best + 1) % num_classes,
-    )
+    canvas = rng.integers(256, size=(60, 60), dtype=np.uint8)
+    locations = rng.uniform(-1, 1, (num_glimpses, 2)).astype(np.float32)
+    glimpses = rng.random((num_glimpses, 3, 12, 12), dtype=np.float32)
+    return [
+        EpisodeView(
+            canvas=canvas,
+            locations=locations[:seen],
+            glimpses=glimpses[:seen],
+            num_glimpses=num_glimpses,
+            label=best if right else (best + 1) % num_classes,
+            belief=beliefs[seen - 1],
+            prediction=best if seen == num_glimpses else None,
+        )
+        for seen in range(1, num_glimpses + 1)
+    ]
 
 
 def shows(picture: Image.Image, color: tuple[int, int, int]) -> bool:
@@ -57,18 +64,6 @@ def curves(folder: Path, text: str) -> Image.Image:
     save_curves(folder / "curves.png", folder / "progress.csv", "digits, 100 episodes")
     with Image.open(folder / "curves.png") as picture:
         return picture.convert("RGB")
-
-
-def test_view_shows_the_episode_up_to_a_glimpse() -> None:
-    """A view holds what was seen so far and the belief after it; only the last has the answer."""
-    episode = make_episode(0)
-    for num_seen in range(1, 9):
-        view = episode.view(num_seen)
-        np.testing.assert_array_equal(view.locations, episode.locations[:num_seen])
-        np.testing.assert_array_equal(view.glimpses, episode.glimpses[:num_seen])
-        np.testing.assert_array_equal(view.belief, episode.beliefs[num_seen - 1])
-        assert view.num_glimpses == 8
-        assert view.prediction == (episode.beliefs[7].argmax() if num_seen == 8 else None)
 
 
 @pytest.mark.parametrize(("num_glimpses", "cells"), [(1, 1), (8, 8), (24, 10)])
@@ -86,7 +81,7 @@ def test_grid_has_a_row_per_episode(
     for above, episode in enumerate(reversed(episodes)):
         top = len(sheet) - MARGIN - SCENE - above * (SCENE + GAP)
         scene = sheet[top : top + SCENE, MARGIN : MARGIN + SCENE]
-        enlarged = np.kron(episode.canvas, np.ones((3, 3), np.uint8))
+        enlarged = np.kron(episode[-1].canvas, np.ones((3, 3), np.uint8))
         np.testing.assert_array_equal(scene, enlarged[..., None].repeat(3, axis=2))
         for cell, index in [(0, 0), (cells - 1, num_glimpses - 1)]:  # the first and the last
             corner = sheet[top, MARGIN + 2 * (SCENE + GAP) + cell * (CELL + GAP)]

@@ -1,5 +1,7 @@
 """The study of generalisation measures what it says, and agrees with the plain evaluation."""
 
+import json
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -12,11 +14,13 @@ from agents.evaluation.generalisation import (
     DISTRACTORS,
     NUM_GLIMPSES,
     SCALES,
-    Curve,
-    Study,
+    Sweep,
     draw,
+    measure_sweeps,
     resized_set,
 )
+from agents.evaluation.players import Player
+from agents.study import study
 from ram_env.data.datasets import load_dataset
 
 ENV_ID = "GlimpseClutteredMNIST-v0"
@@ -33,31 +37,31 @@ def model() -> RAM:
 
 
 @pytest.fixture(scope="module")
-def curves(model: RAM) -> dict[str, Curve]:
-    """All curves of the model, by name."""
-    return {curve.name: curve for curve in Study(model, ENV_ID, DIGITS, NUM_SCENES).curves()}
+def sweeps(model: RAM) -> dict[str, Sweep]:
+    """All sweeps of the model, by name."""
+    return {sweep.name: sweep for sweep in measure_sweeps(model, ENV_ID, DIGITS, NUM_SCENES)}
 
 
-def test_curves_go_over_what_they_say(curves: dict[str, Curve]) -> None:
+def test_sweeps_go_over_what_they_say(sweeps: dict[str, Sweep]) -> None:
     """The places on the x axis are those of the module, each with an error in its interval."""
-    x = {name: tuple(point.x for point in curve.points) for name, curve in curves.items()}
+    x = {name: tuple(point.x for point in sweep.points) for name, sweep in sweeps.items()}
     assert x == {
         "glimpses": tuple(range(1, NUM_GLIMPSES + 1)),
         "distractors": DISTRACTORS,
         "canvas": CANVASES,
         "size": SCALES,
     }
-    for curve in curves.values():
-        assert curve.trained_on in x[curve.name]
-        assert all(0 <= point.low <= point.error <= point.high <= 100 for point in curve.points)
-        assert len({point.error for point in curve.points}) > 1
+    for sweep in sweeps.values():
+        assert sweep.trained_on in x[sweep.name]
+        assert all(0 <= point.low <= point.error <= point.high <= 100 for point in sweep.points)
+        assert len({point.error for point in sweep.points}) > 1
 
 
-def test_curves_meet_where_the_model_was_trained(curves: dict[str, Curve], model: RAM) -> None:
-    """There every curve shows the plain error of the test scenes."""
+def test_sweeps_meet_where_the_model_was_trained(sweeps: dict[str, Sweep], model: RAM) -> None:
+    """There every sweep shows the plain error of the test scenes."""
     plain = FrozenScenes(ENV_ID, DIGITS, "test", NUM_SCENES).evaluate(model)
-    for curve in curves.values():
-        (point,) = (point for point in curve.points if point.x == curve.trained_on)
+    for sweep in sweeps.values():
+        (point,) = (point for point in sweep.points if point.x == sweep.trained_on)
         assert (point.error, point.low, point.high) == (plain.error, plain.low, plain.high)
 
 
@@ -73,11 +77,33 @@ def test_resized_sets_are_read_as_they_were_made() -> None:
     assert not Path(folder).exists()
 
 
-def test_every_curve_is_drawn(curves: dict[str, Curve]) -> None:
+def test_every_sweep_is_drawn(sweeps: dict[str, Sweep]) -> None:
     """A panel each, with all points and the mark."""
-    figure = draw(list(curves.values()), "title")
+    figure = draw(list(sweeps.values()), "title")
     assert len(figure.axes) == 4
-    for axes, curve in zip(figure.axes, curves.values(), strict=True):
-        assert axes.get_xlabel() == curve.x_label
+    for axes, sweep in zip(figure.axes, sweeps.values(), strict=True):
+        assert axes.get_xlabel() == sweep.x_label
         drawn = np.asarray(axes.lines[0].get_ydata(), dtype=float).tolist()
-        assert drawn == [point.error for point in curve.points]
+        assert drawn == [point.error for point in sweep.points]
+
+
+def test_a_folder_is_left(
+    sweeps: dict[str, Sweep],
+    model: RAM,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Numbers, a page with each of them, and two pictures; the console follows the measuring."""
+    monkeypatch.setattr("agents.study.measure_sweeps", lambda *_: iter(sweeps.values()))
+    study("cluttered", Player(model, FrozenScenes(ENV_ID, DIGITS, "test", NUM_SCENES)), tmp_path)
+    names = {"table.json", "README.md", "picture.png", "failures.png"}
+    assert {path.name for path in tmp_path.iterdir()} == names
+    content = json.loads((tmp_path / "table.json").read_text())
+    assert content["rows"] == [asdict(sweep) for sweep in sweeps.values()]
+    page, told = (tmp_path / "README.md").read_text(), capsys.readouterr().out
+    for sweep in sweeps.values():
+        for point in sweep.points:
+            assert f"| {sweep.x_label} | {point.x:g} | **{point.error:.2f} %** |" in page
+            assert f"{point.x:g}: {point.error:.2f} %" in told
+    assert page.count("trained on") == len(sweeps)

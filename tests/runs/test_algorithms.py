@@ -1,33 +1,42 @@
 """Other algorithms in train.py: they run on all they can take, and leave the same run folder."""
 
+import base64
 import csv
+import dataclasses
+import io
 import json
+import pickle
+import subprocess
+import sys
+import zipfile
 from pathlib import Path
 from typing import Any
 
-import gymnasium as gym
 import numpy as np
 import pytest
+import small_runs
 import torch
 from helpers import IDS
+from model_files import zipped
+from small_runs import FILES, run
 from stable_baselines3.common.base_class import BaseAlgorithm
 
-import train
 from agents import make_vec_env
 from agents.errors import DivergenceError
-from agents.evaluate import evaluate_run
+from agents.evaluation.players import player_of_run
+from agents.runs import launch
 from agents.runs import run as module
-from agents.runs.run_options import SB3RunOptions, options_of_run
-from agents.runs.sb3_run import SB3Run
-from agents.runs.train_arguments import with_defaults
-from agents.sb3 import archive as storage
-from agents.sb3 import policy_file as sb3_files
+from agents.runs.options import Options
+from agents.runs.plan import plan_of_run, plan_run, with_defaults
 from agents.sb3.algorithms import ALGORITHMS, MEMORIES, Algorithm
-from agents.sb3.policy_file import algorithm_class, constructor_arguments, load_policy, save_policy
+from agents.sb3.policy_file import (
+    algorithm_class,
+    constructor_arguments,
+    load_policy,
+    save_algorithm,
+)
 
 OTHERS = {name: algorithm for name, algorithm in ALGORITHMS.items() if name != "ram"}
-FILES = {"config.json", "progress.csv", "checkpoint.zip", "model.zip", "evaluation.json"}
-FILES |= {"curves.png", "gaze.png", "gaze.gif"}
 # What makes a training of any of them take a moment.
 SMALL = {
     "n_steps": 4,
@@ -48,30 +57,18 @@ def small_settings(name: str) -> dict[str, Any]:
         for key, value in OTHERS[name].settings.items()
         if key != "policy_kwargs"
     }
-    if name == "random":
-        return settings
     kwargs: dict[str, Any] = dict(NET)
     if "lstm_hidden_size" in OTHERS[name].settings["policy_kwargs"]:
         kwargs["lstm_hidden_size"] = 8
     return settings | {"policy_kwargs": kwargs}
 
 
-def make_options(name: str, folder: Path, **changes: Any) -> SB3RunOptions:
+def make_options(name: str, folder: Path, **changes: Any) -> Options:
     """Return the options of a run that takes about a second."""
-    env_kwargs = with_defaults(name, {"dataset": "digits", "num_glimpses": 3})
-    arguments: dict[str, Any] = {
-        "env_id": "GlimpseMNIST-v0",
-        "algo": name,
-        "memory": OTHERS[name].memory,
-        "env_kwargs": env_kwargs,
-        "settings": small_settings(name),
-        "folder": folder,
-        "seed": 3,
-        "episodes": 60,
-        "num_envs": NUM_ENVS,
-        "device": "cpu",
-    }
-    return SB3RunOptions(**arguments | changes)
+    usual: dict[str, Any] = {"algo": name, "episodes": 60, "num_envs": NUM_ENVS, "processes": None}
+    usual["settings"] = small_settings(name)
+    options = small_runs.make_options(folder, **changes)
+    return dataclasses.replace(options, **usual | changes)
 
 
 def make_model(name: str, env_id: str, memory: str, **env_kwargs: Any) -> BaseAlgorithm:
@@ -85,16 +82,15 @@ def make_model(name: str, env_id: str, memory: str, **env_kwargs: Any) -> BaseAl
 def test_run_leaves_the_same_folder_as_ram(name: str, tmp_path: Path) -> None:
     """Files, result, log and a model that gives the same result when it is loaded again."""
     folder = tmp_path / "run"
-    result = SB3Run(make_options(name, folder)).train()
-    assert result is not None
+    result = run(make_options(name, folder)).result
     assert FILES <= {path.name for path in folder.iterdir()}
-    assert evaluate_run(folder, "test") == result
+    assert player_of_run(folder, "test").measure() == result
     config = json.loads((folder / "config.json").read_text())
     assert (config["algo"], config["memory"]) == (name, OTHERS[name].memory)
     assert config["settings"] == small_settings(name)
     content = json.loads((folder / "evaluation.json").read_text())
     assert content["episodes"] >= 60 and content["stopped_early"] is False
-    assert content["validation_error"] == evaluate_run(folder, "validation").error
+    assert content["validation_error"] == player_of_run(folder, "validation").measure().error
     header, *rows = (folder / "progress.csv").read_text().splitlines()
     assert set(OTHERS[name].losses) <= set(header.split(","))
     assert int(rows[-1].split(",")[0]) == content["episodes"]
@@ -102,7 +98,7 @@ def test_run_leaves_the_same_folder_as_ram(name: str, tmp_path: Path) -> None:
 
 def test_off_policy_rows_are_whole(tmp_path: Path) -> None:
     """One row for the games that end together, and it counts all of them."""
-    SB3Run(make_options("sac", tmp_path, episodes=100)).train()
+    run(make_options("sac", tmp_path, episodes=100))
     with (tmp_path / "progress.csv").open(newline="") as file:
         rows = [row for row in csv.DictReader(file) if not row["validation/error"]]
     assert [int(row["time/episodes"]) for row in rows] == [*range(NUM_ENVS, 101, NUM_ENVS)]
@@ -112,7 +108,7 @@ def test_off_policy_rows_are_whole(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", [name for name in OTHERS if OTHERS[name].losses])
 def test_losses_of_the_table_are_logged(name: str, tmp_path: Path) -> None:
     """No column of progress.csv stays empty."""
-    SB3Run(make_options(name, tmp_path, episodes=100)).train()
+    run(make_options(name, tmp_path, episodes=100))
     with (tmp_path / "progress.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     for column in OTHERS[name].losses:
@@ -139,17 +135,28 @@ def test_every_algorithm_learns_on_every_id_and_format(
 @pytest.mark.parametrize("memory", MEMORIES)
 @pytest.mark.parametrize("name", OTHERS)
 def test_policies_are_the_same_after_a_file(name: str, memory: str, tmp_path: Path) -> None:
-    """Same tensors, same answers, in whatever space they act and observe."""
+    """Same tensors, same answers, in whatever space they act and observe; by SB3's `load` too."""
     model = make_model(name, "GlimpseMNIST-v0", memory)
-    save_policy(tmp_path / "model.zip", name, small_settings(name), model.policy)
-    loaded = load_policy(tmp_path / "model.zip")
-    for key, value in model.policy.state_dict().items():
-        assert torch.equal(value, loaded.state_dict()[key]), key
+    save_algorithm(tmp_path / "model.zip", name, small_settings(name), model)
     observation: Any = model.env.reset()  # type: ignore[union-attr]
-    expected, found = (
-        policy.predict(observation, deterministic=True)[0] for policy in (model.policy, loaded)
-    )
-    np.testing.assert_array_equal(expected, found)
+    expected = model.predict(observation, deterministic=True)[0]
+    theirs = algorithm_class(name).load(tmp_path / "model.zip", device="cpu")
+    for loaded in (load_policy(tmp_path / "model.zip"), theirs):
+        found = loaded.predict(observation, deterministic=True)[0]
+        np.testing.assert_array_equal(expected, found)
+
+
+def test_stable_baselines3_alone_loads_the_model_of_a_run(tmp_path: Path) -> None:
+    """`PPO.load` in a process that knows nothing of this project, its learning rate included."""
+    settings = small_settings("ppo") | {"learning_rate": "lin_0.001"}
+    run(make_options("ppo", tmp_path / "run", settings=settings))
+    code = "import sys; from stable_baselines3 import PPO; model = PPO.load(sys.argv[1]);"
+    code += "print(model.num_timesteps, model.lr_schedule(0.5), 'agents' in sys.modules)"
+    command = [sys.executable, "-c", code, str(tmp_path / "run" / "model.zip")]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    timesteps, rate, knows_us = done.stdout.split()
+    assert int(timesteps) >= 180
+    assert (float(rate), knows_us) == (0.0005, "False")
 
 
 @pytest.mark.parametrize(
@@ -177,18 +184,74 @@ def test_policies_are_the_same_after_a_file(name: str, memory: str, tmp_path: Pa
     ids=str,
 )
 def test_files_that_do_not_hold_what_they_say_are_refused(
-    changes: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    changes: dict[str, Any], tmp_path: Path
 ) -> None:
     """A header that does not fit the tensors, or describes nothing, is an error with the path."""
-    model = make_model("ppo", "GlimpseMNIST-v0", "none")
-    save = storage.save_archive
-    monkeypatch.setattr(
-        sb3_files, "save_archive", lambda path, header, state: save(path, header | changes, state)
-    )
     path = tmp_path / "model.zip"
-    save_policy(path, "ppo", small_settings("ppo"), model.policy)
+    model = make_model("ppo", "GlimpseMNIST-v0", "none")
+    save_algorithm(path, "ppo", small_settings("ppo"), model)
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    members["header.json"] = json.dumps(json.loads(members["header.json"]) | changes).encode()
+    path.write_bytes(zipped(members))
     with pytest.raises(ValueError, match=r"model\.zip` is damaged"):
         load_policy(path)
+
+
+def damaged_files(path: Path) -> dict[str, bytes]:
+    """Return what a file of a model may become: torn, swapped, and hostile."""
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    bomb, compressed = io.BytesIO(), io.BytesIO()
+    torch.save({"policy": Bomb(path.with_name("executed"))}, bomb)
+    with zipfile.ZipFile(compressed, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("archive/data.pkl", bytes(2**26))
+    content = path.read_bytes()
+    return {
+        "empty": b"",
+        "half": content[: len(content) // 2],
+        "a pickle that runs code": zipped(members | {"policy.pth": bomb.getvalue()}),
+        "weights that unpack to more": zipped(members | {"policy.pth": compressed.getvalue()}),
+        "no weights": zipped({name: it for name, it in members.items() if name != "policy.pth"}),
+        "no header": zipped({name: it for name, it in members.items() if name != "header.json"}),
+        "another part": zipped(members | {"policy.pth": members["policy.optimizer.pth"]}),
+    }
+
+
+class Bomb:
+    """Leaves a file behind if it is unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Path.touch, (self.path,)
+
+
+def test_damaged_and_hostile_files_are_refused(tmp_path: Path) -> None:
+    """Each with one line that names the file; nothing of it is run, wherever it stands."""
+    path = tmp_path / "model.zip"
+    model = make_model("ppo", "GlimpseMNIST-v0", "none").learn(32)
+    save_algorithm(path, "ppo", small_settings("ppo"), model)
+    for name, content in damaged_files(path).items():
+        path.write_bytes(content)
+        with pytest.raises(ValueError, match=r"model\.zip` is damaged"):
+            load_policy(path)
+        assert not (tmp_path / "executed").exists(), name
+
+
+def test_what_stable_baselines3_pickles_is_not_read(tmp_path: Path) -> None:
+    """The member that its own `load` unpickles may hold anything."""
+    path = tmp_path / "model.zip"
+    save_algorithm(path, "ppo", small_settings("ppo"), make_model("ppo", "GlimpseMNIST-v0", "none"))
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    data = json.loads(members["data"])
+    evil = base64.b64encode(pickle.dumps(Bomb(tmp_path / "executed"))).decode()
+    data["policy_class"][":serialized:"] = evil
+    path.write_bytes(zipped(members | {"data": json.dumps(data).encode()}))
+    load_policy(path)
+    assert not (tmp_path / "executed").exists()
 
 
 def test_every_setting_and_name_of_the_table_exists() -> None:
@@ -212,8 +275,7 @@ def test_a_learning_rate_may_fall_over_the_budget() -> None:
 
 def test_a_budget_is_whole_rollouts(tmp_path: Path) -> None:
     """PPO plays rollouts to their end, and the budget says so beforehand."""
-    options = make_options("ppo", tmp_path, episodes=61)
-    SB3Run(options).train()
+    run(make_options("ppo", tmp_path, episodes=61))
     rollout = SMALL["n_steps"] * NUM_ENVS // 3
     episodes = json.loads((tmp_path / "config.json").read_text())["episodes"]
     assert episodes == -(-61 // rollout) * rollout
@@ -230,7 +292,7 @@ def test_minutes_choose_the_budget(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         return 120.0
 
     monkeypatch.setattr(module, "measure_speed", note)
-    SB3Run(make_options("sac", tmp_path, episodes=None, minutes=1 / 120)).train()
+    run(make_options("sac", tmp_path, episodes=None, minutes=1 / 120))
     assert measured[0] > 0
     assert json.loads((tmp_path / "config.json").read_text())["episodes"] == 60
 
@@ -241,17 +303,10 @@ def test_weights_that_are_no_numbers_end_the_training(
     """The error names the weights, and nothing is evaluated."""
     settings = small_settings("ppo") | {"learning_rate": 1e30, "max_grad_norm": 1e30}
     with pytest.raises(
-        DivergenceError, match=r"training diverged: the policy's output is not finite"
+        DivergenceError, match=r"training diverged: weights of the policy are over 1e\+10"
     ):
-        SB3Run(make_options("ppo", tmp_path, settings=settings, episodes=10_000)).train()
+        run(make_options("ppo", tmp_path, settings=settings, episodes=10_000))
     assert not (tmp_path / "evaluation.json").exists()
-
-
-def test_the_random_agent_is_as_good_as_chance(tmp_path: Path) -> None:
-    """Nine of ten answers are wrong, and the evaluation can be repeated."""
-    result = SB3Run(make_options("random", tmp_path)).train()
-    assert result is not None
-    assert result.low < 90.0 < result.high
 
 
 def test_a_reward_of_scores_is_no_default_where_there_are_none() -> None:
@@ -272,39 +327,38 @@ def test_command_line_chooses_what_suits(tmp_path: Path, monkeypatch: pytest.Mon
     arguments = ["--env", "centered", "--dataset", "digits", "--episodes", "8", "--threads", "1"]
     arguments += ["--num-envs", "4", "--num-glimpses", "2", "--algo", "ppo"]
     settings = ["--settings", "n_steps=4", "n_epochs=1", "batch_size=8"]
-    assert train.main([*arguments, "--run-dir", "own", *settings]) == 0
+    assert launch.main([*arguments, "--run-dir", "own", *settings]) == 0
     config = json.loads(Path("own/config.json").read_text())
     assert config["env_kwargs"]["action_format"] == "multidiscrete"
     assert config["env_kwargs"]["reward"] == "every_step"
     assert config["env_kwargs"]["location_grid"] == ALGORITHMS["ppo"].location_grid
     assert (config["memory"], config["settings"]["n_steps"]) == ("history", 4)
     told = ["--action-format", "box", "--reward", "final", "--memory", "canvas"]
-    assert train.main([*arguments, *told, "--run-dir", "told", *settings]) == 0
+    assert launch.main([*arguments, *told, "--run-dir", "told", *settings]) == 0
     config = json.loads(Path("told/config.json").read_text())
     assert config["env_kwargs"]["action_format"] == "box"
     assert "location_grid" not in config["env_kwargs"]
     assert (config["env_kwargs"]["reward"], config["memory"]) == ("final", "canvas")
-    with pytest.raises(ValueError, match="`--resume` is for ram alone, and told is a run of ppo"):
-        options_of_run(Path("told"))
+    with pytest.raises(ValueError, match="only a run of ram can go on, and told is a run of ppo"):
+        plan_of_run(Path("told"))
 
 
 def test_an_env_of_a_module_can_be_evaluated_again(tmp_path: Path) -> None:
     """config.json names the module, so that the id is there in a new process."""
-    options = make_options("random", tmp_path, env_module="ram_env")
-    result = SB3Run(options).train()
+    options = make_options("a2c", tmp_path, env="ram_env:GlimpseMNIST-v0")
+    result = run(options).result
     assert json.loads((tmp_path / "config.json").read_text())["env_module"] == "ram_env"
-    assert evaluate_run(tmp_path, "test") == result
+    assert player_of_run(tmp_path, "test").measure() == result
 
 
-def test_random_draws_are_uniform_over_single_and_many_envs() -> None:
-    """One observation gets one action; all values of the space come up."""
-    model = make_model("random", "GlimpseMNIST-v0", "none", action_format="multidiscrete")
-    env = gym.make("GlimpseMNIST-v0", dataset="digits", action_format="multidiscrete")
-    observation, _ = env.reset(seed=0)
-    state: Any = None
-    drawn = []
-    for _ in range(400):
-        action, state = model.predict(observation, state)
-        assert env.action_space.contains(action)
-        drawn.append(action)
-    assert {int(action[2]) for action in drawn} == set(range(10))
+def test_an_unfinished_run_begins_anew(tmp_path: Path) -> None:
+    """The same options find a folder that nothing can go on from: it is made anew, and whole."""
+    options = make_options("a2c", tmp_path / "run")
+    result = run(options).result
+    (tmp_path / "run" / "evaluation.json").unlink()
+    (tmp_path / "run" / "progress.csv").write_text("torn")
+    plan = plan_run(options)
+    assert plan is not None and plan.replaces
+    assert run(options).result == result
+    assert len(list((tmp_path / "run").glob("events.*"))) == 1
+    assert plan_run(options) is None

@@ -17,23 +17,23 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import pytest
+import small_runs
 import torch
 from helpers import times
 from small_ram import be_launched
+from small_runs import resume, run
 from stable_baselines3.common.callbacks import BaseCallback
 
-import train
 from agents import RAM
 from agents.errors import TeamError
-from agents.model.config import make_config
 from agents.model.processes import Launch
-from agents.runs import launch as prepare
-from agents.runs import ram_run
+from agents.runs import launch, learners
 from agents.runs import run as module
 from agents.runs.checkpoints import CHECKPOINT, PREVIOUS
-from agents.runs.ram_run import RAMRun, describe_weights
-from agents.runs.run_options import RAMRunOptions, options_of_run
-from agents.runs.train_arguments import make_parser, parse_options
+from agents.runs.learners import RAMLearner, digest_of, make_learner
+from agents.runs.options import Options
+from agents.runs.plan import plan_of_run, plan_run
+from agents.runs.team import plan_team
 
 BATCH = 16
 UPDATES = 24
@@ -66,43 +66,26 @@ class StopAt(KillAt):
         return True
 
 
-def make_options(folder: Path, **changes: Any) -> RAMRunOptions:
-    """Return the options of a run that takes about a second."""
-    sizes: dict[str, Any] = {"hidden_size": 8, "feature_size": 8, "what_hidden_size": 8}
-    arguments: dict[str, Any] = {
-        "env_id": "GlimpseMNIST-v0",
-        "preset": "default",
-        "config": make_config(batch_size=BATCH, precision="float32", **sizes),
-        "folder": folder,
-        "seed": 3,
-        "env_kwargs": {"dataset": "digits", "num_glimpses": 2},
-        "episodes": UPDATES * BATCH,
-        "num_envs": BATCH,
-        "device": "cpu",
-    }
-    return RAMRunOptions(**arguments | changes)
+def make_options(folder: Path, **changes: Any) -> Options:
+    """Return the options of a run with checkpoints before each update, and validations."""
+    settings = {"hidden_size": 8, "feature_size": 8, "what_hidden_size": 8, "batch_size": BATCH}
+    usual: dict[str, Any] = {"checkpoint_seconds": 0.0, "validation_episodes": 5 * BATCH}
+    usual |= {"episodes": UPDATES * BATCH, "env_kwargs": {"dataset": "digits", "num_glimpses": 2}}
+    return small_runs.make_options(folder, settings, **usual | changes)
 
 
-@pytest.fixture(autouse=True)
-def frequent(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let short runs have what long ones have: checkpoints before each update, validations."""
-    monkeypatch.setattr(module, "CHECKPOINT_SECONDS", 0.0)
-    monkeypatch.setattr(module, "MIN_VALIDATION_INTERVAL", 5 * BATCH)
-    monkeypatch.setattr(module, "NUM_VALIDATIONS", 5)
-
-
-def interrupt(monkeypatch: pytest.MonkeyPatch, options: RAMRunOptions, end: BaseCallback) -> None:
-    """Start a run that a callback ends early."""
-    learn = RAMRun._learn
+def interrupt(monkeypatch: pytest.MonkeyPatch, options: Options, end: BaseCallback) -> None:
+    """Start a run, or go on with it, until a callback ends it early."""
+    learn = RAMLearner.learn
     with monkeypatch.context() as patch:
         patch.setattr(
-            RAMRun, "_learn", lambda self, episodes, rest: learn(self, episodes, [*rest, end])
+            RAMLearner, "learn", lambda self, episodes, rest: learn(self, episodes, [*rest, end])
         )
         if isinstance(end, StopAt):
-            assert RAMRun(options).train() is not None
+            assert run(options).stopped_early
         else:
             with pytest.raises(Killed):
-                RAMRun(options).train()
+                run(options)
 
 
 def final_weights(folder: Path, name: str = "model.zip") -> dict[str, torch.Tensor]:
@@ -143,10 +126,7 @@ def assert_same_run(folder: Path, other: Path) -> None:
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a run that nothing interrupted."""
     folder = tmp_path_factory.mktemp("whole") / "run"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "MIN_VALIDATION_INTERVAL", 5 * BATCH)
-        patch.setattr(module, "NUM_VALIDATIONS", 5)
-        RAMRun(make_options(folder)).train()
+    run(make_options(folder))
     return folder
 
 
@@ -157,7 +137,7 @@ def test_a_killed_run_goes_on_as_if_nothing_had_happened(
     """Weights, optimiser, log and result equal those of the run that was left alone."""
     folder = tmp_path / "run"
     interrupt(monkeypatch, make_options(folder), KillAt(update))
-    assert RAMRun(options_of_run(folder)).train() is not None
+    resume(folder)
     assert_same_run(folder, whole)
     assert not list(folder.glob(".*.tmp"))
 
@@ -169,8 +149,8 @@ def test_a_run_is_killed_again_and_again(
     folder = tmp_path / "run"
     interrupt(monkeypatch, make_options(folder), KillAt(4))
     for update in (4, 11, 17):
-        interrupt(monkeypatch, options_of_run(folder), KillAt(update))
-    assert RAMRun(options_of_run(folder)).train() is not None
+        interrupt(monkeypatch, Options(resume=folder), KillAt(update))
+    resume(folder)
     assert_same_run(folder, whole)
     assert not list(folder.glob(".*.tmp"))
 
@@ -183,7 +163,7 @@ def test_a_stopped_run_goes_on(
     folder = tmp_path / "run"
     interrupt(monkeypatch, make_options(folder), StopAt(update))
     assert json.loads((folder / "evaluation.json").read_text())["stopped_early"]
-    assert RAMRun(options_of_run(folder)).train() is not None
+    resume(folder)
     assert_same_run(folder, whole)
     assert not list(folder.glob(".*.tmp"))
 
@@ -194,7 +174,7 @@ def test_a_run_killed_while_it_was_evaluated_is_finished(whole: Path, tmp_path: 
     shutil.copytree(whole, folder)
     for name in ("evaluation.json", "model.zip", "gaze.png"):
         (folder / name).unlink()
-    assert RAMRun(options_of_run(folder)).train() is not None
+    resume(folder)
     assert_same_run(folder, whole)
     assert not list(folder.glob(".*.tmp"))
 
@@ -213,9 +193,9 @@ def test_a_run_killed_over_its_pictures_is_finished(
     with monkeypatch.context() as patch:
         patch.setattr(module, picture, die)
         with pytest.raises(Killed):
-            RAMRun(make_options(folder)).train()
+            run(make_options(folder))
     assert not (folder / "evaluation.json").exists()
-    assert RAMRun(options_of_run(folder)).train() is not None
+    resume(folder)
     assert_same_run(folder, whole)
     assert {"curves.png", "gaze.png", "gaze.gif"} <= {path.name for path in folder.iterdir()}
     assert not list(folder.glob(".*.tmp"))
@@ -228,8 +208,8 @@ def test_each_part_of_a_run_says_what_it_ran_on(
     folder = tmp_path / "run"
     interrupt(monkeypatch, make_options(folder), KillAt(4))
     begun = json.loads((folder / "config.json").read_text())
-    interrupt(monkeypatch, options_of_run(folder), KillAt(11))
-    assert train.main(["--resume", str(folder), "--device", "cpu"]) == 0
+    interrupt(monkeypatch, Options(resume=folder), KillAt(11))
+    assert launch.main(["--resume", str(folder), "--device", "cpu"]) == 0
     config = json.loads((folder / "config.json").read_text())
     parts = config.pop("resumed")
     assert config == begun
@@ -247,19 +227,19 @@ def test_processes_go_on_from_one_checkpoint(
     """If those of other machines have other weights, nothing is trained."""
     folder = tmp_path / "run"
     interrupt(monkeypatch, make_options(folder), KillAt(4))
-    run = RAMRun(options_of_run(folder))
+    learner = make_learner(plan_of_run(folder))
     compared: list[str] = []
-    monkeypatch.setattr(ram_run, "world_size", lambda: 2)
-    monkeypatch.setattr(ram_run, "all_same", lambda value: compared.append(value))
+    monkeypatch.setattr(learners, "world_size", lambda: 2)
+    monkeypatch.setattr(learners, "all_same", lambda value: compared.append(value))
     with pytest.raises(TeamError, match="same checkpoint, got different weights"):
-        run._first_model()
+        learner.go_on()
     model = RAM.load(folder / CHECKPOINT, device="cpu")
-    assert compared == [describe_weights(model)]
+    assert compared == [digest_of(model)]
     model._n_updates += 1
-    assert describe_weights(model) != compared[0]
+    assert digest_of(model) != compared[0]
     model._n_updates -= 1
     next(model.policy.parameters()).data[0] += 1e-6
-    assert describe_weights(model) != compared[0]
+    assert digest_of(model) != compared[0]
 
 
 def test_torchrun_deals_out_gpus_anew(
@@ -269,18 +249,18 @@ def test_torchrun_deals_out_gpus_anew(
     config = json.loads((whole / "config.json").read_text())
     config |= {"device": "cuda", "processes": 2}
     (tmp_path / "config.json").write_text(json.dumps(config))
-    monkeypatch.setattr(ram_run, "RAMRun", lambda options: options)
     be_launched(monkeypatch, Launch(rank=1, size=2, local_rank=1, local_size=2))
-    resumed: Any = prepare.prepare(parse_options(make_parser(), ["--resume", str(tmp_path)]))
-    assert resumed.device == "cuda:1"
+    plan = plan_run(Options(resume=tmp_path))
+    assert plan is not None
+    assert plan_team(plan.processes, 1, plan.device, plan.num_envs).device == "cuda:1"
 
 
 def test_rounds_of_few_envs_go_on_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """If each env plays several episodes per update, its scenes go on where they were."""
     folders = [tmp_path / "whole", tmp_path / "killed"]
-    RAMRun(make_options(folders[0], num_envs=4)).train()
+    run(make_options(folders[0], num_envs=4))
     interrupt(monkeypatch, make_options(folders[1], num_envs=4), KillAt(7))
-    assert RAMRun(options_of_run(folders[1])).train() is not None
+    resume(folders[1])
     assert_same_run(folders[1], folders[0])
 
 
@@ -294,7 +274,7 @@ def test_a_damaged_checkpoint_falls_back_to_the_one_before(
     content = (folder / CHECKPOINT).read_bytes()
     (folder / CHECKPOINT).write_bytes(content[: len(content) // 2] if damage == b"half" else damage)
     with pytest.warns(UserWarning, match=rf"{CHECKPOINT}.*damaged.*Going on from {PREVIOUS}"):
-        assert RAMRun(options_of_run(folder)).train() is not None
+        resume(folder)
     assert_same_run(folder, whole)
     assert not list(folder.glob(".*.tmp"))
 
@@ -309,7 +289,7 @@ def test_without_any_whole_checkpoint_a_run_is_left_alone(
         (folder / name).write_bytes(b"nothing")
     before = {path: path.read_bytes() for path in folder.iterdir()}
     with pytest.raises(ValueError, match=PREVIOUS):
-        RAMRun(options_of_run(folder)).train()
+        resume(folder)
     assert {path: path.read_bytes() for path in folder.iterdir()} == before
 
 
@@ -328,21 +308,14 @@ def test_skipped_resets_are_as_good_as_played_ones() -> None:
 KILLED = ["--env", "centered", "--dataset", "digits", "--episodes", "8192", "--batch-size", "16"]
 KILLED += ["--num-glimpses", "2", "--processes", "2", "--seed", "1", "--device", "cpu"]
 KILLED += ["--settings", "hidden_size=8", "precision=float32"]
-PROGRAM = """
-import agents.runs.run, sys, train
-agents.runs.run.CHECKPOINT_SECONDS = 0.05
-if __name__ == "__main__":
-    sys.exit(train.main(sys.argv[1:]))
-"""
+KILLED += ["--checkpoint-seconds", "0.05"]
 
 
-def start(folder: Path, *options: str) -> subprocess.Popen[bytes]:
+def start(*options: str) -> subprocess.Popen[bytes]:
     """Start a training that saves a checkpoint every other moment."""
-    (folder / "program.py").write_text(PROGRAM)
-    root = str(Path(train.__file__).parent)
     return subprocess.Popen(
-        [sys.executable, str(folder / "program.py"), *options],
-        env={**os.environ, "PYTHONPATH": root},
+        [sys.executable, "train.py", *options],
+        cwd=Path(__file__).parents[2],
         start_new_session=True,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -354,7 +327,7 @@ def left_alone(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, float]:
     """The folder of a run of two processes that nobody killed, and the seconds it took."""
     folder = tmp_path_factory.mktemp("alone")
     started = time.monotonic()
-    assert start(folder, *KILLED, "--run-dir", str(folder / "run")).wait() == 0
+    assert start(*KILLED, "--run-dir", str(folder / "run")).wait() == 0
     return folder / "run", time.monotonic() - started
 
 
@@ -371,7 +344,7 @@ def test_killed_processes_go_on_from_the_command_line(
     """
     whole, seconds = left_alone
     folder = tmp_path / "killed"
-    process = start(tmp_path, *KILLED, "--run-dir", str(folder))
+    process = start(*KILLED, "--run-dir", str(folder))
     ends = time.monotonic() + random.Random(moment).uniform(0.0, seconds)
     while process.poll() is None and time.monotonic() < (ends if moment % 2 else ends + 60.0):
         if moment % 2 == 0 and time.monotonic() > ends and list(folder.glob(".*.tmp")):
@@ -381,33 +354,31 @@ def test_killed_processes_go_on_from_the_command_line(
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     if not (folder / "evaluation.json").exists():  # it is the last file
-        begun = (folder / "config.json").exists()
+        # Every other time by the command that began it: it finds out by itself.
+        begun = (folder / "config.json").exists() and moment % 4 < 2
         options = ["--resume", str(folder)] if begun else [*KILLED, "--run-dir", str(folder)]
-        assert start(tmp_path, *options).wait() == 0
+        assert start(*options).wait() == 0
     assert_same_run(folder, whole)
     assert not list(folder.glob(".*.tmp"))
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "message"),
+    ("changes", "message"),
     [
-        ("num_envs", 0, "`num_envs` must be at least 1, got 0"),
-        ("processes", "two", "`processes` must be of type int, got 'two'"),
-        ("threads", None, "`threads` must be of type int, got None"),
-        ("episodes", 1.5, "`episodes` must be of type int, got 1.5"),
-        ("seed", -1, "`seed` must be at least 0, got -1"),
-        ("device", 3, "`device` must be of type str, got 3"),
+        ({"version": 1}, r"must be of version 2.*got 1: train it anew"),
+        ({"options": {"seed": -1}}, r"is damaged.*`seed` must be at least 0, got -1"),
+        ({"options": {"colour": "red"}}, r"is damaged.*colour"),
+        ({"config": {"hidden_size": 0}}, r"is damaged.*`hidden_size` must be at least 1, got 0"),
     ],
 )
 def test_a_config_that_says_nonsense_is_damaged(
-    name: str, value: Any, message: str, whole: Path, tmp_path: Path
+    changes: dict[str, Any], message: str, whole: Path, tmp_path: Path
 ) -> None:
     """The message names the file, what is wrong in it, and its value."""
     config = json.loads((whole / "config.json").read_text())
-    (tmp_path / "config.json").write_text(json.dumps(config | {name: value}))
-    with pytest.raises(ValueError, match="is damaged") as caught:
-        options_of_run(tmp_path)
-    assert str(tmp_path / "config.json") in str(caught.value) and message in str(caught.value)
+    (tmp_path / "config.json").write_text(json.dumps(config | changes))
+    with pytest.raises(ValueError, match=rf"{tmp_path / 'config.json'}` {message}"):
+        plan_of_run(tmp_path)
 
 
 def test_a_half_written_evaluation_is_named(whole: Path, tmp_path: Path) -> None:
@@ -416,7 +387,7 @@ def test_a_half_written_evaluation_is_named(whole: Path, tmp_path: Path) -> None
     path = tmp_path / "evaluation.json"
     path.write_text('{"error": ')
     with pytest.raises(ValueError, match=re.escape(f"`{path}` is damaged")):
-        options_of_run(tmp_path)
+        plan_of_run(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -445,9 +416,7 @@ def test_what_cannot_be_resumed_is_refused_in_one_line(
     Path("damaged").mkdir()
     Path("damaged", "config.json").write_text('{"env_id": "Glimpse')
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
-    with pytest.raises(SystemExit) as caught:
-        train.main(options)
-    assert caught.value.code == 2
+    assert launch.main(options) == 2
     (line,) = capsys.readouterr().err.strip().splitlines()
     assert message in line
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before

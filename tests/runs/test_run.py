@@ -17,55 +17,25 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from small_runs import BATCH, ENV_ID, FILES, make_options, run
 
 from agents import RAM
-from agents.evaluate import evaluate_run
 from agents.evaluation import curves
-from agents.model.config import make_config
+from agents.evaluation.players import player_of_run
 from agents.runs import run as module
 from agents.runs.callbacks import GracefulStop
-from agents.runs.ram_run import RAMRun
-from agents.runs.run_options import RAMRunOptions
+from agents.runs.options import Options
+from agents.runs.plan import plan_run
 from agents.runs.team import SIGNALS
 
-ENV_ID = "GlimpseMNIST-v0"
-BATCH = 32
-FILES = {
-    "config.json",
-    "progress.csv",
-    "checkpoint.zip",
-    "model.zip",
-    "evaluation.json",
-    "curves.png",
-    "gaze.png",
-    "gaze.gif",
-}
 EVENTS = "events.out.tfevents."
-
-
-def make_options(folder: Path, **changes: Any) -> RAMRunOptions:
-    """Return the options of a run that takes a second or two."""
-    sizes: dict[str, Any] = {"hidden_size": 16, "batch_size": BATCH, "precision": "float32"}
-    options = RAMRunOptions(
-        env_id=ENV_ID,
-        preset="default",
-        config=make_config("default", **sizes),
-        folder=folder,
-        seed=3,
-        env_kwargs={"dataset": "digits", "num_glimpses": 3},
-        episodes=300,
-        num_envs=BATCH,
-        device="cpu",
-        threads=1,
-    )
-    return dataclasses.replace(options, **changes)
 
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a finished run."""
     folder = tmp_path_factory.mktemp("runs") / "new" / "run"
-    RAMRun(make_options(folder)).train()
+    run(make_options(folder))
     return folder
 
 
@@ -93,12 +63,13 @@ def test_run_folder_holds_exactly_the_documented_files(finished: Path) -> None:
 
 def test_config_says_how_to_run_again(finished: Path) -> None:
     """The budget is in whole batches; settings, data, seed, versions and machine are there."""
-    config, options = read_json(finished / "config.json"), make_options(finished)
+    config = read_json(finished / "config.json")
     assert config["episodes"] == 320
     assert config["env_id"] == ENV_ID
     assert config["env_kwargs"] == {"dataset": "digits", "num_glimpses": 3}
     assert (config["preset"], config["seed"], config["num_envs"]) == ("default", 3, BATCH)
-    assert config["config"] == options.config.to_dict()
+    assert Options.from_json(config["options"]) == make_options(finished)
+    assert config["config"]["hidden_size"] == 16
     assert (config["device"], config["precision"], config["threads"]) == ("cpu", "float32", 1)
     assert config["versions"]["torch"] == torch.__version__
     for name in ("command", "python", "machine"):
@@ -109,14 +80,14 @@ def test_config_says_how_to_run_again(finished: Path) -> None:
 def test_evaluation_equals_a_later_one(finished: Path) -> None:
     """Evaluating the run folder again gives the numbers of evaluation.json."""
     content = read_json(finished / "evaluation.json")
-    again = dataclasses.asdict(evaluate_run(finished, "test"))
+    again = dataclasses.asdict(player_of_run(finished, "test").measure())
     assert {name: content[name] for name in again} == again
     assert (content["num_scenes"], content["split"]) == (300, "test")
     assert content["dataset"] == "digits"
     assert (content["episodes"], content["stopped_early"]) == (320, False)
     assert content["error_per_glimpse"][-1] == content["error"]
     assert content["low"] <= content["error"] <= content["high"]
-    assert content["validation_error"] == evaluate_run(finished, "validation").error
+    assert content["validation_error"] == player_of_run(finished, "validation").measure().error
     model = RAM.load(finished / "model.zip", device="cpu")
     assert content["parameters"] == sum(p.numel() for p in model.policy.parameters())
 
@@ -160,7 +131,7 @@ def test_pictures_can_be_opened(finished: Path) -> None:
 
 def test_run_is_repeatable(finished: Path, tmp_path: Path) -> None:
     """A second run of the same options gives the same model and the same table, times aside."""
-    RAMRun(make_options(tmp_path / "again")).train()
+    run(make_options(tmp_path / "again"))
     folders = (finished, tmp_path / "again")
     first, second = (RAM.load(folder / "checkpoint.zip", device="cpu") for folder in folders)
     for name, value in first.policy.state_dict().items():
@@ -172,9 +143,9 @@ def test_run_is_repeatable(finished: Path, tmp_path: Path) -> None:
 
 
 def test_outputs_say_that_digits_are_not_mnist(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The title of the run and those of all pictures name the data."""
+    """The first line of the run and those of all pictures name the data."""
     titles: list[str] = []
     for home, name in (
         (curves, "save_curves"),
@@ -182,27 +153,35 @@ def test_outputs_say_that_digits_are_not_mnist(
         (module, "save_gaze_animation"),
     ):
         monkeypatch.setattr(home, name, lambda *inputs: titles.append(inputs[-1]))
-    run = RAMRun(make_options(tmp_path / "run", episodes=BATCH))
-    result = run.train()
-    assert result is not None  # this process leads
-    assert "NOT MNIST" in run.title
+    result = run(make_options(tmp_path / "run", episodes=BATCH)).result
+    assert "NOT MNIST" in capsys.readouterr().out.splitlines()[0]
     assert len(titles) == 3
     assert all("NOT MNIST" in title for title in titles)
     assert "NOT MNIST" in result.describe()
 
 
+def test_the_same_options_again_find_nothing_to_do(finished: Path) -> None:
+    """A finished run of these options is left as it is, whatever it would be computed on."""
+    before = {path: path.read_bytes() for path in finished.iterdir()}
+    assert plan_run(make_options(finished)) is None
+    assert plan_run(make_options(finished, device="auto")) is None
+    assert {path: path.read_bytes() for path in finished.iterdir()} == before
+
+
 def test_existing_run_is_not_touched(finished: Path) -> None:
     """A folder that holds something is refused before anything is done."""
     before = {path: path.read_bytes() for path in finished.iterdir()}
-    with pytest.raises(FileExistsError, match=r"`--run-dir` must be a new or empty folder"):
-        RAMRun(make_options(finished))
+    with pytest.raises(
+        FileExistsError, match=r"`run_dir` must be a new or empty folder.*seed 3 instead of 4"
+    ):
+        run(make_options(finished, seed=4))
     assert {path: path.read_bytes() for path in finished.iterdir()} == before
 
 
 def test_empty_folder_is_taken(tmp_path: Path) -> None:
     """An empty folder is as good as a new one, and so is one with what a kill left half written."""
     (tmp_path / ".config.json.1234.tmp").write_bytes(b"{")
-    RAMRun(make_options(tmp_path, episodes=BATCH)).train()
+    run(make_options(tmp_path, episodes=BATCH))
     assert FILES <= {path.name for path in tmp_path.iterdir()}
     assert not list(tmp_path.glob(".*.tmp"))
 
@@ -210,9 +189,9 @@ def test_empty_folder_is_taken(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"num_envs": 3}, r"must be a multiple of .*3"),
-        ({"device": "abacus"}, "`--device` must be .*'abacus'"),
-        ({"device": "meta"}, "`--device` must be .*'meta'"),
+        ({"num_envs": 3}, "`batch_size` must be a multiple of `num_envs`.*32 and 3"),
+        ({"device": "abacus"}, "`device` must be .*'abacus'"),
+        ({"device": "meta"}, "`device` must be .*'meta'"),
         ({"env_kwargs": {"dataset": "digits", "num_glimpses": 0}}, "`num_glimpses`"),
         ({"env_kwargs": {"dataset": "nothing"}}, "`dataset`"),
     ],
@@ -223,7 +202,7 @@ def test_impossible_options_leave_nothing_behind(
 ) -> None:
     """The error comes before the run folder is made."""
     with pytest.raises(ValueError, match=message):
-        RAMRun(make_options(tmp_path / "run", **changes))
+        run(make_options(tmp_path / "run", **changes))
     assert not (tmp_path / "run").exists()
 
 
@@ -231,19 +210,19 @@ def test_impossible_options_leave_nothing_behind(
 def test_run_with_other_action_formats(action_format: str, tmp_path: Path) -> None:
     """Every action format is trained, evaluated and drawn."""
     env_kwargs = {"dataset": "digits", "num_glimpses": 3, "action_format": action_format}
-    result = RAMRun(make_options(tmp_path / "run", episodes=BATCH, env_kwargs=env_kwargs)).train()
-    assert result is not None  # this process leads
-    assert result == evaluate_run(tmp_path / "run", "test")
+    options = make_options(tmp_path / "run", episodes=BATCH, env_kwargs=env_kwargs)
+    result = run(options).result
+    assert result == player_of_run(tmp_path / "run", "test").measure()
     assert FILES <= {path.name for path in (tmp_path / "run").iterdir()}
 
 
 def test_own_images_of_another_size_are_trained_on(small_images: str, tmp_path: Path) -> None:
     """9x7 pixels, three classes: nothing assumes MNIST; the result names the file."""
     env_kwargs = {"dataset": small_images, "canvas_size": 12, "patch_size": 4, "num_glimpses": 2}
-    result = RAMRun(make_options(tmp_path / "run", episodes=BATCH, env_kwargs=env_kwargs)).train()
-    assert result is not None  # this process leads
+    options = make_options(tmp_path / "run", episodes=BATCH, env_kwargs=env_kwargs)
+    result = run(options).result
     assert (result.dataset, result.num_scenes) == (small_images, 6)
-    assert evaluate_run(tmp_path / "run", "test") == result
+    assert player_of_run(tmp_path / "run", "test").measure() == result
 
 
 def test_minutes_choose_a_number_of_whole_batches(
@@ -253,7 +232,7 @@ def test_minutes_choose_a_number_of_whole_batches(
     monkeypatch.setattr(module, "measure_speed", lambda model, num_glimpses: 100.0)
     for minutes, episodes in ((0.05, 288), (0.0001, BATCH)):  # 300 rounded to 9 batches of 32
         folder = tmp_path / str(minutes)
-        RAMRun(make_options(folder, episodes=None, minutes=minutes)).train()
+        run(make_options(folder, episodes=None, minutes=minutes))
         assert read_json(folder / "config.json")["episodes"] == episodes
         assert read_json(folder / "evaluation.json")["episodes"] == episodes
 
@@ -271,7 +250,7 @@ def test_run_by_minutes_equals_the_run_by_episodes_that_it_chose(
         return 320.0
 
     monkeypatch.setattr(module, "measure_speed", pretend)
-    RAMRun(make_options(tmp_path / "run", episodes=None, minutes=1 / 60)).train()
+    run(make_options(tmp_path / "run", episodes=None, minutes=1 / 60))
     assert read_json(tmp_path / "run" / "config.json")["episodes"] == 320
     assert list(beside.iterdir()) == []
     expected, found = (

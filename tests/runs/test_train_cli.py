@@ -1,7 +1,9 @@
 """The command line of train.py: what it understands, and how it refuses the rest."""
 
+import dataclasses
 import json
 import os
+import shlex
 import subprocess
 import sys
 import threading
@@ -14,12 +16,13 @@ import numpy as np
 import pytest
 from helpers import IDS
 
-import train
-from agents.model.config import PRESETS
-from agents.runs.command_line import parse_pairs, resolve_env
-from agents.runs.train_arguments import collect_env_kwargs, make_parser, parse_options
+from agents.model.config import PRESETS, RAMConfig
+from agents.runs import launch, run
+from agents.runs.options import Options, make_parser, parse_options, parse_pairs
+from agents.runs.plan import new_plan
 from ram_env import SHORT_NAMES
 from ram_env.data import datasets, mnist
+from ram_env.registration import resolve_env
 
 ROOT = Path(__file__).parents[2]
 QUICK = ["--env", "centered", "--dataset", "digits", "--episodes", "8", "--batch-size", "8"]
@@ -44,9 +47,11 @@ def in_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator
 def refuse(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
     """Require exit code 2, one clear last line, and nothing written; return the line."""
     before = sorted(Path.cwd().rglob("*"))
-    with pytest.raises(SystemExit) as stop:
-        train.main(arguments)
-    assert stop.value.code == 2
+    try:
+        code: Any = launch.main(arguments)
+    except SystemExit as stop:  # argparse's way
+        code = stop.code
+    assert code == 2
     output, errors = capsys.readouterr()
     assert output == ""
     assert "Traceback" not in errors
@@ -63,25 +68,25 @@ def refuse(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
         (["--env", "cluterd"], ["`--env`", "'cluterd'", "Did you mean 'cluttered'?"]),
         (["--env", "GlimpseMNIST"], ["Did you mean 'GlimpseMNIST-v0'?"]),
         (["--env", "GlimpseMNIST-v7"], ["Did you mean 'GlimpseMNIST-v0'?"]),
-        (["--env", "no_such_module:Thing-v0"], ["`--env", "no_such_module"]),
-        (["--env", ".module:Thing-v0"], ["`--env .module:Thing-v0`", "cannot import '.module'"]),
+        (["--env", "no_such_module:Thing-v0"], ["`--env`", "no_such_module"]),
+        (["--env", ".module:Thing-v0"], ["`--env`", "cannot import '.module'"]),
         (["--env", "Acrobot-v1"], ["Acrobot-v1"]),
         (["--env", ""], ["`--env`"]),
         (["--preset", "best"], ["--preset", "'best'", "paper"]),
-        (["--episodes", "0"], ["--episodes", "'0'"]),
+        (["--episodes", "0"], ["`--episodes`", "at least 1", "0"]),
         (["--episodes", "1e3"], ["--episodes", "'1e3'"]),
         (["--episodes", "-5"], ["--episodes"]),
-        (["--minutes", "0"], ["--minutes", "'0'"]),
-        (["--minutes", "nan"], ["--minutes", "'nan'"]),
+        (["--minutes", "0"], ["`--minutes`", "more than 0"]),
+        (["--minutes", "nan"], ["`--minutes`", "finite", "nan"]),
         (["--minutes", "soon"], ["--minutes", "'soon'"]),
-        (["--minutes", "1e308"], ["--minutes", "at most 1e9", "'1e308'"]),
+        (["--minutes", "1e308"], ["`--minutes`", "at most 1e+09", "1e+308"]),
         (["--minutes", "1", "--episodes", "1"], ["--minutes", "--episodes", "not allowed"]),
-        (["--num-glimpses", "0"], ["--num-glimpses", "'0'"]),
+        (["--num-glimpses", "0"], ["`--num-glimpses`", "0"]),
         (["--seed", "-1"], ["--seed"]),
-        (["--seed", "4294967296"], ["--seed", "'4294967296'"]),
+        (["--seed", "4294967296"], ["`--seed`", "4294967296"]),
         (["--batch-size", "x"], ["--batch-size", "'x'"]),
         (["--num-envs", "2.5"], ["--num-envs", "'2.5'"]),
-        (["--threads", "0"], ["--threads", "'0'"]),
+        (["--threads", "0"], ["`--threads`", "at least 1"]),
         (["--colour", "red"], ["--colour"]),
         (["--env-kwargs", "patch_size"], ["`--env-kwargs`", "KEY=VALUE", "'patch_size'"]),
         (["--env-kwargs", "=3"], ["`--env-kwargs`", "'=3'"]),
@@ -133,10 +138,10 @@ def refuse(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
             ["--env-kwargs", "patch_size=8", "--env-kwargs", "patch_size=9"],
             ["`--env-kwargs`", "'patch_size' twice"],
         ),
-        (["--settings", f"hidden_size={10**20}"], ["`hidden_size`", "at most", str(10**20)]),
-        (["--batch-size", str(10**12), "--num-envs", "64"], ["`batch_size`", "at most"]),
+        (["--settings", f"hidden_size={10**20}"], ["`--hidden-size`", "at most", str(10**20)]),
+        (["--batch-size", str(10**12), "--num-envs", "64"], ["`--batch-size`", "at most"]),
         (["--settings", "colour=red"], ["'colour'", "learning_rate"]),
-        (["--settings", "core=crystal"], ["`core`", "'crystal'", "gru"]),
+        (["--settings", "core=crystal"], ["`--core`", "'crystal'", "gru"]),
         (
             [*QUICK, "--settings", "hidden_size=100000000"],
             ["out of memory", "smaller networks"],
@@ -145,7 +150,7 @@ def refuse(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
             [*QUICK, "--algo", "sac", "--settings", "buffer_size=100000000000000"],
             ["out of memory", "fewer `--num-envs`"],
         ),
-        (["--settings", "discount=often"], ["`discount`", "float", "'often'"]),
+        (["--settings", "discount=often"], ["`--discount`", "float", "'often'"]),
         ([*QUICK, "--settings", "batch_size=8"], ["`--batch-size`", "not both"]),
         ([*QUICK, "--env-kwargs", "autoreset_mode=Disabled"], ["autoreset_mode"]),
         ([*QUICK, "--env-kwargs", "split=test"], ["split"]),
@@ -154,9 +159,9 @@ def refuse(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
         ([*QUICK, "--num-envs", "16"], ["multiple", "16"]),
         ([*QUICK, "--device", "abacus"], ["`--device`", "'abacus'"]),
         ([*QUICK, "--device", "cuda:99"], ["`--device`", "'cuda:99'"]),
-        ([*QUICK, "--dataset", "emnist"], ["`dataset`", "'emnist'"]),
+        ([*QUICK, "--dataset", "emnist"], ["`--dataset`", "'emnist'"]),
         ([*QUICK, "--dataset", "missing.npz"], ["missing.npz"]),
-        ([*QUICK, "--dataset", "idx"], ["`data_dir`"]),
+        ([*QUICK, "--dataset", "idx"], ["`--data-dir`"]),
         ([*QUICK, "--dataset", "idx", "--data-dir", "nowhere"], ["nowhere"]),
         ([*QUICK, "--dataset", "mnist", "--data-dir", "nowhere"], ["nowhere"]),
     ],
@@ -175,7 +180,7 @@ def test_bad_option_ends_with_one_clear_line(
     ("error", "line"),
     [
         (MemoryError(), "out of memory (Python has none left): choose smaller networks"),
-        (RuntimeError("CUDA out of memory. Tried to allocate 2 GiB.\nMore"), "allocate 2 GiB.): "),
+        (MemoryError("Unable to allocate 2 GiB"), "out of memory (Unable to allocate 2 GiB): "),
     ],
 )
 def test_memory_that_ends_in_the_middle_is_told_in_one_line(
@@ -184,16 +189,22 @@ def test_memory_that_ends_in_the_middle_is_told_in_one_line(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Whoever asked for it; any other error of PyTorch keeps its traceback."""
+    """Whoever asked for it; an error of the program keeps its traceback."""
+    monkeypatch.setattr(run, "train", raiser(error))
+    monkeypatch.setattr(run, "make_run", lambda plan: None)
+    assert line in refuse([], capsys)
+    monkeypatch.setattr(run, "train", raiser(RuntimeError("shapes differ")))
+    with pytest.raises(RuntimeError, match="shapes differ"):
+        launch.main([])
 
-    def fail(options: Any) -> int:
+
+def raiser(error: Exception) -> Any:
+    """Return a function that raises an error."""
+
+    def fail(*_: Any) -> None:
         raise error
 
-    monkeypatch.setattr(train, "run", fail)
-    assert line in refuse([], capsys)
-    error = RuntimeError("shapes differ")
-    with pytest.raises(RuntimeError, match="shapes differ"):
-        train.main([])
+    return fail
 
 
 @pytest.mark.parametrize("existing", ["run/notes.txt", "run"], ids=["folder", "file"])
@@ -217,22 +228,64 @@ def test_a_run_dir_that_no_file_system_takes_is_refused(capsys: pytest.CaptureFi
 
 
 def test_an_option_given_twice_takes_the_values_of_both() -> None:
-    """None is dropped; `given` holds what was given, even if it is what would have been taken."""
-    arguments = ["--settings", "core=lstm", "--seed", "0", "--settings", "gaze=random"]
-    options = parse_options(make_parser(), arguments)
-    assert options.settings == ["core=lstm", "gaze=random"]
-    assert sorted(options.given) == ["seed", "settings"]
-    defaults = make_parser().parse_args([])
-    assert (options.env, options.minutes) == (defaults.env, defaults.minutes)
-    assert parse_options(make_parser(), []).given == []
-    assert make_parser().parse_args([]).settings == []
+    """None is dropped, and what has an option of its own is joined with them."""
+    words = ["--settings", "core=lstm", "--batch-size", "3", "--settings", "gaze=random"]
+    options = parse_options([*words, "--num-glimpses", "2", "--env-kwargs", "patch_size=4"])
+    assert options.settings == {"core": "lstm", "gaze": "random", "batch_size": 3}
+    assert options.env_kwargs == {"patch_size": 4, "num_glimpses": 2}
+
+
+def test_every_setting_of_ram_is_an_option() -> None:
+    """Under its own name, with its help; `--settings` is a second way to the same."""
+    text = make_parser().format_help()
+    for field in dataclasses.fields(RAMConfig):
+        option = "--" + field.name.replace("_", "-")
+        assert option in text
+        value = json.dumps(field.default).strip('"')
+        told = (
+            parse_options([option, value]),
+            parse_options(["--settings", f"{field.name}={value}"]),
+        )
+        assert told[0] == told[1] == Options(settings={field.name: field.default})
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        Options(),
+        Options(env="centered", env_kwargs={"dataset": "a b.npz", "canvas_size": [60, 80]}),
+        Options(algo="ppo", settings={"policy_kwargs": {"net_arch": [64]}, "gamma": 0.9}),
+        Options(
+            preset="pure", settings={"core": "3", "squash_location": False}, run_dir=Path("x y")
+        ),
+        Options(episodes=3, seed=7, device="cuda:1", processes=2, threads=1, num_envs=8),
+    ],
+    ids=lambda options: options.command(),
+)
+def test_options_survive_command_line_and_json(options: Options) -> None:
+    """What a run notes down of its options asks for the same again."""
+    assert parse_options(shlex.split(options.command())[2:]) == options
+    assert Options.from_json(json.loads(json.dumps(options.to_json()))) == options
+
+
+def test_recorded_commands_still_parse() -> None:
+    """Every command of train.py that stands beside a result asks for something today."""
+    recorded = [
+        row["command"]
+        for path in sorted((ROOT / "results").rglob("*.json"))
+        for row in json.loads(path.read_text()).get("rows", [])
+        if "train.py" in row.get("command", "")
+    ]
+    assert len(recorded) > 30
+    for command in recorded:
+        new_plan(parse_options(shlex.split(command)[2:]))
 
 
 def test_missing_mnist_names_the_remedies(capsys: pytest.CaptureFixture[str]) -> None:
     """`--dataset mnist` without data or network says how to get it, in one line."""
     datasets._load_mnist.cache_clear()
     line = refuse([*QUICK, "--dataset", "mnist", "--run-dir", "run"], capsys)
-    for part in ("MNIST was not found", "data_dir", "RAM_ENV_DATA", "network"):
+    for part in ("MNIST was not found", "`--data-dir`", "RAM_ENV_DATA", "network"):
         assert part in line
 
 
@@ -303,7 +356,7 @@ def test_options_reach_the_run(capsys: pytest.CaptureFixture[str]) -> None:
     arguments = [*QUICK, "--run-dir", "run", "--seed", "5", "--num-envs", "4"]
     arguments += ["--preset", "paper", "--env-kwargs", "initial_location=center", "patch_size=6"]
     arguments += ["--settings", "core=gru", "discount=0"]
-    assert train.main(arguments) == 0
+    assert launch.main(arguments) == 0
     config = read_config("run")
     assert config["env_id"] == "GlimpseMNIST-v0"
     expected = {"dataset": "digits", "num_glimpses": 2}
@@ -322,14 +375,14 @@ def test_a_data_folder_is_found_from_anywhere(option: str, monkeypatch: pytest.M
     """`~` is the user's home, and what config.json says is absolute, however it was given."""
     monkeypatch.setenv("HOME", os.getcwd())
     for given in ("images", "~/images"):
-        options = make_parser().parse_args([option + given])
-        assert collect_env_kwargs(options)["data_dir"] == os.path.abspath("images")
+        options = parse_options([option + given])
+        assert options.env_kwargs["data_dir"] == os.path.abspath("images")
 
 
 def test_dataset_can_be_given_as_an_env_argument() -> None:
     """`--env-kwargs dataset=digits` counts where `--dataset` was not given."""
     arguments = [option for option in QUICK if option not in ("--dataset", "digits")]
-    assert train.main([*arguments, "--run-dir", "run", "--env-kwargs", "dataset=digits"]) == 0
+    assert launch.main([*arguments, "--run-dir", "run", "--env-kwargs", "dataset=digits"]) == 0
     assert read_config("run")["env_kwargs"]["dataset"] == "digits"
 
 
@@ -359,7 +412,7 @@ def test_auto_without_mnist_warns_once_and_trains_on_digits(tmp_path: Path) -> N
 
 def test_default_run_folder_names_the_task() -> None:
     """Without `--run-dir`, the run lies in runs/, named by task and time."""
-    assert train.main(QUICK) == 0
+    assert launch.main(QUICK) == 0
     (folder,) = Path("runs").iterdir()
     assert folder.name.startswith("centered-2")
 
@@ -369,5 +422,5 @@ def test_own_images_can_be_trained_on() -> None:
     images = np.arange(60 * 9 * 7, dtype=np.uint32).reshape(60, 9, 7).astype(np.uint8)
     np.savez("own.npz", images=images, labels=np.arange(60) % 3)
     arguments = [*QUICK, "--dataset", "own.npz", "--run-dir", "run"]
-    assert train.main([*arguments, "--env-kwargs", "canvas_size=12", "patch_size=4"]) == 0
+    assert launch.main([*arguments, "--env-kwargs", "canvas_size=12", "patch_size=4"]) == 0
     assert read_config("run")["env_kwargs"]["dataset"] == str(Path("own.npz").absolute())

@@ -1,7 +1,6 @@
 """A web server on this machine that misbehaves in every way that a download must survive."""
 
 import gzip
-import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,17 +9,15 @@ from typing import Any
 
 CONTENT = bytes(range(256)) * 2
 COMPRESSED = gzip.compress(CONTENT, mtime=0)
-BLOCK = bytes(2**16)
-PAUSE_SECONDS = 0.02  # between the bytes of a server that sends one now and then
 
 
 class Mirror(ThreadingHTTPServer):
     """Serves `/FAULT/ARGUMENT/...` as the method of that name says.
 
     Attributes:
+        content: What a mirror without fault sends.
         requests: The paths asked for so far.
         is_closing: Ends what would never end.
-        content: What `/given/` is.
         barrier: Where `/together/` waits until all have come who are waited for.
     """
 
@@ -28,9 +25,9 @@ class Mirror(ThreadingHTTPServer):
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), MirrorHandler)
+        self.content = COMPRESSED
         self.requests: list[str] = []
         self.is_closing = threading.Event()
-        self.content = b""
         self.barrier = threading.Barrier(1, timeout=60)
 
     def url(self, fault: str, argument: Any = "") -> str:
@@ -55,41 +52,30 @@ class MirrorHandler(BaseHTTPRequestHandler):
     def log_message(self, *args: object) -> None:
         """Keep the output of the tests clean."""
 
-    def send(self, content: bytes, length: int | None = None, status: int = 200) -> None:
-        """Send an answer; `length` is what the header says if it is not the truth."""
+    def send(self, content: bytes, status: int = 200, **headers: object) -> None:
+        """Send an answer with these headers."""
         self.send_response(status)
-        self.send_header("Content-Length", str(len(content) if length is None else length))
+        for name, value in headers.items():
+            self.send_header(name.replace("_", "-"), str(value))
         self.end_headers()
         self.wfile.write(content)
 
-    def forever(self, block: bytes, pause: float = 0.0) -> None:
-        """Send a block again and again, until the client hangs up or the test ends."""
-        while not self.server.is_closing.wait(pause):
-            self.wfile.write(block)
-            self.wfile.flush()
-
     def whole(self, _: str) -> None:
         """Do all right."""
-        self.send(COMPRESSED)
+        self.send(self.server.content, Content_Length=len(self.server.content))
 
     def together(self, _: str) -> None:
         """Do all right, but only when as many clients ask as the barrier has parties."""
         self.server.barrier.wait()
-        self.send(COMPRESSED)
+        self.whole("")
 
     def cut(self, position: str) -> None:
         """Announce all and hang up before the end."""
-        self.send(COMPRESSED[: int(position)], len(COMPRESSED))
-
-    def short(self, position: str) -> None:
-        """Believe that the file ends before its end."""
-        self.send(COMPRESSED[: int(position)])
+        self.send(COMPRESSED[: int(position)], Content_Length=len(COMPRESSED))
 
     def unannounced(self, position: str) -> None:
         """Hang up before the end of an answer of unknown length."""
-        self.send_response(200)
-        self.end_headers()
-        self.wfile.write(COMPRESSED[: int(position)])
+        self.send(COMPRESSED[: int(position)])
 
     def other(self, _: str) -> None:
         """Send another file."""
@@ -97,7 +83,7 @@ class MirrorHandler(BaseHTTPRequestHandler):
 
     def status(self, code: str) -> None:
         """Answer with an error and a page."""
-        self.send(b"<html>Sorry!</html>", status=int(code))
+        self.send(b"<html>Sorry!</html>", int(code))
 
     def page(self, _: str) -> None:
         """Send a page of the kind that a hotel's network shows instead of everything."""
@@ -113,59 +99,26 @@ class MirrorHandler(BaseHTTPRequestHandler):
 
     def stalled(self, _: str) -> None:
         """Begin well and fall silent."""
-        self.send(COMPRESSED[:30], len(COMPRESSED))
+        self.cut("30")
         self.server.is_closing.wait()
-
-    def trickle(self, _: str) -> None:
-        """Send a byte now and then, for ever."""
-        self.send(COMPRESSED[:30], 10**9)
-        self.forever(b"\x00", PAUSE_SECONDS)
-
-    def header(self, _: str) -> None:
-        """Send headers, a byte now and then, for ever."""
-        self.send_response(200)
-        self.flush_headers()
-        self.forever(b"x", PAUSE_SECONDS)
-
-    def circle(self, argument: str) -> None:
-        """Lead from here to there and back."""
-        self.redirect(f"/circle/{'there' if argument == 'here' else 'here'}/file.gz")
-
-    def spiral(self, argument: str) -> None:
-        """Lead on and on, never to the same place."""
-        self.redirect(f"/spiral/{argument}x/file.gz")
-
-    def astray(self, _: str) -> None:
-        """Lead to a file of the user's own."""
-        self.redirect("file:///etc/hostname")
-
-    def talk(self, _: str) -> None:
-        """Lead to the right place, with a page that never ends."""
-        self.send_response(302)
-        self.send_header("Location", "/whole//file.gz")
-        self.end_headers()
-        self.forever(BLOCK)
-
-    def moved(self, _: str) -> None:
-        """Lead to the right place."""
-        self.redirect("/whole//file.gz")
-
-    def redirect(self, place: str) -> None:
-        """Send to another place."""
-        self.send_response(302)
-        self.send_header("Location", place)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
 
     def flood(self, _: str) -> None:
         """Send bytes for ever."""
-        self.send_response(200)
-        self.end_headers()
-        self.forever(BLOCK)
+        self.send(b"")
+        while not self.server.is_closing.is_set():
+            self.wfile.write(bytes(2**16))
 
-    def given(self, _: str) -> None:
-        """Send what the test wants."""
-        self.send(self.server.content)
+    def moved(self, _: str) -> None:
+        """Lead to the right place."""
+        self.send(b"", 302, Location="/whole//file.gz", Content_Length=0)
+
+    def circle(self, _: str) -> None:
+        """Lead to the same place again."""
+        self.send(b"", 302, Location="/circle//file.gz", Content_Length=0)
+
+    def astray(self, _: str) -> None:
+        """Lead to a file of the user's own."""
+        self.send(b"", 302, Location="file:///etc/hostname", Content_Length=0)
 
 
 @contextmanager
@@ -180,10 +133,3 @@ def running_mirror() -> Iterator[Mirror]:
             mirror.is_closing.set()
             mirror.shutdown()
             thread.join()
-
-
-def closed_port() -> int:
-    """Return a port that nothing listens to."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-    return port

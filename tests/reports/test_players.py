@@ -1,6 +1,8 @@
-"""`python -m agents.evaluate --policy MODULE:FACTORY`: anybody's policy, by the same protocol."""
+"""Who plays: anybody's policy, by the same protocol, and what the command line says of it."""
 
 import json
+import os
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -11,9 +13,12 @@ from gymnasium import spaces
 from stable_baselines3 import PPO
 
 from agents import make_vec_env
-from agents.evaluate import evaluate_policy, main
+from agents.evaluate import main
 from agents.evaluation.frozen_scenes import FrozenScenes
+from agents.evaluation.players import player_of_policy
 
+ROOT = Path(__file__).parents[2]
+ENV_ID = "GlimpseMNIST-v0"
 MINE = """
 import numpy as np
 
@@ -68,7 +73,7 @@ def test_a_fixed_answer_is_right_as_often_as_its_class_comes_up(
     """The error is known beforehand, and counted for each glimpse."""
     main(arguments("mine:threes", "--json"))
     result = json.loads(capsys.readouterr().out)
-    labels = FrozenScenes("GlimpseMNIST-v0", {"dataset": "digits"}).task.dataset.labels
+    labels = FrozenScenes(ENV_ID, {"dataset": "digits"}).task.dataset.labels
     assert result["num_errors"] == int((labels != 3).sum())
     assert result["error_per_glimpse"] == [result["error"]] * 7
     assert (result["split"], result["num_scenes"]) == ("test", 300)
@@ -77,20 +82,18 @@ def test_a_fixed_answer_is_right_as_often_as_its_class_comes_up(
 def test_models_of_stable_baselines3_are_policies(monkeypatch: pytest.MonkeyPatch) -> None:
     """A model is measured with the memory and format that it was trained with."""
     kwargs = {"dataset": "digits", "action_format": "multidiscrete"}
-    env = make_vec_env("GlimpseMNIST-v0", 4, memory="history", **kwargs)
+    env = make_vec_env(ENV_ID, 4, memory="history", **kwargs)
     model = PPO("MultiInputPolicy", env, n_steps=7, batch_size=28, seed=0)
     import mine  # type: ignore[import-not-found]
 
     monkeypatch.setattr(mine, "ppo", lambda *spaces: model, raising=False)
-    result = evaluate_policy("mine:ppo", "GlimpseMNIST-v0", kwargs, memory="history")
-    scenes = FrozenScenes("GlimpseMNIST-v0", kwargs, memory="history")
+    result = player_of_policy("mine:ppo", ENV_ID, kwargs, memory="history").measure()
+    scenes = FrozenScenes(ENV_ID, kwargs, memory="history")
     assert result == scenes.evaluate(model)
-    with pytest.raises(ValueError, match=r"made for another observation space.*`--memory`"):
-        evaluate_policy("mine:ppo", "GlimpseMNIST-v0", kwargs)
+    with pytest.raises(ValueError, match=r"made for another observation space.*`memory`"):
+        player_of_policy("mine:ppo", ENV_ID, kwargs)
     with pytest.raises(ValueError, match=r"made for another action space"):
-        evaluate_policy(
-            "mine:ppo", "GlimpseMNIST-v0", kwargs | {"location_grid": 5}, memory="history"
-        )
+        player_of_policy("mine:ppo", ENV_ID, kwargs | {"location_grid": 5}, memory="history")
 
 
 def test_the_factory_is_told_the_spaces_of_one_game(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -104,7 +107,7 @@ def test_the_factory_is_told_the_spaces_of_one_game(monkeypatch: pytest.MonkeyPa
         return mine.Fixed(0, 12)
 
     monkeypatch.setattr(mine, "told", make, raising=False)
-    evaluate_policy("mine:told", "GlimpseMNIST-v0", {"dataset": "digits"}, memory="canvas")
+    player_of_policy("mine:told", ENV_ID, {"dataset": "digits"}, memory="canvas").measure()
     observation, action = told
     assert isinstance(observation, spaces.Dict)
     assert set(observation) == {"glimpse", "location", "canvas", "seen"}
@@ -146,3 +149,12 @@ def test_what_cannot_be_measured_is_refused(
     errors = capsys.readouterr().err
     assert message in errors.splitlines()[-1]
     assert "Traceback" not in errors
+
+
+def test_a_module_of_the_current_folder_is_found_by_an_installed_script(tmp_path: Path) -> None:
+    """Python looks there by itself only for `python -m`; with -P it does not."""
+    code = f"from agents.evaluate import main; main({arguments('mine:threes', '--json')!r})"
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-P", "-c", code]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, check=True)
+    assert json.loads(done.stdout)["num_scenes"] == 300

@@ -1,0 +1,117 @@
+"""Who plays which games: a finished run, a model of the package, or anybody's policy?"""
+
+import pathlib
+import pkgutil
+from typing import Any, NamedTuple
+
+from gymnasium import spaces
+
+from agents.evaluation.frozen_scenes import FrozenScenes, Predictor
+from agents.evaluation.result import Evaluation
+from agents.files import CONFIG, read_json
+from agents.model.ram import RAM
+from agents.sb3.policy_file import load_model
+from ram_env import SHORT_NAMES
+from ram_env.registration import import_env_module
+
+
+class Player(NamedTuple):
+    """A model, and the frozen scenes of the games that it was made for."""
+
+    model: Predictor
+    scenes: FrozenScenes
+
+    def measure(self) -> Evaluation:
+        """Let the model play every scene once, deterministically, and count its errors."""
+        return self.scenes.evaluate(self.model)
+
+
+def player_of_run(run: pathlib.Path, split: str = "test", num_scenes: int | None = None) -> Player:
+    """Return the final model of a run folder.
+
+    Raises:
+        ValueError: If the folder holds no finished run.
+    """
+    for path in (run / CONFIG, run / "model.zip"):
+        if not path.is_file():
+            raise ValueError(f"`run` must be the folder of a finished run: {path} is missing.")
+    config = read_json(run / CONFIG)
+    try:
+        env_id, env_kwargs, module = config["env_id"], config["env_kwargs"], config["env_module"]
+        algo, memory = config["algo"], config["memory"]
+    except KeyError as error:
+        raise ValueError(f"`{run / CONFIG}` is damaged: it has no {error}.") from error
+    import_env_module(module)
+    model = load_model(run / "model.zip", algo)
+    return Player(model, FrozenScenes(env_id, env_kwargs, split, num_scenes, memory))
+
+
+def player_of_pretrained(
+    name: str, split: str = "test", num_scenes: int | None = None, dataset: str = "mnist"
+) -> Player:
+    """Return the model of a task that comes with the package.
+
+    Raises:
+        ValueError: If there is no model of that name, or no such data set.
+    """
+    model = RAM.from_pretrained(name, device="cpu")
+    scenes = FrozenScenes(SHORT_NAMES[name], {"dataset": dataset}, split, num_scenes)
+    return Player(model, scenes)
+
+
+def player_of_policy(
+    policy: str,
+    env_id: str,
+    env_kwargs: dict[str, Any] | None = None,
+    split: str = "test",
+    num_scenes: int | None = None,
+    memory: str = "none",
+) -> Player:
+    """Return a policy of anybody's.
+
+    Args:
+        policy: `module:factory`; the factory is called with the observation and the action space
+            of one game, and returns what has `predict` as the models of Stable-Baselines3 do.
+        env_id: A registered id.
+        env_kwargs: Arguments for it.
+        split: `"validation"` or `"test"`.
+        num_scenes: The first so many; all if None.
+        memory: What it remembers of what was seen: see `agents.make_vec_env`.
+
+    Raises:
+        ValueError: If there is no such factory, or what it makes cannot predict here.
+    """
+    scenes = FrozenScenes(env_id, env_kwargs, split, num_scenes, memory)
+    return Player(_make_policy(policy, *scenes.single_spaces), scenes)
+
+
+def _make_policy(
+    name: str, observation_space: spaces.Space[Any], action_space: spaces.Space[Any]
+) -> Predictor:
+    """Call the factory `module:factory`; see `player_of_policy`."""
+    module, _, factory = name.partition(":")
+    if not module or not factory:
+        raise ValueError(f"`policy` must be MODULE:FACTORY, got {name!r}.")
+    try:
+        make = pkgutil.resolve_name(name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ValueError(f"`policy {name}` cannot be imported ({error}).") from error
+    if not callable(make):
+        raise ValueError(
+            f"`policy {name}` must be a function of the observation and the action space, got "
+            f"{make!r}."
+        )
+    policy = make(observation_space, action_space)
+    if not callable(getattr(policy, "predict", None)):
+        raise ValueError(
+            f"`policy {name}` must return an object with `predict(observation, state, "
+            f"episode_start, deterministic)`, got {policy!r}, which has none."
+        )
+    for kind, space in (("observation", observation_space), ("action", action_space)):
+        trained_on = getattr(policy, f"{kind}_space", space)
+        if trained_on != space:
+            raise ValueError(
+                f"`policy {name}` was made for another {kind} space, {trained_on}; here it is "
+                f"{space}: choose its task by `env`, `env_kwargs` and `memory`."
+            )
+    return policy

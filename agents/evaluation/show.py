@@ -1,0 +1,59 @@
+"""What does a trained model look at? `ram-env show cluttered` draws it, without any training."""
+
+import argparse
+import sys
+import warnings
+from pathlib import Path
+
+import gymnasium as gym
+
+from agents.errors import DivergenceError
+from agents.evaluation.pictures import draw_gazes
+from agents.evaluation.players import Player, player_of_pretrained, player_of_run
+from agents.evaluation.result import describe_dataset
+from agents.files import make_folder
+from agents.model.pretrained import pretrained_rows
+from ram_env.arguments import did_you_mean
+
+
+def main(arguments: list[str] | None = None, prog: str = "python -m agents.evaluation.show") -> int:
+    """Run the command line; return the exit code."""
+    description = "Draw where a trained model looks, and what it then believes, on test scenes."
+    parser = argparse.ArgumentParser(prog=prog, description=description)
+    add = parser.add_argument
+    names = ", ".join(pretrained_rows())
+    add("model", metavar="NAME|DIR", help=f"a model of the package ({names}) or a run folder")
+    add("--out", type=Path, default=Path(), metavar="DIR", help="(default: the current folder)")
+    options = parser.parse_args(arguments)
+    warnings.formatwarning = lambda message, *_, **__: f"warning: {message}\n"
+    try:
+        player = find_player(options.model)
+        make_folder(options.out, "--out")
+        dataset = describe_dataset(player.scenes.task.dataset.name)
+        title = f"{options.model} on test scenes of {dataset}"
+        files = draw_gazes(player.scenes, player.model, options.out, title)
+    except (ValueError, DivergenceError, gym.error.Error) as error:
+        parser.error(str(error))
+    print(f"{title}: see {' and '.join(map(str, files))}")
+    return 0
+
+
+def find_player(model: str) -> Player:
+    """Return the model of the package of this name, or else that of the run folder.
+
+    Raises:
+        ValueError: If it is neither.
+    """
+    names = pretrained_rows()
+    if model in names:
+        return player_of_pretrained(model, dataset="auto")
+    if Path(model).is_dir():
+        return player_of_run(Path(model))
+    raise ValueError(
+        f"`model` must be one of {', '.join(names)}, or a run folder, got {model!r}."
+        f"{did_you_mean(model, names)}"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

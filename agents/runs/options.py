@@ -1,0 +1,316 @@
+"""What can the user ask for? Every option, declared once, and the command line made of them.
+
+A field is an option: its name, type, bounds, choices, default and help stand here or, of what RAM
+and its networks can be set to, in `RAMConfig`. No torch in here.
+"""
+
+import argparse
+import ast
+import contextlib
+import dataclasses
+import json
+import os
+import re
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from agents.model.config import PRESETS, RAMConfig, check_settings, setting, type_of
+from agents.sb3.algorithms import ALGORITHMS, MEMORIES
+from ram_env import SHORT_NAMES
+from ram_env.games.actions import ActionFormat
+from ram_env.games.classify import RewardRule
+
+PROGRAM_SETS = ("split", "num_envs", "autoreset_mode", "render_mode")  # arguments of the env
+TASK, AGENT, RUN = "task", "agent", "run"  # headings of `--help`, and
+RAM = "settings of ram, with the defaults of preset default"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What a user asks for; what is None or missing is decided by `agents.runs.plan`.
+
+    Raises:
+        ValueError: If an option is out of its range.
+    """
+
+    env: str = setting("cluttered", f"{', '.join(SHORT_NAMES)}, or any registered id", group=TASK)
+    env_kwargs: dict[str, Any] = setting(
+        {}, "arguments of the env, such as num_distractors=8 (default: the task's)", group=TASK
+    )
+    memory: str | None = setting(
+        None,
+        "of what was seen, for agents without one (default: what suits the algorithm)",
+        choices=MEMORIES,
+        group=TASK,
+    )
+    algo: str = setting("ram", "what learns", choices=tuple(ALGORITHMS), group=AGENT)
+    preset: str | None = setting(
+        None,
+        "settings of ram to start from (default: default)",
+        choices=tuple(PRESETS),
+        group=AGENT,
+    )
+    settings: dict[str, Any] = setting(
+        {},
+        "settings of the agent: those of ram that have options of their own below, such as "
+        "core=lstm, or arguments of another algorithm, such as n_epochs=10 (default: the preset's)",
+        group=AGENT,
+    )
+    num_envs: int | None = setting(
+        None,
+        "games at once; of ram a divisor of the batch size (default: that, or what suits the "
+        "algorithm)",
+        lowest=1,
+        group=AGENT,
+    )
+    seed: int = setting(
+        0, "of networks, scenes and exploration", lowest=0, highest=2**32 - 1, group=AGENT
+    )
+    episodes: int | None = setting(None, "budget in episodes, one scene each", lowest=1, group=RUN)
+    minutes: float = setting(
+        10.0,
+        "budget as the episodes that this machine trains in so many minutes, measured at the start",
+        above=0,
+        highest=1e9,
+        group=RUN,
+    )
+    run_dir: Path | None = setting(
+        None,
+        "run folder (default: runs/NAME-TIME). One that holds a run of the same options is gone on "
+        "with, or left as it is if it is finished",
+        group=RUN,
+    )
+    resume: Path | None = setting(
+        None,
+        "go on with the run of ram in this folder, with its own options: no others but --device",
+        group=RUN,
+    )
+    device: str = setting("auto", "auto, cpu, cuda, cuda:1, ...", group=RUN)
+    processes: int | None = setting(
+        None,
+        "processes that share each batch of ram (default: 4, 2 or 1 as the cores allow; with a GPU "
+        "2 or 1)",
+        lowest=1,
+        group=RUN,
+    )
+    threads: int | None = setting(
+        None, "CPU threads per process (default: the cores shared out)", lowest=1, group=RUN
+    )
+    checkpoint_seconds: float = setting(
+        60.0, "seconds between two checkpoints", lowest=0, group=RUN
+    )
+    validation_episodes: int | None = setting(
+        None,
+        "episodes between two looks at the validation scenes (default: a twentieth of the budget, "
+        "at least 10,000)",
+        lowest=1,
+        group=RUN,
+    )
+
+    def __post_init__(self) -> None:
+        check_settings(self)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the options as a dict that JSON can hold; `Options.from_json` reads it."""
+        held = dataclasses.asdict(self)
+        return {name: str(it) if isinstance(it, Path) else it for name, it in held.items()}
+
+    @classmethod
+    def from_json(cls, content: dict[str, Any]) -> "Options":
+        """Return the options that `to_json` has written.
+
+        Raises:
+            TypeError, ValueError: If it holds none.
+        """
+        paths = {"run_dir", "resume"}
+        held: dict[str, Any] = {
+            key: Path(it) if key in paths and it else it for key, it in content.items()
+        }
+        return cls(**held)
+
+    def command(self) -> str:
+        """Return the command that asks for these options; `parse_options` reads it."""
+        words = ["ram-env", "train"]
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if type_of(field) is dict and value:
+                pairs = [f"{key}={_write_value(part)}" for key, part in value.items()]
+                words += [as_option(field.name), *pairs]
+            elif type_of(field) is not dict and value != field.default:
+                words += [as_option(field.name), str(value)]
+        return shlex.join(words)
+
+
+@dataclass(frozen=True)
+class EnvOptions:
+    """Arguments of the env that have options of their own."""
+
+    num_glimpses: int | None = setting(None, "glimpses per episode (default: the task's)")
+    dataset: str | None = setting(
+        None, "auto, mnist, digits, idx or the path of an .npz (default: auto)"
+    )
+    data_dir: str | None = setting(
+        None, "folder of the IDX files (default: found or downloaded)", metavar="DIR"
+    )
+    action_format: str | None = setting(
+        None,
+        "how the agent acts (default: what suits the algorithm)",
+        choices=tuple(ActionFormat),
+    )
+    reward: str | None = setting(
+        None,
+        "what an episode pays (default: what suits the algorithm)",
+        choices=tuple(RewardRule),
+    )
+
+
+def make_parser(prog: str = "train.py") -> argparse.ArgumentParser:
+    """Make the command line; what is not given is not in its result."""
+    parser = argparse.ArgumentParser(
+        prog=prog,
+        usage="%(prog)s [options]",
+        description="Train an agent that learns where to look.",
+        argument_default=argparse.SUPPRESS,
+        allow_abbrev=False,
+    )
+    groups = {name: parser.add_argument_group(name) for name in (TASK, AGENT, RUN, RAM)}
+    budget = groups[RUN].add_mutually_exclusive_group()
+    for field in dataclasses.fields(Options):
+        is_budget = field.name in ("episodes", "minutes")
+        _declare(budget if is_budget else groups[field.metadata["group"]], field)
+    for field in dataclasses.fields(EnvOptions):
+        _declare(groups[TASK], field)
+    for field in dataclasses.fields(RAMConfig):
+        _declare(groups[RAM], field)
+    return parser
+
+
+def _declare(group: Any, field: dataclasses.Field[Any]) -> None:
+    """Make an option of a setting."""
+    kind, text = type_of(field), field.metadata["help"]
+    if field.default not in (None, dataclasses.MISSING):
+        text += f" (default: {_write_value(field.default)})"
+    arguments: dict[str, Any] = {"help": text.replace("%", "%%")}
+    if kind is dict:
+        arguments |= {"nargs": "+", "action": "extend", "metavar": "KEY=VALUE"}
+    else:
+        names = {int: "N", float: "X", bool: "true|false", Path: "DIR"}
+        metavar = "|".join(field.metadata["choices"]) or names.get(kind, "NAME")
+        arguments |= {"type": READERS[kind], "metavar": field.metadata.get("metavar", metavar)}
+    group.add_argument(as_option(field.name), **arguments)
+
+
+def parse_options(arguments: list[str] | None = None, prog: str = "train.py") -> Options:
+    """Read a command line.
+
+    Raises:
+        ValueError: If an option is impossible; it names fields, see `speak_of_options`.
+        SystemExit: If argparse refuses it, or has shown the help.
+    """
+    given = vars(make_parser(prog).parse_args(arguments))
+    if "resume" in given and set(given) - {"resume", "device"}:
+        other = min(set(given) - {"resume", "device"})
+        raise ValueError(
+            f"`resume` takes all options but `device` from the run in {given['resume']}, got "
+            f"`{other}` too: leave it out."
+        )
+    pairs = {name: parse_pairs(name, given.pop(name, [])) for name in ("env_kwargs", "settings")}
+    for target, declared in (("env_kwargs", EnvOptions), ("settings", RAMConfig)):
+        for field in dataclasses.fields(declared):
+            if field.name in given and field.name in pairs[target]:
+                raise ValueError(
+                    f"give either `{field.name}` or `{target} {field.name}=...`, not both."
+                )
+        names = {field.name for field in dataclasses.fields(declared)} & set(given)
+        pairs[target] |= {name: given.pop(name) for name in names}
+    check_env_kwargs(pairs["env_kwargs"])
+    return Options(**given, **pairs)  # type: ignore[arg-type]
+
+
+def check_env_kwargs(env_kwargs: dict[str, Any]) -> None:
+    """Refuse arguments of the env that are not the user's to give; make folders absolute.
+
+    Raises:
+        ValueError: If one is for the program to set.
+    """
+    for name in PROGRAM_SETS:
+        if name in env_kwargs:
+            raise ValueError(f"`env_kwargs {name}=...` is for the program to set: leave it out.")
+    if isinstance(env_kwargs.get("data_dir"), str):  # so that it is found from any other folder
+        env_kwargs["data_dir"] = os.path.abspath(os.path.expanduser(env_kwargs["data_dir"]))
+
+
+def parse_pairs(name: str, pairs: list[str]) -> dict[str, Any]:
+    """Read KEY=VALUE pairs.
+
+    A value is what JSON or else Python reads it as, a number, a list, true, None, ...; all else is
+    text.
+
+    Raises:
+        ValueError: If a pair has no key or no equals sign, or two have the same key.
+    """
+    arguments: dict[str, Any] = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not equals or not key.isidentifier():
+            raise ValueError(f"`{name}` must be KEY=VALUE pairs, got {pair!r}.")
+        if key in arguments:
+            raise ValueError(f"`{name}` must name each key once, got {key!r} twice.")
+        arguments[key] = _read_value(value)
+    return arguments
+
+
+def _read_value(text: str) -> Any:
+    for read in (json.loads, ast.literal_eval):
+        with contextlib.suppress(ValueError, SyntaxError):
+            return read(text)
+    return text
+
+
+def _write_value(value: Any) -> str:
+    """Return the text that `_read_value` reads as this value."""
+    if isinstance(value, str) and _read_value(value) == value:
+        return value
+    return json.dumps(value)
+
+
+def _read_number(text: str, kind: type[int] | type[float], what: str) -> Any:
+    try:
+        return kind(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"must be {what}, got {text!r}") from None
+
+
+def _read_truth(text: str) -> bool:
+    value = {"true": True, "false": False}.get(text.lower())
+    if value is None:
+        raise argparse.ArgumentTypeError(f"must be true or false, got {text!r}")
+    return value
+
+
+READERS: dict[type, Any] = {
+    int: lambda text: _read_number(text, int, "a whole number"),
+    float: lambda text: _read_number(text, float, "a number"),
+    bool: _read_truth,
+    str: str,
+    Path: lambda text: Path(text).expanduser(),
+}
+
+
+def as_option(name: str) -> str:
+    """Return the option of a field: `num_envs` -> `--num-envs`."""
+    return "--" + name.replace("_", "-")
+
+
+def speak_of_options(message: str) -> str:
+    """Return an error message with the options in the place of the fields that it names."""
+    declared = (Options, EnvOptions, RAMConfig)
+    names = {field.name for kind in declared for field in dataclasses.fields(kind)}
+
+    def as_user_knows_it(found: re.Match[str]) -> str:
+        name = found[1]
+        return f"`{as_option(name)}{found[2]}" if name in names else found[0]
+
+    return re.sub(r"`([a-z_]+)([ `=])", as_user_knows_it, message)

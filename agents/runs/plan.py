@@ -1,0 +1,299 @@
+"""What is a run made of? All that follows from the options, or from the folder of an earlier run.
+
+No torch in here: an impossible option is refused before it is loaded.
+"""
+
+import dataclasses
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from agents.files import CONFIG, is_finished, leftovers, read_json
+from agents.model.config import RAMConfig, make_config
+from agents.runs.options import Options
+from agents.sb3.algorithms import (
+    MULTIDISCRETE,
+    PURE_REWARD,
+    check_action_format,
+    check_memory,
+    choose_algorithm,
+)
+from ram_env import SHORT_NAMES
+from ram_env.games.actions import ActionFormat
+from ram_env.games.classify import RewardRule
+from ram_env.registration import import_env_module, resolve_env
+
+VERSION = 2  # of config.json; the first did not hold the options
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What a run is made of."""
+
+    options: Options  # as asked for
+    folder: Path
+    env_id: str
+    env_module: str | None  # that registers the id when it is imported; None: ram_env
+    env_kwargs: dict[str, Any]
+    memory: str
+    settings: dict[str, Any]  # fields of `RAMConfig`, or arguments of another constructor
+    num_envs: int  # of all processes together
+    episodes: int | None  # None: what fits into `options.minutes`
+    device: str
+    processes: int | None  # None: as the cores allow
+    threads: int | None  # per process; None: the cores shared out
+    goes_on: bool = False  # with what lies in the folder
+    replaces: bool = False  # what lies there: the beginning of a run that cannot go on
+
+    @property
+    def algo(self) -> str:
+        """What learns, one of `agents.sb3.algorithms.ALGORITHMS`."""
+        return self.options.algo
+
+    @property
+    def task_name(self) -> str:
+        """The short name of the task, or its id if it has none."""
+        names = {env_id: name for name, env_id in SHORT_NAMES.items()}
+        return names.get(self.env_id, self.env_id)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what config.json says of the plan; `plan_of_run` reads it."""
+        ram = {"preset": self.options.preset or "default", "config": self.settings}
+        return {
+            "version": VERSION,
+            "command": self.options.command(),
+            "options": self.options.to_json(),
+            "env_id": self.env_id,
+            "env_module": self.env_module,
+            "env_kwargs": self.env_kwargs,
+            "algo": self.algo,
+            "memory": self.memory,
+            **(ram if self.algo == "ram" else {"settings": self.settings}),
+            "seed": self.options.seed,
+            "num_envs": self.num_envs,
+            "episodes": self.episodes,
+            "device": self.device,
+            "processes": self.processes,
+            "threads": self.threads,
+        }
+
+
+def plan_run(options: Options) -> Plan | None:
+    """Decide what to do, by the options and by what lies in the run folder.
+
+    Returns:
+        A run that begins, or that goes on with what lies there; None if that is finished.
+
+    Raises:
+        ValueError: If an option is impossible, or does not go with another one.
+        FileExistsError: If the folder holds something else.
+        PermissionError: If it cannot be written to.
+    """
+    if options.resume is not None:
+        plan = plan_of_run(options.resume)
+        device = plan.device if options.device == "auto" else options.device
+        return dataclasses.replace(plan, device=device)
+    plan = new_plan(options)
+    if not (plan.folder / CONFIG).is_file():
+        check_folder(plan.folder)
+        return plan
+    check_same_options(plan.folder, options)
+    if is_finished(plan.folder):
+        return None
+    if options.algo == "ram":
+        return plan_of_run(plan.folder)
+    return dataclasses.replace(plan, replaces=True)
+
+
+def new_plan(options: Options) -> Plan:
+    """Return what a new run of these options is made of.
+
+    Raises:
+        ValueError: If an option is impossible, or does not go with another one.
+    """
+    env_id, env_module = resolve_env(options.env)
+    algorithm, memory = choose_algorithm(options.algo), options.memory
+    memory = algorithm.memory if memory is None else memory
+    check_memory(options.algo, memory)
+    if options.algo == "ram":
+        settings = make_config(options.preset or "default", **options.settings).to_dict()
+        num_envs, processes = options.num_envs or settings["batch_size"], options.processes
+    else:
+        settings = algorithm.settings | options.settings
+        num_envs, processes = options.num_envs or algorithm.num_envs, 1
+        check_is_for_ram(options)
+    name = options.env.split(":")[-1] + ("" if options.algo == "ram" else f"-{options.algo}")
+    plan = Plan(
+        options=options,
+        folder=options.run_dir or Path("runs") / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}",
+        env_id=env_id,
+        env_module=env_module,
+        env_kwargs=with_defaults(options.algo, options.env_kwargs, options.preset),
+        memory=memory,
+        settings=settings,
+        num_envs=num_envs,
+        episodes=options.episodes,
+        device=options.device,
+        processes=processes,
+        threads=options.threads,
+    )
+    check_shares(plan)
+    return plan
+
+
+def plan_of_run(folder: Path) -> Plan:
+    """Return the plan of a run of RAM that ended early, to go on with it.
+
+    Raises:
+        ValueError: If the folder holds no such run, or a damaged one.
+    """
+    path = folder / CONFIG
+    config = read_config(folder)
+    algo = config.get("algo", "ram")
+    if algo != "ram":
+        raise ValueError(
+            f"only a run of ram can go on, and {folder} is a run of {algo}: train it anew."
+        )
+    if config.get("version") != VERSION:
+        raise ValueError(
+            f"`{path}` must be of version {VERSION} for its run to go on, got "
+            f"{config.get('version')!r}: train it anew."
+        )
+    try:
+        kept = ("env_id", "env_module", "env_kwargs", "memory", "num_envs", "episodes", "device")
+        plan = Plan(
+            options=Options.from_json(config["options"]),
+            folder=folder,
+            settings=RAMConfig(**config["config"]).to_dict(),
+            goes_on=True,
+            **{name: config[name] for name in (*kept, "processes", "threads")},
+        )
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"`{path}` is damaged ({error!r}): the run cannot go on.") from error
+    if is_finished(folder):
+        raise ValueError(
+            f"only a run that ended early can go on: {folder} is finished, its whole budget is "
+            "spent."
+        )
+    return plan
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """Return what config.json of a run folder says, the module of its env imported.
+
+    Raises:
+        ValueError: If there is none, it is damaged, or its env cannot be imported.
+    """
+    path = folder / CONFIG
+    try:
+        config = read_json(path)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise ValueError(f"{folder} must be the folder of a run: {path} is missing.") from error
+    except OSError as error:
+        raise ValueError(f"`{path}` cannot be read ({error}).") from error
+    import_env_module(config.get("env_module"))
+    return config
+
+
+def check_same_options(folder: Path, options: Options) -> None:
+    """Refuse to go on with a run in a folder that other options asked for.
+
+    Raises:
+        FileExistsError: If they differ in more than where the run lies and what it computes on.
+    """
+    found = read_json(folder / CONFIG).get("options")
+    if found is None:
+        raise FileExistsError(
+            f"`run_dir` must be a new or empty folder, got {folder}, which holds a run."
+        )
+    for name, asked in options.to_json().items():
+        if name not in ("run_dir", "resume", "device") and found.get(name) != asked:
+            raise FileExistsError(
+                f"`run_dir` must be a new or empty folder, or hold a run of the same options, got "
+                f"{folder}, whose run has {name} {found.get(name)!r} instead of {asked!r}."
+            )
+
+
+def check_folder(folder: Path) -> None:
+    """Refuse a run folder that holds something already, beyond what a kill left half written.
+
+    Raises:
+        FileExistsError: If it does.
+        PermissionError: If it cannot be written to.
+    """
+    try:
+        held = (
+            set(folder.iterdir()) - set(leftovers(folder)) if folder.is_dir() else folder.exists()
+        )
+    except OSError as error:
+        raise ValueError(f"`run_dir` must be a folder, got {folder} ({error.strerror}).") from error
+    if held:
+        raise FileExistsError(
+            "`run_dir` must be a new or empty folder, so that nothing is overwritten, got "
+            f"{folder}."
+        )
+    nearest = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not nearest.is_dir() or not os.access(nearest, os.W_OK):
+        raise PermissionError(f"`run_dir` must be in a folder that you may write to, got {folder}.")
+
+
+def check_shares(plan: Plan) -> None:
+    """Refuse a batch of RAM that cannot be shared evenly.
+
+    Raises:
+        ValueError: If it cannot.
+    """
+    if plan.algo != "ram":
+        return
+    batch_size, num_envs, processes = plan.settings["batch_size"], plan.num_envs, plan.processes
+    if num_envs % (processes or 1):
+        raise ValueError(
+            f"`{'num_envs' if plan.options.num_envs else 'batch_size'}` must be a multiple of "
+            f"`processes`, so that each has as many, got {num_envs} and {processes}."
+        )
+    if batch_size % num_envs:
+        raise ValueError(
+            "`batch_size` must be a multiple of `num_envs`, so that rounds of games fill it, got "
+            f"{batch_size} and {num_envs}."
+        )
+
+
+def check_is_for_ram(options: Options) -> None:
+    """Refuse what only RAM can do, with another algorithm.
+
+    Raises:
+        ValueError: If it is asked for.
+    """
+    if options.preset is not None:
+        raise ValueError(f"`preset` is for ram, got it with `algo` {options.algo}: leave it out.")
+    if options.processes not in (None, 1):
+        raise ValueError(
+            f"`processes` is for ram; {options.algo} trains in one, got {options.processes}: "
+            "leave it out."
+        )
+
+
+def with_defaults(
+    algo: str, env_kwargs: dict[str, Any], preset: str | None = None
+) -> dict[str, Any]:
+    """Return arguments of the env with what suits an algorithm where they say nothing.
+
+    Raises:
+        ValueError: If the algorithm cannot take the action format.
+    """
+    algorithm = choose_algorithm(algo)
+    arguments = dict(env_kwargs)
+    if algo != "ram":  # it takes the env's own
+        arguments.setdefault("action_format", algorithm.action_formats[0])
+    action_format = arguments.get("action_format", algorithm.action_formats[0])
+    check_action_format(algo, action_format)
+    reward = PURE_REWARD if preset == "pure" else algorithm.reward
+    if reward == RewardRule.LOG_LIKELIHOOD and action_format != ActionFormat.BOX:
+        reward = RewardRule.EVERY_STEP.value  # without scores there is no likelihood
+    if reward is not None:
+        arguments.setdefault("reward", reward)
+    if algorithm.location_grid is not None and arguments["action_format"] == MULTIDISCRETE:
+        arguments.setdefault("location_grid", algorithm.location_grid)
+    return arguments

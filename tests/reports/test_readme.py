@@ -2,7 +2,6 @@
 
 import json
 import re
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -133,16 +132,3 @@ def test_tasks_are_listed_as_registered(env_id: str) -> None:
         str(task["num_scales"]),
         str(task["num_glimpses"]),
     ]
-
-
-def test_tracked_pages_name_files_that_exist() -> None:
-    """What docs and comments call `results/...` or `docs/...` is there."""
-    tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True)
-    if tracked.returncode:
-        pytest.skip("not a checkout")
-    for name in tracked.stdout.splitlines():
-        if name.endswith((".md", ".py")) and (ROOT / name).exists():
-            for target in re.findall(
-                r"\b(?:docs|results)/[a-z/]+\.(?:md|json|png|gif)\b", (ROOT / name).read_text()
-            ):
-                assert (ROOT / target).exists() or "tests/" in name, (name, target)

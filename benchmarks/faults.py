@@ -1,7 +1,8 @@
 """Faults really tried: `python -m benchmarks.faults`, or `make faults`.
 
 Runs the tests with the marker `fault` in their long form, which takes about an hour, and leaves
-table.json, README.md and picture.png in results/faults: how many faults of each kind were tried, survived and lost.
+table.json, README.md and picture.png in results/faults: how many faults of each kind were tried,
+survived and lost.
 Arguments for pytest, such as a file of tests, choose some of them; the rows of the others stay.
 """
 

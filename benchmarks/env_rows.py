@@ -11,7 +11,9 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from benchmarks.timing import Settings, rates
 from ram_env import TASKS
 from ram_env.data.datasets import load_dataset
-from ram_env.retina import Canvases, extract_glimpses, location_to_pixel
+from ram_env.geometry import location_to_pixel
+from ram_env.retina import Retina
+from ram_env.scenes.canvases import Canvases
 from ram_env.scenes.padding import PaddedImages
 from ram_env.scenes.painted import ScenePainter
 
@@ -163,14 +165,15 @@ def retina(settings: Settings) -> list[float]:
     """Measure glimpses per second, from location to glimpse."""
     task = TASKS[CLUTTERED]
     shape = (task["canvas_size"], task["canvas_size"])
-    canvases = Canvases(BATCH, shape, task["patch_size"], task["num_scales"])
+    eye = Retina(task["patch_size"], task["num_scales"])
+    canvases = Canvases(BATCH, shape, eye)
     rng, rows = np.random.default_rng(0), np.arange(BATCH)
     canvases.visible[:] = rng.integers(256, size=canvases.visible.shape)
     locations = rng.uniform(-1, 1, (NUM_ACTIONS, BATCH, 2)).astype(np.float32)
 
     def look() -> int:
         for batch in locations:
-            extract_glimpses(canvases, rows, location_to_pixel(batch, shape))
+            eye.glimpse(canvases, rows, location_to_pixel(batch, shape))
         return NUM_ACTIONS * BATCH
 
     return rates(look, settings)

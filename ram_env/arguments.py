@@ -1,18 +1,16 @@
-"""Checks of arguments: each returns the value in its final form, or says what to change."""
+"""Is an argument what it must be? Each check returns its final form, or says what to change."""
 
 import difflib
 import math
 import os
 from collections.abc import Iterable, Mapping
-from enum import StrEnum
+from enum import Enum
 from operator import index as as_index
 from typing import Any, TypeVar
 
 import numpy as np
 
-from ram_env.retina import window_side
-
-Choice = TypeVar("Choice", bound=StrEnum)
+Choice = TypeVar("Choice", bound=Enum)
 
 MAX_INT64 = 2**63 - 1
 _SHOWN = 200  # characters of a value in an error message
@@ -90,71 +88,29 @@ def one_of(name: str, value: Any, choices: type[Choice]) -> Choice:
         raise ValueError(f"`{name}` must be one of {names}, got {shown(value)}.") from None
 
 
-def canvas_shape_of(canvas_size: Any) -> tuple[int, int]:
-    """Return (height, width) of a canvas given by one side or by both."""
-    sides = canvas_size if isinstance(canvas_size, list | tuple) else (canvas_size, canvas_size)
-    if len(sides) != 2:
-        raise ValueError(
-            f"`canvas_size` must be a side or (height, width), got {shown(canvas_size)}."
-        )
-    height, width = (whole_number("canvas_size", side, 1) for side in sides)
-    return height, width
-
-
-def check_scales(patch_size: int, num_scales: int, canvas_shape: tuple[int, int]) -> None:
-    """Refuse windows so wide that nearly all of them lies outside the canvas."""
-    widest, side = window_side(patch_size, num_scales - 1), max(canvas_shape)
-    if num_scales > 1 and widest >= 4 * side:
-        raise ValueError(
-            f"`num_scales` is too high: the widest window, `patch_size` * 2**(`num_scales` - 1)"
-            f" = {widest} pixels, must be under 4 times the canvas side {side}, "
-            f"got patch_size={patch_size} and num_scales={num_scales}."
-        )
-
-
-def check_image_sizes(
-    image_shape: tuple[int, ...],
-    canvas_shape: tuple[int, int],
-    num_distractors: int,
-    distractor_size: int,
-) -> None:
-    """Refuse images larger than the canvas, and crops larger than the images."""
-    if any(image > canvas for image, canvas in zip(image_shape, canvas_shape, strict=True)):
-        raise ValueError(
-            f"`canvas_size` must be at least the image size {image_shape}, "
-            f"got {canvas_shape}: enlarge the canvas."
-        )
-    if num_distractors and distractor_size > min(image_shape):
-        raise ValueError(
-            f"`distractor_size` must be in 1..{min(image_shape)}, the smaller side of an image,"
-            f" got {distractor_size}."
-        )
-
-
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Return the end of an error message about an unknown name: the nearest one, or nothing."""
     near = difflib.get_close_matches(name, list(known), n=1)
     return f" Did you mean {near[0]!r}?" if near else ""
 
 
-def check_memory(num_bytes: int, what: str, remedy: str) -> None:
+def check_bytes(num_bytes: int, what: str) -> None:
     """Refuse what would not leave a fifth of this machine's memory to everything else.
 
     Args:
         num_bytes: How much it takes.
-        what: It is, for the message.
-        remedy: What to change, for the message.
+        what: The name of it for the message, in the plural.
 
     Raises:
         ValueError: If it takes more. Where the system does not tell its memory, nothing is refused.
     """
     if not hasattr(os, "sysconf"):
         return
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    if num_bytes > 0.8 * memory:
+    available = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if num_bytes > 0.8 * available:
         raise ValueError(
-            f"{what} must fit into 80 % of this machine's memory of {memory / 2**30:.1f} GiB, got "
-            f"{num_bytes / 2**30:.1f} GiB: {remedy}."
+            f"{what} must fit into 80 % of this machine's memory of {available / 2**30:.1f} GiB, "
+            f"got {num_bytes / 2**30:.1f} GiB: choose smaller numbers or fewer images."
         )
 
 

@@ -1,4 +1,4 @@
-"""`GlimpseEnv`: the game of looking, one episode at a time. Its docstring is the specification."""
+"""How is the game of looking played, one episode at a time? `GlimpseEnv` is the specification."""
 
 from typing import Any
 
@@ -8,11 +8,10 @@ import numpy as np
 from ram_env.arguments import shown
 from ram_env.drawing.rendering import EpisodeView, render_episode
 from ram_env.drawing.window import HumanWindow
-from ram_env.games.classify import make_task
-from ram_env.games.episodes import Episodes
+from ram_env.games.game import Observation
+from ram_env.games.make import make_game
 
-Observation = dict[str, np.ndarray]
-ONLY = 0  # the row of a single env: one number, so nothing has a batch axis
+ONLY = 0  # the row of a single env: see `ram_env.geometry.Rows`
 
 
 def draw_scene_seed(np_random: np.random.Generator) -> int:
@@ -142,10 +141,10 @@ class GlimpseEnv(gym.Env[Observation, Any]):
             ValueError: If an argument is out of its range or does not fit the others.
         """
         self.render_mode = checked_render_mode(render_mode)
-        self.task = make_task(task_arguments)
+        self.task = make_game(task_arguments)
         self.observation_space = self.task.observation_space  # type: ignore[assignment]
         self.action_space = self.task.action_space
-        self._episodes = Episodes(1, self.task)
+        self._episodes = self.task.allocate(1)
         self._scene: dict[str, Any] = {}  # the info of the episode; it stays the same
         self._window = HumanWindow() if render_mode == "human" else None
 
@@ -184,8 +183,7 @@ class GlimpseEnv(gym.Env[Observation, Any]):
         terminated = bool(outcome.terminated)
         info = self._info()
         if terminated:
-            info["prediction"] = int(outcome.prediction)
-            info["is_success"] = bool(outcome.is_success)
+            info |= {name: value.item() for name, value in outcome.verdict.items()}
         self._show()
         return self._observation(), float(outcome.rewards), terminated, False, info
 

@@ -1,42 +1,25 @@
-"""The registered tasks: one table, id -> arguments."""
+"""Which tasks are there, and which does a name mean?"""
 
-import difflib
 import importlib
+import os
+import sys
 from typing import Any
 
 import gymnasium as gym
 
+from ram_env.arguments import did_you_mean
+
 # The four settings of Mnih et al. 2014, section 4.1 (retina and number of glimpses of table 1 of
 # the NIPS version).
+_ARGUMENTS = ("canvas_size", "num_distractors", "patch_size", "num_scales", "num_glimpses")
+_SETTINGS = {
+    "GlimpseMNIST-v0": (28, 0, 8, 1, 7),
+    "GlimpseTranslatedMNIST-v0": (60, 0, 12, 3, 8),
+    "GlimpseClutteredMNIST-v0": (60, 4, 12, 3, 8),
+    "GlimpseClutteredMNIST100-v0": (100, 8, 12, 4, 8),
+}
 TASKS: dict[str, dict[str, Any]] = {
-    "GlimpseMNIST-v0": {
-        "canvas_size": 28,
-        "num_distractors": 0,
-        "patch_size": 8,
-        "num_scales": 1,
-        "num_glimpses": 7,
-    },
-    "GlimpseTranslatedMNIST-v0": {
-        "canvas_size": 60,
-        "num_distractors": 0,
-        "patch_size": 12,
-        "num_scales": 3,
-        "num_glimpses": 8,
-    },
-    "GlimpseClutteredMNIST-v0": {
-        "canvas_size": 60,
-        "num_distractors": 4,
-        "patch_size": 12,
-        "num_scales": 3,
-        "num_glimpses": 8,
-    },
-    "GlimpseClutteredMNIST100-v0": {
-        "canvas_size": 100,
-        "num_distractors": 8,
-        "patch_size": 12,
-        "num_scales": 4,
-        "num_glimpses": 8,
-    },
+    task_id: dict(zip(_ARGUMENTS, values, strict=True)) for task_id, values in _SETTINGS.items()
 }
 
 SHORT_NAMES = {
@@ -58,36 +41,40 @@ def register_tasks() -> None:
         )
 
 
-def resolve_env(name: str) -> tuple[str, str | None]:
+def resolve_env(env_id: str) -> tuple[str, str | None]:
     """Return the id that a short name or an id means, and the module that registers it, or None.
 
     Args:
-        name: `module:id` imports the module.
+        env_id: A short name, a registered id, or `module:id`, which imports the module.
 
     Raises:
         ValueError: If there is none; the message names the nearest.
     """
-    if name in SHORT_NAMES:
-        return SHORT_NAMES[name], None
-    module, _, env_id = name.rpartition(":")
+    if env_id in SHORT_NAMES:
+        return SHORT_NAMES[env_id], None
+    module, _, name = env_id.rpartition(":")
     import_env_module(module or None)
-    if env_id in gym.registry:
-        return env_id, module or None
+    if name in gym.registry:
+        return name, module or None
     known = [*SHORT_NAMES, *SHORT_NAMES.values()]
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.3)
-    hint = f" Did you mean {near[0]!r}?" if near else ""
-    raise ValueError(f"`env` must be one of {', '.join(known)}, got {name!r}.{hint}")
+    raise ValueError(
+        f"`env_id` must be one of {', '.join(known)}, or a registered id, got {env_id!r}."
+        f"{did_you_mean(env_id, known)}"
+    )
 
 
 def import_env_module(module: str | None) -> None:
-    """Import the module that registers an env.
+    """Import the module that registers an env, if there is one; the current folder may hold it.
 
     Raises:
         ValueError: If it cannot be imported.
     """
     if module is None:
         return
+    # Python puts the current folder on the path for `python -m`, but not for a console script.
+    if not {"", os.getcwd()} & set(sys.path):
+        sys.path.append(os.getcwd())
     try:
         importlib.import_module(module)
-    except (ImportError, TypeError) as error:  # TypeError: of a relative name
-        raise ValueError(f"`env`: cannot import {module!r} ({error}).") from error
+    except (ImportError, TypeError) as error:  # TypeError: the name begins with a dot
+        raise ValueError(f"`env_id`: cannot import {module!r} ({error}).") from error

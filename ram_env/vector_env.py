@@ -1,4 +1,4 @@
-"""`GlimpseVectorEnv`: many games of looking at once, the same as `GlimpseEnv` bit for bit."""
+"""How are many games of looking played at once? Bit for bit as by many `GlimpseEnv`."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -10,12 +10,12 @@ from gymnasium.utils import seeding
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
-from ram_env.arguments import options_of, shown, whole_number
+from ram_env.arguments import one_of, options_of, shown, whole_number
 from ram_env.drawing.rendering import EpisodeView, render_episode
-from ram_env.env import GlimpseEnv, Observation, checked_render_mode, draw_scene_seed
+from ram_env.env import GlimpseEnv, checked_render_mode, draw_scene_seed
 from ram_env.games.actions import check_count, select_actions
-from ram_env.games.classify import make_task
-from ram_env.games.episodes import Episodes, Outcome
+from ram_env.games.game import Observation, Outcome
+from ram_env.games.make import make_game
 
 Infos = dict[str, Any]
 
@@ -47,7 +47,6 @@ class GlimpseVectorEnv(VectorEnv[Observation, Any, np.ndarray]):
         render_mode: str | None = None,
         **task_arguments: Any,
     ) -> None:
-        """Make the games; see the class."""
         self.render_mode = checked_render_mode(render_mode)
         if self.render_mode == "human":
             raise ValueError(
@@ -60,15 +59,14 @@ class GlimpseVectorEnv(VectorEnv[Observation, Any, np.ndarray]):
                 "all take `num_glimpses` steps: set that, or `vectorization_mode='sync'`."
             )
         self.num_envs = whole_number("num_envs", num_envs, 1)
-        self.autoreset_mode = _autoreset_mode(autoreset_mode)
+        self.autoreset_mode = one_of("autoreset_mode", autoreset_mode, AutoresetMode)
         self.metadata = {**self.metadata, "autoreset_mode": self.autoreset_mode}
-        self.task = make_task(task_arguments)
-        self.task.check_memory(self.num_envs)  # before the spaces, which are as large
+        self.task = make_game(task_arguments)
+        self._episodes = self.task.allocate(self.num_envs)  # before the spaces, as large as it
         self.single_observation_space = self.task.observation_space
         self.single_action_space = self.task.action_space
         self.observation_space = batch_space(self.single_observation_space, self.num_envs)
         self.action_space = batch_space(self.single_action_space, self.num_envs)
-        self._episodes = Episodes(self.num_envs, self.task)
         self._all = np.arange(self.num_envs)
         self._np_randoms: list[np.random.Generator | None] = [None] * self.num_envs
         self._np_random_seeds = [-1] * self.num_envs
@@ -131,7 +129,7 @@ class GlimpseVectorEnv(VectorEnv[Observation, Any, np.ndarray]):
         check_count(actions, self.num_envs)
         restarting = np.zeros(self.num_envs, dtype=bool)
         if self.autoreset_mode == AutoresetMode.NEXT_STEP:
-            restarting = self._episodes.scored.copy()
+            restarting = self._episodes.ended.copy()
         playing = np.flatnonzero(~restarting)
         rewards = np.zeros(self.num_envs)
         terminations = np.zeros(self.num_envs, dtype=bool)
@@ -202,7 +200,7 @@ class GlimpseVectorEnv(VectorEnv[Observation, Any, np.ndarray]):
         """Return what only the last step of an episode tells; call before the restart."""
         ended = np.flatnonzero(outcome.terminated)
         rows = playing[ended]
-        verdict = {"prediction": outcome.prediction[ended], "is_success": outcome.is_success[ended]}
+        verdict = {key: values[ended] for key, values in outcome.verdict.items()}
         if self.autoreset_mode != AutoresetMode.SAME_STEP:
             return self._place(rows, verdict)
         observation = self.task.observe(self._episodes, rows)
@@ -262,14 +260,3 @@ def split_observation(observation: Observation, rows: np.ndarray, num_envs: int)
     for position, row in enumerate(rows):
         split[row] = {key: value[position] for key, value in observation.items()}
     return split
-
-
-def _autoreset_mode(mode: str | AutoresetMode) -> AutoresetMode:
-    """Return the member of Gymnasium's enum that `mode` is or whose value it is."""
-    try:
-        return AutoresetMode(mode)
-    except (ValueError, TypeError):  # TypeError: of arrays that compare with nothing
-        values = [member.value for member in AutoresetMode]
-        raise ValueError(
-            f"`autoreset_mode` must be an AutoresetMode or one of {values}, got {shown(mode)}."
-        ) from None

@@ -11,7 +11,7 @@ from agents.evaluation.result import Evaluation, make_evaluation
 from agents.sb3.vec_env import add_memory, make_games, task_of
 from ram_env.drawing.rendering import EpisodeView
 from ram_env.games.actions import ActionFormat
-from ram_env.scenes.painted import frozen_scenes
+from ram_env.scenes.source import frozen_scenes
 
 MAX_ENVS = 500  # episodes played at once: few enough for the caches, many enough for the matrices
 MAX_BYTES = 2**28  # that they take, of large canvases
@@ -66,7 +66,7 @@ class FrozenScenes:
         kwargs = self.env_kwargs | {"split": split}
         if kwargs.get("action_format") == ActionFormat.DICT:
             kwargs["action_format"] = ActionFormat.BOX  # as a model is shown it
-        probe = task_of(make_games(env_id, num_envs=1, **kwargs), env_id)
+        probe = task_of(make_games(env_id, num_envs=1, **kwargs))
         available = len(probe.dataset.labels)
         self.num_scenes = available if num_scenes is None else num_scenes
         if not 1 <= self.num_scenes <= available:
@@ -77,7 +77,7 @@ class FrozenScenes:
         num_envs = min(self.num_scenes, MAX_ENVS, fitting)
         games = make_games(env_id, num_envs=num_envs, autoreset_mode="Disabled", **kwargs)
         self._env = add_memory(games, memory)
-        self.task = task_of(self._env, env_id)
+        self.task = task_of(self._env)
 
     @property
     def single_spaces(self) -> tuple[spaces.Space[Any], spaces.Space[Any]]:
@@ -154,7 +154,7 @@ class FrozenScenes:
 
     def _read(self, actions: Any) -> tuple[np.ndarray, np.ndarray]:
         """Return labels, (B,), and beliefs, (B, C): certainty where a format has no scores."""
-        decoded = self.task.decode(actions)
+        decoded = self.task.format.decode(actions)
         if decoded.scores is None:
             return decoded.labels, np.eye(self.task.num_classes, dtype=np.float32)[decoded.labels]
         return decoded.labels, np.exp(self.task.log_belief(decoded.scores)).astype(np.float32)

@@ -195,6 +195,12 @@ class RAMConfig:
                 f"got {self.gaze_reward!r}."
             )
 
+    @property
+    def env_reward(self) -> str | None:
+        """The reward rule that the env must have; None: its default, or any other."""
+        # An answer must be paid at once if nothing else teaches it.
+        return "every_step" if self.learn_class_from == "reward" else None
+
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as a dict that JSON can hold."""
         return dataclasses.asdict(self)

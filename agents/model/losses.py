@@ -1,4 +1,4 @@
-"""The hybrid loss: cross-entropy for the eye, REINFORCE with a baseline for the gaze.
+"""What is RAM taught by? Cross-entropy for the eye, REINFORCE with a baseline for the gaze.
 
 Source: Mnih et al. 2014, arXiv:1406.6247, section 3.2.
 """

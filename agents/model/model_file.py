@@ -12,7 +12,9 @@ from agents.model.config import RAMConfig, replace_settings
 from agents.model.networks import RAMNetworks
 from agents.sb3.archive import check_tensors, load_archive, save_archive
 from agents.sb3.spaces import describe_box, describe_space, make_space
-from ram_env.arguments import number_between, shown, whole_number
+from ram_env.arguments import number_between, positive_number, shown, whole_number
+from ram_env.games.actions import SCORE_SCALE
+from ram_env.games.settings import HIGHEST_SCORE_SCALE
 
 FORMAT = "ram-model"
 FORMAT_VERSION = 2
@@ -33,6 +35,7 @@ def save_model(model: Any, path: Any, exclude: Iterable[str]) -> None:
         "config": model.config.to_dict(),
         "observation_space": describe_space(model.observation_space),
         "action_space": describe_space(model.action_space),
+        "score_scale": model.policy.score_scale,
         "seed": model.seed,
         "num_timesteps": model.num_timesteps,
         "episodes": model._episode_num,
@@ -68,6 +71,7 @@ def load_model(
     model.observation_space = make_space(header["observation_space"])
     model.action_space = make_space(header["action_space"])
     model._setup_model()
+    model.policy.set_score_scale(header.get("score_scale", SCORE_SCALE))
     prefix = "policy."
     weights = {
         name.removeprefix(prefix): it for name, it in tensors.items() if name.startswith(prefix)
@@ -110,6 +114,7 @@ def check_model(header: dict[str, Any], tensors: dict[str, Tensor]) -> None:
     for name in ("seed", "num_timesteps", "episodes", "updates"):
         whole_number(name, header[name], 0)
     number_between("seconds", header.get("seconds", 0.0), 0.0, sys.float_info.max)
+    positive_number("score_scale", header.get("score_scale", SCORE_SCALE), HIGHEST_SCORE_SCALE)
     if not isinstance(header["config"], dict):
         raise ValueError(f"its settings are no settings: {shown(header['config'])}")
     header = of_today(header)

@@ -1,6 +1,7 @@
-"""The five networks of the Recurrent Attention Model: Mnih et al. 2014, arXiv:1406.6247, section 3.
+"""Which five networks does the Recurrent Attention Model consist of?
 
-Shapes: B batch, K scales, g patch side, F features, S state, H hidden units, C classes.
+Source: Mnih et al. 2014, arXiv:1406.6247, section 3. Shapes: B batch, K scales, g patch side,
+F features, S state, H hidden units, C classes.
 """
 
 import math
@@ -12,25 +13,13 @@ from torch import Tensor, nn
 from agents.model.config import RAMConfig
 
 
-def forward_multiply_adds(networks: nn.Module) -> int:
-    """Return the multiply-adds of one example's way through fully connected networks.
-
-    A weight matrix of m x n takes m * n of them per example: as many as it has elements. Biases,
-    normalisation and activations are left out.
-    """
-    return sum(weight.numel() for weight in networks.parameters() if weight.dim() == 2)
-
-
-def float32(tensor: Tensor) -> torch.autocast:
-    """Return a context without mixed precision: for small products whose result must be exact."""
-    return torch.autocast(tensor.device.type, enabled=False)
-
-
 class GlimpseNetwork(nn.Module):
-    """Join what and where: g_t = relu(W_gh relu(W_h glimpse) + W_gl relu(W_l location))."""
+    """Join what and where: g_t = relu(W_gh relu(W_h glimpse) + W_gl relu(W_l location)).
+
+    `glimpse_shape` is (K, g, g).
+    """
 
     def __init__(self, glimpse_shape: tuple[int, ...], config: RAMConfig) -> None:
-        """Make the layers for glimpses of `glimpse_shape`, (K, g, g)."""
         super().__init__()
         self.shift, self.scale = config.glimpse_shift, config.glimpse_scale
         self.from_glimpse = nn.Linear(math.prod(glimpse_shape), config.what_hidden_size)
@@ -57,7 +46,6 @@ class ReLUCore(nn.Module):
     """
 
     def __init__(self, feature_size: int, hidden_size: int) -> None:
-        """Make the two layers."""
         super().__init__()
         self.state_size = hidden_size
         self.from_features = nn.Linear(feature_size, hidden_size)
@@ -74,7 +62,6 @@ class GRUCore(nn.Module):
     """Update the hidden state with one glimpse: h_t = GRU(g_t, h_{t-1})."""
 
     def __init__(self, feature_size: int, hidden_size: int) -> None:
-        """Make the cell."""
         super().__init__()
         self.state_size = hidden_size
         self.cell = nn.GRUCell(feature_size, hidden_size)
@@ -89,7 +76,6 @@ class LSTMCore(nn.Module):
     """Update hidden and cell state with one glimpse: (h_t, c_t) = LSTM(g_t, (h_{t-1}, c_{t-1}))."""
 
     def __init__(self, feature_size: int, hidden_size: int) -> None:
-        """Make the cell."""
         super().__init__()
         self.state_size = 2 * hidden_size
         self.cell = nn.LSTMCell(feature_size, hidden_size)
@@ -111,12 +97,12 @@ class LocationNetwork(nn.Module):
     """Say where to look next: mean_t = linear(h_t), with a hidden layer and tanh as options."""
 
     def __init__(self, config: RAMConfig) -> None:
-        """Make the layers; the last starts near zero, so that the first gaze is central."""
         super().__init__()
         hidden_size = config.location_hidden_size
         self.squash = config.squash_location
         self.hidden = nn.Linear(config.hidden_size, hidden_size) if hidden_size else None
         self.mean = nn.Linear(hidden_size or config.hidden_size, 2)
+        # Near zero at first, so that the agent begins by looking at the centre.
         nn.init.normal_(self.mean.weight, std=0.01)
         nn.init.zeros_(self.mean.bias)
 
@@ -124,7 +110,7 @@ class LocationNetwork(nn.Module):
         """Return the mean of the next location, (B, 2)."""
         if self.hidden is not None:
             hidden = torch.relu(self.hidden(hidden))
-        with float32(hidden):  # in bfloat16 it would be off by a pixel on wide canvases
+        with full_precision(hidden):  # in bfloat16 it would be off by a pixel on wide canvases
             mean = self.mean(hidden.float())
             return torch.tanh(mean) if self.squash else mean
 
@@ -133,7 +119,6 @@ class ActionNetwork(nn.Module):
     """Classify: softmax(W_a h_t); returns the logits."""
 
     def __init__(self, hidden_size: int, num_classes: int) -> None:
-        """Make the layer."""
         super().__init__()
         self.logits = nn.Linear(hidden_size, num_classes)
 
@@ -146,7 +131,6 @@ class BaselineNetwork(nn.Module):
     """Foretell the return: b_t = linear(h_t)."""
 
     def __init__(self, hidden_size: int) -> None:
-        """Make the layer."""
         super().__init__()
         self.value = nn.Linear(hidden_size, 1)
 
@@ -169,7 +153,6 @@ class RAMNetworks(nn.Module):
     """The five networks, put together."""
 
     def __init__(self, glimpse_shape: tuple[int, ...], num_classes: int, config: RAMConfig) -> None:
-        """Make the networks for glimpses of `glimpse_shape`, (K, g, g), and C classes."""
         super().__init__()
         self.policy_gradient_to_core = config.policy_gradient_to_core
         self.glimpse_network = GlimpseNetwork(glimpse_shape, config)
@@ -191,6 +174,20 @@ class RAMNetworks(nn.Module):
         hidden, state = self.core_network(features, state)  # (B, H), (B, S)
         mean = self.location_network(hidden if self.policy_gradient_to_core else hidden.detach())
         hidden = hidden.float()
-        with float32(hidden):
+        with full_precision(hidden):
             logits, baseline = self.action_network(hidden), self.baseline_network(hidden)
         return Thought(logits, mean, baseline, state)
+
+
+def full_precision(tensor: Tensor) -> torch.autocast:
+    """Return a context without mixed precision: for small products whose result must be exact."""
+    return torch.autocast(tensor.device.type, enabled=False)
+
+
+def forward_multiply_adds(networks: nn.Module) -> int:
+    """Return the multiply-adds of one example's way through fully connected networks.
+
+    A weight matrix of m x n takes m * n of them per example: as many as it has elements. Biases,
+    normalisation and activations are left out.
+    """
+    return sum(weight.numel() for weight in networks.parameters() if weight.dim() == 2)

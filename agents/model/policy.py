@@ -1,6 +1,6 @@
-"""`RAMPolicy`: the networks as a Stable-Baselines3 policy, from observations to actions."""
+"""How do the networks become a Stable-Baselines3 policy, from observations to actions?"""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -13,11 +13,18 @@ from agents.errors import DivergenceError
 from agents.model.config import RAMConfig
 from agents.model.networks import RAMNetworks, Thought
 from agents.sb3.spaces import glimpse_shape_of, num_classes_of
-from ram_env.arguments import shown
+from ram_env.arguments import positive_number, shown
+from ram_env.games.actions import SCORE_SCALE, action_format_of
+from ram_env.games.settings import HIGHEST_SCORE_SCALE
 
-# A score of 1 stands for this many nats: the env's own default `score_scale`. Scores are sent
-# relative to the best class, so the belief that the env reads spans twice as many.
-SCORE_SCALE = 10.0
+
+class Decision(NamedTuple):
+    """What follows from a thought: where to look next, and what to answer."""
+
+    location: Tensor  # (B, 2): as sampled, beyond the borders too
+    log_prob: Tensor  # (B,): of the location
+    labels: Tensor  # int64 (B,): answered
+    actions: np.ndarray  # (B, ...): both, as actions of the action space
 
 
 class RAMPolicy(BasePolicy):
@@ -43,7 +50,6 @@ class RAMPolicy(BasePolicy):
         config: RAMConfig | None = None,
         **kwargs: Any,
     ) -> None:
-        """Make the networks and their optimiser."""
         super().__init__(observation_space, action_space, **kwargs)
         self.config = config or RAMConfig()
         if self.optimizer_class is torch.optim.Adam:
@@ -53,6 +59,7 @@ class RAMPolicy(BasePolicy):
         glimpse_shape = glimpse_shape_of(observation_space)
         self.num_classes = num_classes_of(action_space)
         self.networks = RAMNetworks(glimpse_shape, self.num_classes, self.config)
+        self.set_score_scale(SCORE_SCALE)
         self._random_gaze = torch.Generator()
         self.register_buffer("location_std", torch.tensor(self.config.location_std))
         self.optimizer = self.optimizer_class(
@@ -61,9 +68,51 @@ class RAMPolicy(BasePolicy):
             **self.optimizer_kwargs,
         )
 
+    def set_score_scale(self, score_scale: float) -> None:
+        """Write beliefs for envs that multiply class scores by this.
+
+        Raises:
+            ValueError: If no env can.
+        """
+        self.score_scale = positive_number("score_scale", score_scale, HIGHEST_SCORE_SCALE)
+        self._action_format = action_format_of(self.action_space, self.score_scale)
+
     def forward(self, observation: dict[str, Tensor], state: Tensor) -> Thought:
         """Take in one glimpse: `glimpse` (B, K, g, g), `location` (B, 2); state (B, S)."""
         return self.networks(observation["glimpse"], observation["location"], state)
+
+    def act(
+        self, thought: Thought, noise: Tensor | None = None, uniform: Tensor | None = None
+    ) -> Decision:
+        """Decide where to look next and what to answer.
+
+        Args:
+            thought: What the networks make of a glimpse.
+            noise: Standard normal numbers (B, 2) that make a sample of the location's mean; None:
+                the mean itself.
+            uniform: Uniform numbers (B, 1) in [0, 1) that draw the label from the belief; None: the
+                likeliest label.
+
+        Raises:
+            DivergenceError: If a location or a logit is not finite.
+        """
+        mean, logits = thought.mean, thought.logits.detach()
+        location = mean.detach() if noise is None else self.sample_location(mean, noise)
+        labels = logits.argmax(1) if uniform is None else self.choose_label(logits, uniform)
+        # Side by side: one copy from a GPU instead of three.
+        parts = [location, labels.unsqueeze(1).to(logits.dtype), logits]
+        numbers = torch.cat(parts, dim=1).float().cpu().numpy()  # (B, 2 + 1 + C)
+        if not np.isfinite(numbers).all():
+            raise DivergenceError(
+                "the model has diverged: an action is not finite. Train it with a lower "
+                "`learning_rate` or `policy_coef`."
+            )
+        # A label that was drawn is answered without doubt.
+        shown_logits = numbers[:, 3:] if uniform is None else None
+        actions = self._action_format.encode(
+            numbers[:, :2], numbers[:, 2].astype(np.int64), shown_logits
+        )
+        return Decision(location, self.log_prob(location, mean), labels, actions)
 
     def sample_location(self, mean: Tensor, noise: Tensor) -> Tensor:
         """Return location ~ Normal(mean, std) for standard normal noise, (B, 2), detached.
@@ -96,39 +145,11 @@ class RAMPolicy(BasePolicy):
         beyond = torch.special.log_ndtr((mean * location.sign() - 1.0) / std)
         return torch.where(location.abs() < 1.0, inside, beyond).sum(-1)
 
-    def encode_actions(self, location: Tensor, logits: Tensor) -> np.ndarray:
-        """Put locations (B, 2) and class logits (B, C) into actions of the action space.
-
-        Raises:
-            DivergenceError: If an action is not finite.
-        """
-        location, best = location.clamp(-1.0, 1.0), logits.amax(1, keepdim=True)
-        if isinstance(self.action_space, spaces.MultiDiscrete):
-            grid = int(self.action_space.nvec[0])
-            where = ((location + 1.0) / 2.0 * grid).floor().clamp(max=grid - 1)  # (B, 2)
-            # Times 0: a label is a number even where the logits are none.
-            what = logits.argmax(1, keepdim=True) + 0.0 * best  # (B, 1)
-        else:
-            # Relative to the best class: softmax stays as it is, and the best does not saturate.
-            where, what = location, (1.0 + (logits - best) / SCORE_SCALE).clamp(min=-1.0)
-        actions = torch.cat([where, what], dim=1).float().cpu().numpy()
-        if not np.isfinite(actions).all():
-            raise DivergenceError(
-                "the model has diverged: an action is not finite. Train it with a lower "
-                "`learning_rate` or `policy_coef`."
-            )
-        return actions.astype(self.action_space.dtype, copy=False)
-
     def choose_label(self, logits: Tensor, uniform: Tensor) -> Tensor:
         """Draw labels (B,) from softmax(logits), (B, C), by uniform numbers (B, 1) in [0, 1)."""
         below = logits.softmax(1).cumsum(1) < uniform
         # The clamp meets a cumulative sum that rounding keeps under 1.
         return below.sum(1).clamp(max=self.num_classes - 1)
-
-    def label_logits(self, labels: Tensor) -> Tensor:
-        """Return logits (B, C) that leave no doubt about labels (B,)."""
-        certain = torch.nn.functional.one_hot(labels, self.num_classes)
-        return certain.float() * (4 * SCORE_SCALE)
 
     def save(self, path: str) -> None:
         """Refuse what would be a pickle.
@@ -151,7 +172,7 @@ class RAMPolicy(BasePolicy):
         """Choose actions for one observation or a batch.
 
         Args:
-            observation: Of one env or of many.
+            observation: What one env shows, or many.
             state: What the last call returned; None before the first.
             episode_start: Where an episode begins, bool (B,): the state is forgotten there.
             deterministic: Look at the mean location instead of a sampled one, and where the class
@@ -161,19 +182,19 @@ class RAMPolicy(BasePolicy):
             Actions, and the state: one float32 array (B, S).
 
         Raises:
-            DivergenceError: If an action is not finite.
+            DivergenceError: If a location or a logit is not finite.
             ValueError: If the observation or the state is not one of this policy's.
         """
         tensors, is_batch = self._observation(observation)
-        memory = self._memory(state, episode_start, len(tensors["location"]))
+        before = self._state_before(state, episode_start, len(tensors["location"]))
         was_training = self.training
         self.set_training_mode(False)
         if state is None:
             self._random_gaze.manual_seed(0)  # so that an evaluation can be repeated
         # Float32 even if a callback calls this within a training in mixed precision.
         with torch.no_grad(), torch.autocast(self.device.type, enabled=False):
-            thought = self(tensors, memory)
-            actions = self._act(thought, deterministic)
+            thought = self(tensors, before)
+            actions = self._decide(thought, deterministic).actions
         self.set_training_mode(was_training)
         return (actions if is_batch else actions[0]), (thought.state.cpu().numpy(),)
 
@@ -187,43 +208,39 @@ class RAMPolicy(BasePolicy):
         assert isinstance(tensors, dict)
         return {key: value.float() for key, value in tensors.items()}, is_batch
 
-    def _memory(
+    def _state_before(
         self,
         state: tuple[np.ndarray, ...] | None,
         episode_start: np.ndarray | None,
         batch_size: int,
     ) -> Tensor:
         """Return the state (B, S) that a call to `predict` continues from."""
-        memory = self.networks.initial_state(batch_size)
+        before = self.networks.initial_state(batch_size)
         if state is None:
-            return memory
-        if len(state) != 1 or np.shape(state[0]) != memory.shape:
+            return before
+        if len(state) != 1 or np.shape(state[0]) != before.shape:
             raise ValueError(
                 "`state` must be what the last call for as many observations returned, an array "
-                f"of shape {tuple(memory.shape)}, got {[np.shape(part) for part in state]}."
+                f"of shape {tuple(before.shape)}, got {[np.shape(part) for part in state]}."
             )
-        memory = torch.as_tensor(state[0], device=memory.device)
+        before = torch.as_tensor(state[0], device=before.device)
         if episode_start is not None:
-            goes_on = torch.as_tensor(~np.asarray(episode_start, dtype=bool), device=memory.device)
-            memory = memory * goes_on.reshape(-1, 1)
-        return memory
+            goes_on = torch.as_tensor(~np.asarray(episode_start, dtype=bool), device=before.device)
+            before = before * goes_on.reshape(-1, 1)
+        return before
 
-    def _act(self, thought: Thought, deterministic: bool) -> np.ndarray:
-        """Return the actions that follow from a thought."""
-        if deterministic:
-            location = thought.mean
-            if self.config.gaze == "random":
-                noise = torch.randn(location.shape, generator=self._random_gaze)
-                location = self.sample_location(location, noise.to(location.device))
-            return self.encode_actions(location, thought.logits)
-        location = self.sample_location(thought.mean, torch.randn_like(thought.mean))
-        logits = thought.logits
-        if self.config.learn_class_from == "reward":
-            uniform = torch.rand(len(logits), 1, device=logits.device)
-            logits = self.label_logits(self.choose_label(logits, uniform))
-        return self.encode_actions(location, logits)
+    def _decide(self, thought: Thought, deterministic: bool) -> Decision:
+        """Act on a thought, with exploration of this policy's own or without."""
+        mean, noise, uniform = thought.mean, None, None
+        if not deterministic:
+            noise = torch.randn_like(mean)
+            if self.config.learn_class_from == "reward":
+                uniform = torch.rand(len(mean), 1, device=mean.device)
+        elif self.config.gaze == "random":
+            noise = torch.randn(mean.shape, generator=self._random_gaze).to(mean.device)
+        return self.act(thought, noise, uniform)
 
     def _predict(self, observation: Any, deterministic: bool = False) -> Tensor:
         """Choose actions for a batch at the start of its episodes."""
         thought = self(observation, self.networks.initial_state(len(observation["location"])))
-        return torch.as_tensor(self._act(thought, deterministic))
+        return torch.as_tensor(self._decide(thought, deterministic).actions)

@@ -1,9 +1,10 @@
-"""`RAM`, the Recurrent Attention Model, as a Stable-Baselines3 algorithm."""
+"""How does the Recurrent Attention Model learn, as a Stable-Baselines3 algorithm?"""
 
 import io
 import math
 import pathlib
 import time
+import warnings
 from collections.abc import Iterable
 from typing import Any, ClassVar, Self
 
@@ -28,8 +29,8 @@ from agents.model.policy import RAMPolicy
 from agents.model.pretrained import pretrained_path
 from agents.model.processes import average, average_gradients, rank, world_size
 from agents.sb3.log import record_rollout
-from agents.sb3.vec_env import GymnasiumVecEnv, make_vec_env
-from ram_env.scenes.painted import mix_bits
+from agents.sb3.vec_env import GymnasiumVecEnv, labels_begun, make_vec_env, task_in
+from ram_env.hashing import mix_bits
 
 SEED_DISTANCE = 2**20  # between the seeds of the first envs of two models: as many envs fit between
 
@@ -45,9 +46,9 @@ class RAM(BaseAlgorithm):
 
     Args:
         policy: `"RAMPolicy"` or a subclass of it.
-        env: An id (the native vector env is then made, one env per episode of a batch), a
-            gymnasium `Env` or `VectorEnv` (mode `SAME_STEP`), or a Stable-Baselines3 `VecEnv`. All
-            of its episodes must have the same length.
+        env: An id (the native vector env is then made, one env per episode of a batch, with the
+            reward that the settings need), a gymnasium `Env` or `VectorEnv` (mode `SAME_STEP`), or
+            a Stable-Baselines3 `VecEnv`. All of its episodes must have the same length.
         preset: `"default"`, `"paper"` or `"pure"`; see `agents.model.config.PRESETS`.
         seed: Seeds networks, exploration and envs; drawn from the system if None.
         device: `"auto"`, `"cpu"`, `"cuda"`, ...
@@ -81,11 +82,10 @@ class RAM(BaseAlgorithm):
         _init_setup_model: bool = True,
         **settings: Any,
     ) -> None:
-        """Make the model; see the class."""
         self.config = make_config(preset, **settings)
         if env is None and _init_setup_model:
             raise ValueError("`env` must be an env or a registered id, got None.")
-        self._begun: list[dict[str, Any]] = []  # infos of the episodes that `_last_obs` begins
+        self._calls_noted: int | None = None  # of the env, when `_last_obs` began its episodes
         super().__init__(
             policy,
             self._env_of(env),
@@ -103,9 +103,13 @@ class RAM(BaseAlgorithm):
 
     def _env_of(self, env: Any) -> Any:
         """Return an env; of a registered id, one that plays a whole batch at once."""
-        if isinstance(env, str):
-            return make_vec_env(env, self.config.batch_size // world_size())
-        return env
+        if not isinstance(env, str):
+            return env
+        made = make_vec_env(env, self.config.batch_size // world_size())
+        task, reward = task_in(made), self.config.env_reward
+        if task is None or reward in (None, task.reward):
+            return made
+        return make_vec_env(env, made.num_envs, reward=reward)
 
     @staticmethod
     def _wrap_env(env: Any, verbose: int = 0, monitor_wrapper: bool = True) -> VecEnv:
@@ -134,6 +138,22 @@ class RAM(BaseAlgorithm):
             config=self.config,
             **self.policy_kwargs,
         ).to(self.device)
+        if self.env is not None:
+            self._adapt_to_env()
+
+    def _adapt_to_env(self) -> None:
+        """Answer as the env reads it, and tell of a reward that teaches little."""
+        task, reward = task_in(self.env), self.config.env_reward
+        if task is None:
+            return
+        self.policy.set_score_scale(task.score_scale)
+        if reward not in (None, task.reward):
+            warnings.warn(
+                "`learn_class_from='reward'`, as preset 'pure' has it, learns well where each "
+                f"answer is paid at once: make the env with reward={reward!r}, got "
+                f"{str(task.reward)!r}.",
+                stacklevel=4,
+            )
 
     def seed_env(self) -> None:
         """Seed the envs: every process and every seed plays scenes of its own."""
@@ -191,15 +211,15 @@ class RAM(BaseAlgorithm):
         """
         if self.env is None:
             raise ValueError("`learn()` needs an env: call `set_env(env)` first.")
-        infos = self.env.unwrapped.reset_infos
-        if any(one is not other for one, other in zip(self._begun, infos, strict=False)):
-            self._last_obs = None  # the env has been played by others since: begin new episodes
+        if self._calls_noted is None or self._calls_noted != self._count_calls():
+            self._last_obs = None  # within an episode, or others may have played: begin new ones
         total_timesteps, callback = self._setup_learn(
             total_timesteps, callback, reset_num_timesteps, tb_log_name, progress_bar
         )
         if reset_num_timesteps:
             self._seconds_before = 0.0
-        callback.on_training_start(locals(), globals())
+        # Not `locals()`, as elsewhere: the callback would hold itself, and with it the last batch.
+        callback.on_training_start({"self": self, "total_timesteps": total_timesteps}, globals())
         self._stopping = False
         try:
             while self.num_timesteps < total_timesteps and not self._stopping:
@@ -207,15 +227,10 @@ class RAM(BaseAlgorithm):
                 ends = self.num_timesteps >= total_timesteps
                 if log_interval is not None and (ends or self._n_updates % log_interval == 0):
                     self._log(losses)
-        except BaseException:
-            self._last_obs = None  # maybe within an episode: begin a new one next time
-            raise
         finally:
             # From here on time passes without training; SB3's clock is started by the next call.
             self._seconds_before, self.start_time = self.seconds_trained, 0.0
         callback.on_training_end()
-        # Else it would hold itself, and with it the last batch, until Python's next full sweep.
-        callback.locals.pop("callback", None)
         return self
 
     def _update(self, callback: BaseCallback) -> Losses:
@@ -234,12 +249,15 @@ class RAM(BaseAlgorithm):
                 rollout = self._play(callback, first_episode + number * self.n_envs)
             losses = hybrid_loss(rollout, self.config)
             (losses.total / num_rounds).backward()
-        callback.update_locals(locals())
+        callback.update_locals({"rollout": rollout, "losses": losses})
         callback.on_rollout_end()
         self._stopping = average_gradients(policy.networks.parameters(), self._stopping)
         norm = torch.nn.utils.clip_grad_norm_(policy.parameters(), self.config.max_grad_norm)
         if not torch.isfinite(norm):
-            raise self._diverged(f"the gradient's norm is {norm.item()}")
+            raise DivergenceError(
+                f"training diverged: the gradient's norm is {norm.item()} after {self._n_updates} "
+                "updates. Lower `learning_rate` or `policy_coef`."
+            )
         # Read in the middle of the batch: at its start a warm-up, at its end a decay would give 0.
         middle = (start + self.num_timesteps) // 2
         self._update_current_progress_remaining(middle, self._total_timesteps)
@@ -255,26 +273,25 @@ class RAM(BaseAlgorithm):
             callback: Called after every step.
             first_episode: Position in the batch of the first env's episode.
         """
-        noise, steps, received = self._noise(), [], []
+        generator, steps, received = self._noise(), [], []
         labels = self._labels()
         state = self.policy.networks.initial_state(self.n_envs)
         dones = np.zeros(self.n_envs, dtype=bool)
         while not dones.any():
             thought = self.policy(self._observation(), state)
             state = thought.state
-            drawn = torch.randn(self.config.batch_size, 2, generator=noise)
-            location = self.policy.sample_location(thought.mean, self._share(drawn, first_episode))
-            answer = self._answer(thought.logits.detach(), noise, first_episode)
-            actions = self.policy.encode_actions(location, answer)
+            decision = self.policy.act(thought, *self._exploration(generator, first_episode))
+            actions = decision.actions
             self._last_obs, rewards, dones, infos = self.env.step(actions)  # type: ignore[assignment]
-            log_prob = self.policy.log_prob(location, thought.mean)
             received.append(torch.as_tensor(rewards))
-            steps.append((thought.logits, log_prob, thought.baseline, answer.argmax(1)))
+            steps.append((thought.logits, decision.log_prob, thought.baseline, decision.labels))
             self.num_timesteps += self.n_envs * world_size()
-            callback.update_locals(locals())
+            callback.update_locals(
+                {"actions": actions, "rewards": rewards, "dones": dones, "infos": infos}
+            )
             self._stopping |= not callback.on_step()
         self._check_ended_together(dones)
-        self._begun = [*self.env.unwrapped.reset_infos]
+        self._calls_noted = self._count_calls()
         self._episode_num += self.n_envs * world_size()
         self._update_info_buffer(infos, dones)
         logits, log_probs, baselines, choices = (
@@ -296,42 +313,32 @@ class RAM(BaseAlgorithm):
         mixed = mix_bits(mix_bits(key[:1]) + key[1:])
         return torch.Generator().manual_seed(int(mixed[0] & np.uint64(0x7FFFFFFF)))
 
-    def _answer(self, logits: Tensor, noise: torch.Generator, first_episode: int) -> Tensor:
-        """Return the class logits to send: the policy's own, or in pure policy gradients a draw."""
+    def _exploration(
+        self, generator: torch.Generator, first_episode: int
+    ) -> tuple[Tensor, Tensor | None]:
+        """Return noise and uniform numbers for `policy.act`: this round's rows of a batch's."""
+        rows = slice(first_episode, first_episode + self.n_envs)
+        noise = torch.randn(self.config.batch_size, 2, generator=generator)[rows].to(self.device)
         if self.config.learn_class_from == "labels":
-            return logits
-        drawn = torch.rand(self.config.batch_size, 1, generator=noise)
-        labels = self.policy.choose_label(logits, self._share(drawn, first_episode))
-        return self.policy.label_logits(labels)
-
-    def _share(self, drawn: Tensor, first_episode: int) -> Tensor:
-        """Return this round's rows of what was drawn for the whole batch."""
-        return drawn[first_episode : first_episode + self.n_envs].to(self.device)
+            return noise, None
+        uniform = torch.rand(self.config.batch_size, 1, generator=generator)[rows]
+        return noise, uniform.to(self.device)
 
     def _labels(self) -> Tensor:
         """Return the labels of the episodes that begin, (B,); -1 if none are to be read."""
         if self.config.learn_class_from == "reward":
             return torch.full((self.n_envs,), -1, device=self.device)
-        try:
-            labels = [int(info["label"]) for info in self.env.unwrapped.reset_infos]
-        except KeyError as error:
-            raise ValueError(
-                "`env` must give the `label` of an episode in the info of its reset, as ram_env's "
-                "envs do; without labels, learn from reward alone: preset='pure'."
-            ) from error
-        return torch.tensor(labels, device=self.device)
+        return torch.as_tensor(labels_begun(self.env), device=self.device)
+
+    def _count_calls(self) -> int | None:
+        """Return how often the env was reset or stepped by anyone; None if it does not tell."""
+        return getattr(self.env.unwrapped, "num_calls", None)
 
     def _observation(self) -> dict[str, Tensor]:
         assert isinstance(self._last_obs, dict)
         return {
             key: torch.as_tensor(value, device=self.device) for key, value in self._last_obs.items()
         }
-
-    def _diverged(self, what: str) -> DivergenceError:
-        return DivergenceError(
-            f"training diverged: {what} after {self._n_updates} updates. Lower `learning_rate` or "
-            "`policy_coef`."
-        )
 
     def _check_ended_together(self, dones: np.ndarray) -> None:
         if not dones.all():
@@ -363,6 +370,8 @@ class RAM(BaseAlgorithm):
         self._check_num_envs(env.num_envs)
         self.n_envs = env.num_envs  # any number that divides a batch, unlike for the base class
         super().set_env(env, force_reset)
+        self._calls_noted = None
+        self._adapt_to_env()
 
     def save(
         self,

@@ -29,7 +29,8 @@ from agents.runs.options import speak_of_options
 from agents.runs.plan import check_folder
 from ram_env import SHORT_NAMES
 from ram_env.games.classify import GlimpseTask
-from ram_env.scenes.painted import frozen_scenes, mix_bits
+from ram_env.hashing import mix_bits
+from ram_env.scenes.source import frozen_scenes
 
 BATCH_SIZE = 256
 LEARNING_RATE = 3e-3  # of Adam at the start; a cosine leads it to 0

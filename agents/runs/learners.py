@@ -46,10 +46,10 @@ def make_learner(plan: Plan) -> "Learner":
     assert plan.processes is not None  # dealt out
     num_envs = plan.num_envs // plan.processes
     env = make_vec_env(plan.env_id, num_envs, memory=plan.memory, **plan.env_kwargs)
-    task = task_of(env.env, plan.env_id)
+    task = task_of(env.env)
     # Of all processes here together: the share of this one would fit too easily.
     launch = launched()
-    task.check_memory(num_envs * (plan.processes if launch is None else launch.local_size))
+    task.check_bytes(num_envs * (plan.processes if launch is None else launch.local_size))
     try:
         return (RAMLearner if plan.algo == "ram" else SB3Learner)(plan, env, task)
     except RuntimeError as error:  # networks of which PyTorch finds no room for the weights

@@ -20,7 +20,7 @@ from agents.model.config import PRESETS, RAMConfig, check_settings, setting, typ
 from agents.sb3.algorithms import ALGORITHMS, MEMORIES
 from ram_env import SHORT_NAMES
 from ram_env.games.actions import ActionFormat
-from ram_env.games.classify import RewardRule
+from ram_env.games.settings import RewardRule
 
 PROGRAM_SETS = ("split", "num_envs", "autoreset_mode", "render_mode")  # arguments of the env
 TASK, AGENT, RUN = "task", "agent", "run"  # headings of `--help`, and
@@ -310,7 +310,7 @@ def speak_of_options(message: str) -> str:
     names = {field.name for kind in declared for field in dataclasses.fields(kind)}
 
     def as_user_knows_it(found: re.Match[str]) -> str:
-        name = found[1]
+        name = "env" if found[1] == "env_id" else found[1]
         return f"`{as_option(name)}{found[2]}" if name in names else found[0]
 
     return re.sub(r"`([a-z_]+)([ `=])", as_user_knows_it, message)

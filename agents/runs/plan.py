@@ -15,14 +15,13 @@ from agents.model.config import RAMConfig, make_config
 from agents.runs.options import Options
 from agents.sb3.algorithms import (
     MULTIDISCRETE,
-    PURE_REWARD,
     check_action_format,
     check_memory,
     choose_algorithm,
 )
 from ram_env import SHORT_NAMES
 from ram_env.games.actions import ActionFormat
-from ram_env.games.classify import RewardRule
+from ram_env.games.settings import RewardRule
 from ram_env.registration import import_env_module, resolve_env
 
 VERSION = 2  # of config.json; the first did not hold the options
@@ -118,10 +117,11 @@ def new_plan(options: Options) -> Plan:
     memory = algorithm.memory if memory is None else memory
     check_memory(options.algo, memory)
     if options.algo == "ram":
-        settings = make_config(options.preset or "default", **options.settings).to_dict()
+        config = make_config(options.preset or "default", **options.settings)
+        settings, needed_reward = config.to_dict(), config.env_reward
         num_envs, processes = options.num_envs or settings["batch_size"], options.processes
     else:
-        settings = algorithm.settings | options.settings
+        settings, needed_reward = algorithm.settings | options.settings, None
         num_envs, processes = options.num_envs or algorithm.num_envs, 1
         check_is_for_ram(options)
     name = options.env.split(":")[-1] + ("" if options.algo == "ram" else f"-{options.algo}")
@@ -130,7 +130,7 @@ def new_plan(options: Options) -> Plan:
         folder=options.run_dir or Path("runs") / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}",
         env_id=env_id,
         env_module=env_module,
-        env_kwargs=with_defaults(options.algo, options.env_kwargs, options.preset),
+        env_kwargs=with_defaults(options.algo, options.env_kwargs, needed_reward),
         memory=memory,
         settings=settings,
         num_envs=num_envs,
@@ -276,7 +276,7 @@ def check_is_for_ram(options: Options) -> None:
 
 
 def with_defaults(
-    algo: str, env_kwargs: dict[str, Any], preset: str | None = None
+    algo: str, env_kwargs: dict[str, Any], needed_reward: str | None = None
 ) -> dict[str, Any]:
     """Return arguments of the env with what suits an algorithm where they say nothing.
 
@@ -289,7 +289,7 @@ def with_defaults(
         arguments.setdefault("action_format", algorithm.action_formats[0])
     action_format = arguments.get("action_format", algorithm.action_formats[0])
     check_action_format(algo, action_format)
-    reward = PURE_REWARD if preset == "pure" else algorithm.reward
+    reward = needed_reward or algorithm.reward
     if reward == RewardRule.LOG_LIKELIHOOD and action_format != ActionFormat.BOX:
         reward = RewardRule.EVERY_STEP.value  # without scores there is no likelihood
     if reward is not None:

@@ -12,7 +12,7 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.logger import Logger, TensorBoardOutputFormat
 
 from agents.evaluation.frozen_scenes import FrozenScenes
-from agents.evaluation.pictures import save_gaze_animation, save_gaze_grid
+from agents.evaluation.pictures import draw_gazes
 from agents.evaluation.provenance import describe_source
 from agents.evaluation.result import Evaluation, describe_dataset
 from agents.files import (
@@ -39,8 +39,6 @@ from agents.sb3.log import ProgressCSV, seconds_trained
 
 NUM_VALIDATIONS = 20  # in the course of a run, but fewer if it is short:
 MIN_VALIDATION_EPISODES = 10_000
-NUM_RIGHT, NUM_WRONG = 8, 4  # scenes in gaze.png
-NUM_ANIMATED = 8  # scenes in gaze.gif
 
 
 class Run(NamedTuple):
@@ -125,7 +123,11 @@ def train(run: Run) -> Finished | None:
             seconds = seconds_trained(learner.model)
             learner.save(plan.folder / "model.zip")
             result = scenes["test"].evaluate(learner.model)
-            draw(plan.folder, scenes["test"], learner.model, title, result)
+            title += f": {result.error:.2f} % error on {result.num_scenes:,} test scenes"
+            from agents.evaluation.curves import save_curves  # matplotlib takes a while to load
+
+            save_curves(plan.folder / "curves.png", plan.folder / "progress.csv", title)
+            draw_gazes(scenes["test"], learner.model, plan.folder, title)
             # The last file: a run without it, killed while it was drawn, can go on.
             content = dataclasses.asdict(result) | {
                 "validation_error": validation.latest.error if validation.latest else None,
@@ -240,14 +242,3 @@ def log_of(plan: Plan, learner: Learner, episodes: int, validation: Validation) 
         yield
     finally:
         learner.model.logger.close()
-
-
-def draw(folder: Path, scenes: FrozenScenes, model: Any, title: str, result: Evaluation) -> None:
-    """Draw the pictures of a run."""
-    from agents.evaluation.curves import save_curves  # matplotlib takes a while, and comes last
-
-    title = f"{title}: {result.error:.2f} % error on {result.num_scenes:,} test scenes"
-    save_curves(folder / "curves.png", folder / "progress.csv", title)
-    episodes = scenes.record(model, NUM_RIGHT, NUM_WRONG)
-    save_gaze_grid(folder / "gaze.png", episodes, title)
-    save_gaze_animation(folder / "gaze.gif", episodes[:NUM_ANIMATED], title)

@@ -1,4 +1,4 @@
-"""The algorithms of `train.py --algo`, and what suits each on these tasks. No torch in here."""
+"""Which algorithms are there, and what suits each on these tasks? No torch in here."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,16 +18,16 @@ class Algorithm:
     """An algorithm and its defaults on the tasks of this project.
 
     Attributes:
-        home: Module that it is imported from.
-        class_name: Its name there.
-        policy: Name of its policy.
-        action_formats: Those that it can take, the one that suits it first.
-        memory: Of what was seen, one of `MEMORIES`.
+        home: The module that it is imported from.
+        class_name: Its name in that module.
+        policy: The name of its policy.
+        action_formats: The formats that it can take; the first suits it best.
+        memory: How it remembers what was seen, one of `MEMORIES`.
         reward: The reward rule of the env; None: the env's own default.
-        location_grid: Cells along each side to look at by `multidiscrete`; None: the env's default.
-        num_envs: Games at once.
-        settings: Arguments of its constructor, as JSON has them.
-        losses: What it logs of its losses, columns of progress.csv.
+        location_grid: How many cells each side has under `multidiscrete`; None: the env's default.
+        num_envs: How many games it plays at once.
+        settings: The arguments of its constructor, as JSON has them.
+        losses: The losses that it logs, columns of progress.csv.
     """
 
     home: str
@@ -44,9 +44,6 @@ class Algorithm:
 
 _NETWORK = {"net_arch": [256, 256], "activation_fn": "ReLU"}
 _ACTOR_CRITIC_LOSSES = ("train/policy_gradient_loss", "train/value_loss", "train/entropy_loss")
-
-# Of preset `pure` of RAM: an answer is paid at once, and nothing else teaches it.
-PURE_REWARD = "every_step"
 
 # A gaze that is a choice among few cells goes on exploring; 7 along each side are too many to try.
 COARSE_GRID = 4
@@ -149,7 +146,7 @@ def choose_algorithm(name: str) -> Algorithm:
         ValueError: If there is none.
     """
     if name not in ALGORITHMS:
-        raise ValueError(f"`--algo` must be one of {', '.join(ALGORITHMS)}, got {name!r}.")
+        raise ValueError(f"`algo` must be one of {', '.join(ALGORITHMS)}, got {name!r}.")
     return ALGORITHMS[name]
 
 
@@ -162,7 +159,7 @@ def check_action_format(name: str, action_format: str) -> None:
     takes = ALGORITHMS[name].action_formats
     if action_format not in takes:
         raise ValueError(
-            f"`--action-format` of {name} must be one of {', '.join(takes)}, got {action_format!r}."
+            f"`action_format` of {name} must be one of {', '.join(takes)}, got {action_format!r}."
         )
 
 
@@ -173,9 +170,9 @@ def check_memory(name: str, memory: str) -> None:
         ValueError: If it is refused.
     """
     if memory not in MEMORIES:
-        raise ValueError(f"`--memory` must be one of {', '.join(MEMORIES)}, got {memory!r}.")
+        raise ValueError(f"`memory` must be one of {', '.join(MEMORIES)}, got {memory!r}.")
     if name == "ram" and memory != "none":
         raise ValueError(
-            f"`--memory` is for agents without one, and ram has its core network, got {memory!r}: "
+            f"`memory` is for agents without one, and ram has its core network, got {memory!r}: "
             "leave it out."
         )

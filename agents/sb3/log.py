@@ -1,4 +1,4 @@
-"""`progress.csv`: the log of a run as a table with fixed columns, and what is in each row."""
+"""What does the log of a run hold, and how does it become the table `progress.csv`?"""
 
 import csv
 import io
@@ -13,7 +13,7 @@ from stable_baselines3.common.logger import KVWriter
 
 from agents.files import write_atomically
 
-COLUMNS = (  # of every algorithm; each adds what it says of its training
+COLUMNS = (  # every algorithm has these and adds its losses
     "time/episodes",
     "time/total_timesteps",
     "time/seconds",
@@ -69,7 +69,6 @@ class ProgressCSV(KVWriter):
         columns: Sequence[str],
         keep: Callable[[dict[str, str]], bool] | None = None,
     ) -> None:
-        """Open the file behind the rows that stay, or write its header."""
         rows = [row for row in _read(path) if keep(row)] if keep is not None else []
         text = io.StringIO(newline="")
         writer = csv.DictWriter(text, columns, extrasaction="ignore")

@@ -1,4 +1,4 @@
-"""Any gymnasium `VectorEnv` as a Stable-Baselines3 `VecEnv`."""
+"""How does Stable-Baselines3 play a gymnasium `VectorEnv`, and what does an agent ask of it?"""
 
 from collections.abc import Sequence
 from typing import Any
@@ -31,12 +31,19 @@ class GymnasiumVecEnv(VecEnv):
     Args:
         env: A vector env in autoreset mode `SAME_STEP`.
 
+    Attributes:
+        num_calls: How often the env was reset or stepped: who remembers it knows whether others
+            have played meanwhile.
+        reset_info_arrays: The infos of the last reset of all games at once, each an array of first
+            dimension B with a mask `_key` beside it.
+
     Raises:
         ValueError: If its autoreset mode is another one, or its `Dict` actions are others.
     """
 
+    _reset_infos: list[Info] | None  # None: not yet split from the arrays
+
     def __init__(self, env: VectorEnv[Any, Any, Any]) -> None:
-        """Wrap the env; nothing is reset."""
         mode = env.metadata.get("autoreset_mode")
         if mode != AutoresetMode.SAME_STEP:
             raise ValueError(
@@ -44,6 +51,8 @@ class GymnasiumVecEnv(VecEnv):
                 f"{mode}: make it with gym.make_vec(..., autoreset_mode='SameStep')."
             )
         self.env = env
+        self.num_calls = 0
+        self.reset_info_arrays: Info = {}
         # SB3's constructor asks `get_attr("render_mode")`.
         self.num_envs = env.num_envs
         space = env.single_action_space
@@ -58,14 +67,26 @@ class GymnasiumVecEnv(VecEnv):
 
     def reset(self) -> VecEnvObs:
         """Reset all envs with the seeds and options set before; return the observations."""
+        self.num_calls += 1
         seeds = self._seeds if any(seed is not None for seed in self._seeds) else None
         observation, infos = self.env.reset(seed=seeds, options=self._joint_options())  # type: ignore[arg-type]
-        self.reset_infos = split_infos(infos, self.num_envs)
+        self.reset_info_arrays, self._reset_infos = infos, None
         self._reset_seeds()
         self._reset_options()
         self._returns[:] = 0.0
         self._lengths[:] = 0
         return observation
+
+    @property
+    def reset_infos(self) -> list[Info]:
+        """The info of the reset that began the episode of each game."""
+        if self._reset_infos is None:
+            self._reset_infos = split_infos(self.reset_info_arrays, self.num_envs)
+        return self._reset_infos
+
+    @reset_infos.setter
+    def reset_infos(self, infos: list[Info]) -> None:
+        self._reset_infos = infos
 
     def step_async(self, actions: np.ndarray) -> None:
         """Take note of the actions."""
@@ -77,6 +98,7 @@ class GymnasiumVecEnv(VecEnv):
 
     def step_wait(self) -> VecEnvStepReturn:
         """Step all envs."""
+        self.num_calls += 1
         observation, rewards, terminations, truncations, infos = self.env.step(self._actions)
         dones = terminations | truncations
         self._returns += rewards
@@ -85,11 +107,15 @@ class GymnasiumVecEnv(VecEnv):
             return observation, rewards.astype(np.float32), dones, split_infos(infos, self.num_envs)
         final_obs, final_info = infos.pop("final_obs"), infos.pop("final_info")
         infos = {key: value for key, value in infos.items() if not key.startswith("_final_")}
-        step_infos = split_infos(infos, self.num_envs)
-        final_infos = split_infos(final_info, self.num_envs)
+        step_infos = split_infos(final_info, self.num_envs)
+        if dones.all():
+            self.reset_info_arrays, self._reset_infos = infos, None
+        else:
+            reset_infos = self.reset_infos
+            for number, info in enumerate(split_infos(infos, self.num_envs)):
+                (reset_infos if dones[number] else step_infos)[number] = info
         for row in np.flatnonzero(dones):
-            self.reset_infos[row] = step_infos[row]
-            step_infos[row] = final_infos[row] | {
+            step_infos[row] |= {
                 "terminal_observation": final_obs[row],
                 "TimeLimit.truncated": bool(truncations[row] and not terminations[row]),
                 "episode": {"r": float(self._returns[row]), "l": int(self._lengths[row])},
@@ -107,7 +133,10 @@ class GymnasiumVecEnv(VecEnv):
         return self.env.render() or [None] * self.num_envs  # type: ignore[return-value]
 
     def get_attr(self, attr_name: str, indices: VecEnvIndices = None) -> list[Any]:
-        """Return an attribute of the vector env, once per index asked for."""
+        """Return an attribute of the vector env, or of the games of a `SyncVectorEnv`."""
+        games = getattr(self.env, "envs", None)
+        if games is not None and not hasattr(self.env, attr_name):
+            return [games[row].get_wrapper_attr(attr_name) for row in self._get_indices(indices)]
         value = getattr(self.env, attr_name)
         per_env = isinstance(value, tuple) and len(value) == self.num_envs
         return [value[row] if per_env else value for row in self._get_indices(indices)]
@@ -139,10 +168,7 @@ class GymnasiumVecEnv(VecEnv):
     def env_is_wrapped(
         self, wrapper_class: type[gym.Wrapper[Any, Any, Any, Any]], indices: VecEnvIndices = None
     ) -> list[bool]:
-        """Return True for each env if asked for `Monitor`, whose work the adapter does itself.
-
-        The games of a vector env have no wrappers of their own.
-        """
+        """Return True for each env if asked for `Monitor`, whose work the adapter does itself."""
         return [issubclass(wrapper_class, Monitor) for _ in self._get_indices(indices)]
 
     def _require_all(self, name: str, indices: VecEnvIndices) -> None:
@@ -162,30 +188,41 @@ class GymnasiumVecEnv(VecEnv):
 
 
 def make_vec_env(
-    env_id: str, num_envs: int = 256, memory: str = "none", **env_kwargs: Any
+    env_id: str,
+    n_envs: int = 1,
+    seed: int | None = None,
+    *,
+    memory: str = "none",
+    env_kwargs: dict[str, Any] | None = None,
+    **more_env_kwargs: Any,
 ) -> GymnasiumVecEnv:
-    """Make the fastest Stable-Baselines3 env of a registered id.
+    """Make the fastest `VecEnv` of a registered id, called like Stable-Baselines3's own function.
 
     Args:
         env_id: A registered id; `module:id` imports the module that registers it.
-        num_envs: How many games at once.
+        n_envs: How many games at once.
+        seed: Seeds game i with `seed + i` at the first reset; None: drawn from the system.
         memory: `"none"`; or for agents without one, `"history"` or `"canvas"`: see
             `ram_env.wrappers`.
-        **env_kwargs: Arguments of the env.
+        env_kwargs: Arguments of the env.
+        **more_env_kwargs: Arguments of the env too, by their names.
 
     Raises:
         ValueError: If an argument is unknown or out of its range.
         gymnasium.error.Error: If the id is not registered.
     """
-    env_kwargs["num_envs"], mode = num_envs, AutoresetMode.SAME_STEP
+    arguments, mode = {**(env_kwargs or {}), **more_env_kwargs}, AutoresetMode.SAME_STEP
     module, _, env_id = env_id.rpartition(":")
     import_env_module(module or None)
     if gym.spec(env_id).vector_entry_point is not None:
-        env_kwargs["autoreset_mode"] = mode.value
+        arguments["autoreset_mode"] = mode.value
     else:
-        env_kwargs["vectorization_mode"] = "sync"
-        env_kwargs["vector_kwargs"] = {"autoreset_mode": mode}
-    return GymnasiumVecEnv(add_memory(make_games(env_id, **env_kwargs), memory))
+        arguments["vectorization_mode"] = "sync"
+        arguments["vector_kwargs"] = {"autoreset_mode": mode}
+    env = GymnasiumVecEnv(add_memory(make_games(env_id, num_envs=n_envs, **arguments), memory))
+    if seed is not None:
+        env.seed(seed)
+    return env
 
 
 def make_games(env_id: str, **arguments: Any) -> VectorEnv[Any, Any, Any]:
@@ -201,7 +238,7 @@ def make_games(env_id: str, **arguments: Any) -> VectorEnv[Any, Any, Any]:
         raise ValueError(f"`{env_id}` does not take these arguments: {error}") from error
 
 
-def task_of(env: VectorEnv[Any, Any, Any], env_id: str) -> GlimpseTask:
+def task_of(env: VectorEnv[Any, Any, Any]) -> GlimpseTask:
     """Return the task that the games of an env play.
 
     Raises:
@@ -209,8 +246,33 @@ def task_of(env: VectorEnv[Any, Any, Any], env_id: str) -> GlimpseTask:
     """
     task = getattr(env.unwrapped, "task", None)
     if not isinstance(task, GlimpseTask):
-        raise ValueError(f"`{env_id}` must be a glimpse env, of ram_env's kind.")
+        raise ValueError(f"`env` must be a glimpse env, of ram_env's kind, got {env}.")
     return task
+
+
+def task_in(env: VecEnv) -> GlimpseTask | None:
+    """Return the task that the games of a `VecEnv` play; None if it is none of ours."""
+    task = env.get_attr("task", indices=0)[0] if env.has_attr("task") else None
+    return task if isinstance(task, GlimpseTask) else None
+
+
+def labels_begun(env: VecEnv) -> np.ndarray:
+    """Return the true label of the episode that each game has just begun, int64 (B,).
+
+    Raises:
+        ValueError: If the infos of the resets do not hold it.
+    """
+    games = env.unwrapped
+    if isinstance(games, GymnasiumVecEnv):
+        infos = games.reset_info_arrays
+        if "label" in infos and infos["_label"].all():
+            return np.asarray(infos["label"], dtype=np.int64)
+    elif all("label" in info for info in games.reset_infos):
+        return np.array([info["label"] for info in games.reset_infos], dtype=np.int64)
+    raise ValueError(
+        "`env` must give the `label` of an episode in the info of its reset, as ram_env's envs do; "
+        "without labels, learn from reward alone: preset='pure'."
+    )
 
 
 def add_memory(env: VectorEnv[Any, Any, Any], memory: str) -> VectorEnv[Any, Any, Any]:

@@ -23,7 +23,7 @@ from ram_env.data.idx import (
 )
 from ram_env.data.mnist import MNIST_SHA256S, MnistNotFoundError, find_mnist
 from ram_env.data.npz import read_npz
-from ram_env.scenes.painted import mix_bits
+from ram_env.hashing import mix_bits
 
 SPLITS = ("train", "validation", "test")
 DATASETS = ("auto", "mnist", "digits", "idx")

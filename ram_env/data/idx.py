@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ram_env.arguments import check_memory
+from ram_env.arguments import check_bytes
 
 TRAIN_IMAGES = "train-images-idx3-ubyte"
 TRAIN_LABELS = "train-labels-idx1-ubyte"
@@ -129,7 +129,7 @@ def _decompress_idx(content: bytes) -> bytes:
     A small file can unpack to any size: the rest, which is one byte too many anyway, is left alone.
     """
     num_bytes = _num_bytes(_announced_shape(decompress(content, _offset(_IMAGE_NDIM))))
-    check_memory(num_bytes, "what its header announces", "leave out images")
+    check_bytes(num_bytes, "what its header announces")
     return decompress(content, num_bytes + 1)
 
 

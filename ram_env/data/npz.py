@@ -5,7 +5,7 @@ import zipfile
 
 import numpy as np
 
-from ram_env.arguments import check_memory
+from ram_env.arguments import check_bytes
 
 _NPY_HEADERS = {
     (1, 0): np.lib.format.read_array_header_1_0,
@@ -39,6 +39,6 @@ def _read_npy(archive: zipfile.ZipFile, name: str) -> np.ndarray:
         num_bytes = member.tell() + math.prod(shape) * dtype.itemsize
     if num_bytes != info.file_size and not dtype.hasobject:
         raise ValueError(f"{name}.npy must have {num_bytes} bytes, got {info.file_size}")
-    check_memory(num_bytes, f"`{name}`", "save fewer images")
+    check_bytes(num_bytes, f"`{name}`")
     with archive.open(info) as member:
         return np.lib.format.read_array(member, allow_pickle=False)

@@ -1,4 +1,4 @@
-"""Pictures of an episode: the scene, where the sensor looked, what the retina saw, the belief.
+"""What does an episode look like? The scene, where the sensor looked, what it saw, the belief.
 
 Everything is drawn with Pillow. One colour stands for one glimpse in every picture: blue for the
 first, yellow for the last.
@@ -10,7 +10,7 @@ from functools import cache
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
-from ram_env.retina import lay_scales, location_to_pixel, window_side
+from ram_env.geometry import lay_scales, location_to_pixel, window_side
 
 Color = tuple[int, int, int]
 
@@ -86,7 +86,7 @@ def draw_scene(view: EpisodeView, side: int) -> Image.Image:
 
     Args:
         view: The episode.
-        side: Of the square picture in pixels; the canvas fills it, centred, in its proportions.
+        side: The side of the square picture in pixels; the canvas is centred in it.
 
     Returns:
         An RGB image of `side` x `side`.
@@ -114,7 +114,7 @@ def draw_retina(view: EpisodeView, side: int) -> Image.Image:
 
     Args:
         view: The episode.
-        side: Of the square picture in pixels; the coarsest window fills it.
+        side: The side of the square picture in pixels; the coarsest window fills it.
 
     Returns:
         An RGB image of `side` x `side`.
@@ -136,7 +136,7 @@ def render_episode(view: EpisodeView, height: int = 360) -> np.ndarray:
 
     Args:
         view: The episode.
-        height: Of the frame in pixels, at least 240; rounded down to a multiple of 30.
+        height: The height of the frame in pixels, at least 240; rounded down to a multiple of 30.
 
     Returns:
         uint8 (h, w, 3), h and w even. They follow from `height` alone, so that the frames of any

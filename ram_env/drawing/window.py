@@ -1,4 +1,4 @@
-"""The window of `render_mode="human"`; pygame is imported when it first opens."""
+"""How are frames shown on the screen? In a window of pygame, imported when it first opens."""
 
 from typing import Any
 
@@ -7,10 +7,9 @@ from gymnasium.error import DependencyNotInstalled
 
 
 class HumanWindow:
-    """A window on the screen that shows frames; needs pygame."""
+    """A window on the screen, opened with the first frame; needs pygame."""
 
     def __init__(self) -> None:
-        """Prepare; the window opens with the first frame."""
         self._pygame: Any = None
         self._clock: Any = None
 

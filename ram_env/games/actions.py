@@ -1,4 +1,4 @@
-"""The three action formats: the space that an agent acts in, and what an action means."""
+"""What does an action mean? Three formats, each a space with its reader and its writer."""
 
 from abc import ABC, abstractmethod
 from enum import StrEnum
@@ -8,6 +8,8 @@ import numpy as np
 from gymnasium import spaces
 
 from ram_env.arguments import as_array, shown
+
+SCORE_SCALE = 10.0  # by default a score of 1 is worth so many nats of belief
 
 # As arrays: numpy would convert a Python number at each use, which takes longer than clipping.
 _LOWEST, _HIGHEST = np.array(-1.0, dtype=np.float32), np.array(1.0, dtype=np.float32)
@@ -29,14 +31,16 @@ class Answers(NamedTuple):
     scores: np.ndarray | None  # float32 (..., C), clipped to [-1, 1]; None if the format has none
 
 
-class ActionDecoder(ABC):
-    """One action format.
+class Format(ABC):
+    """What an action means: how it is read, and how an agent writes it.
 
     Attributes:
         space: The action space of one env.
+        num_classes: C.
     """
 
     space: spaces.Space[Any]
+    num_classes: int
 
     @abstractmethod
     def decode(self, actions: Any) -> Answers:
@@ -47,28 +51,59 @@ class ActionDecoder(ABC):
                 (for whole numbers) not in the space.
         """
 
+    @abstractmethod
+    def encode(
+        self, locations: np.ndarray, labels: np.ndarray, logits: np.ndarray | None = None
+    ) -> Any:
+        """Write actions that `decode` reads as these locations and labels.
 
-class BoxDecoder(ActionDecoder):
+        Args:
+            locations: (x, y), float (..., 2); out of [-1, 1] is clipped.
+            labels: int64 (...), in 0..C-1.
+            logits: The log-belief in each class, up to a constant, float (..., C), highest for the
+                label. Only a format with scores has room for it; None is certainty.
+
+        Returns:
+            Actions in the layout and type of the space.
+
+        Raises:
+            ValueError: If a location or a logit is not finite.
+        """
+
+
+class BoxFormat(Format):
     """`Box(-1, 1, (2 + C,))`: location (x, y), then a score per class; the label is the argmax."""
 
-    def __init__(self, num_classes: int) -> None:
-        """Make the space for `num_classes` classes."""
-        self._num_classes = num_classes
+    def __init__(self, num_classes: int, score_scale: float = SCORE_SCALE) -> None:
+        self.num_classes, self.score_scale = num_classes, score_scale
         self.space = spaces.Box(-1.0, 1.0, (2 + num_classes,), dtype=np.float32)
 
     def decode(self, actions: Any) -> Answers:
         """Split float (..., 2 + C) into location and scores."""
-        values = _checked_floats("action", actions, (2 + self._num_classes,))
+        values = _checked_floats("action", actions, (2 + self.num_classes,))
         scores = values[..., 2:]
         return Answers(values[..., :2], scores.argmax(axis=-1), scores)
 
+    def encode(
+        self, locations: np.ndarray, labels: np.ndarray, logits: np.ndarray | None = None
+    ) -> np.ndarray:
+        """Put locations before scores: the best class has 1, those under 2 scales less -1."""
+        where = _clipped_locations(locations)
+        if logits is None:
+            what = np.where(np.arange(self.num_classes) == labels[..., None], 1.0, -1.0)
+        else:
+            _check_finite("logits", logits)
+            # Relative to the best class: softmax stays as it is, and the best does not saturate.
+            below = logits - logits.max(axis=-1, keepdims=True)
+            what = np.maximum(1.0 + below / self.score_scale, -1.0)
+        return np.concatenate([where, what], axis=-1, dtype=np.float32)
 
-class MultiDiscreteDecoder(ActionDecoder):
+
+class MultiDiscreteFormat(Format):
     """`MultiDiscrete([grid, grid, C])`: the cell (x, y) to look at, and the label."""
 
     def __init__(self, num_classes: int, location_grid: int) -> None:
-        """Make the space for `num_classes` classes and `location_grid` cells along each side."""
-        self._grid = location_grid
+        self.num_classes, self._grid = num_classes, location_grid
         self._sizes = np.array([location_grid, location_grid, num_classes])
         self.space = spaces.MultiDiscrete(self._sizes)
 
@@ -78,13 +113,21 @@ class MultiDiscreteDecoder(ActionDecoder):
         locations = (2.0 * values[..., :2] + 1.0) / self._grid - 1.0
         return Answers(locations.astype(np.float32), values.T[2], None)
 
+    def encode(
+        self, locations: np.ndarray, labels: np.ndarray, logits: np.ndarray | None = None
+    ) -> np.ndarray:
+        """Put the cells under the locations, floor((l + 1) / 2 * grid), before the labels."""
+        cells = np.floor((_clipped_locations(locations) + 1.0) / 2.0 * self._grid)
+        cells = np.minimum(cells, self._grid - 1)  # the border belongs to the last cell
+        return np.concatenate([cells, labels[..., None]], axis=-1).astype(self.space.dtype)
 
-class DictDecoder(ActionDecoder):
+
+class DictFormat(Format):
     """`Dict(location: Box(-1, 1, (2,)), label: Discrete(C))`: the plainest."""
 
     def __init__(self, num_classes: int) -> None:
-        """Make the space for `num_classes` classes."""
-        self._num_classes = np.array(num_classes)
+        self.num_classes = num_classes
+        self._num_labels = np.array(num_classes)
         location = spaces.Box(-1.0, 1.0, (2,), dtype=np.float32)
         self.space = spaces.Dict(location=location, label=spaces.Discrete(num_classes))
 
@@ -96,7 +139,7 @@ class DictDecoder(ActionDecoder):
             )
             raise ValueError(f"`action` must be a dict of `location` and `label`, got {keys}.")
         locations = _checked_floats("location", actions["location"], (2,))
-        labels = _checked_integers("label", actions["label"], self._num_classes)
+        labels = _checked_integers("label", actions["label"], self._num_labels)
         if labels.shape != locations.shape[:-1]:
             raise ValueError(
                 "`action` must hold a label for each location, got locations of shape "
@@ -104,18 +147,54 @@ class DictDecoder(ActionDecoder):
             )
         return Answers(locations, labels, None)
 
+    def encode(
+        self, locations: np.ndarray, labels: np.ndarray, logits: np.ndarray | None = None
+    ) -> dict[str, np.ndarray]:
+        """Put locations beside labels."""
+        label = np.asarray(labels, dtype=np.int64)
+        return {"location": _clipped_locations(locations).astype(np.float32), "label": label}
 
-def make_decoder(
-    action_format: ActionFormat, num_classes: int, location_grid: int
-) -> ActionDecoder:
-    """Make the decoder of an action format; `location_grid` matters to `multidiscrete` only."""
-    match action_format:
-        case ActionFormat.BOX:
-            return BoxDecoder(num_classes)
-        case ActionFormat.MULTIDISCRETE:
-            return MultiDiscreteDecoder(num_classes, location_grid)
-        case ActionFormat.DICT:
-            return DictDecoder(num_classes)
+
+def make_format(name: str, num_classes: int, location_grid: int, score_scale: float) -> Format:
+    """Make an action format; the grid matters to `multidiscrete` only, the scale to `box`."""
+    if name == ActionFormat.BOX:
+        return BoxFormat(num_classes, score_scale)
+    if name == ActionFormat.MULTIDISCRETE:
+        return MultiDiscreteFormat(num_classes, location_grid)
+    return DictFormat(num_classes)
+
+
+def action_format_of(space: spaces.Space[Any], score_scale: float = SCORE_SCALE) -> Format:
+    """Return the format whose space an action space is.
+
+    Args:
+        space: The action space of one env.
+        score_scale: That of the env; the space does not tell it.
+
+    Raises:
+        ValueError: If no format has this space.
+    """
+    made: Format | None = None
+    if isinstance(space, spaces.Box) and len(space.shape) == 1 and space.shape[0] > 2:
+        made = BoxFormat(space.shape[0] - 2, score_scale)
+    elif isinstance(space, spaces.MultiDiscrete) and space.nvec.shape == (3,):
+        made = MultiDiscreteFormat(int(space.nvec[2]), int(space.nvec[0]))
+    elif isinstance(space, spaces.Dict):
+        label = space.spaces.get("label")
+        made = DictFormat(int(label.n)) if isinstance(label, spaces.Discrete) else None
+    if made is None or made.space != space:
+        raise ValueError(
+            "`space` must be Box(-1, 1, (2 + C,)), MultiDiscrete([grid, grid, C]) or a Dict of "
+            f"`location` and `label`, as the action spaces of ram_env are, got {space}."
+        )
+    return made
+
+
+def log_belief(scores: np.ndarray, score_scale: float) -> np.ndarray:
+    """Return log softmax(score_scale * scores): float32 (..., C) -> float64 (..., C)."""
+    logits = score_scale * scores.astype(np.float64)
+    logits -= logits.max(axis=-1, keepdims=True)
+    return logits - np.log(np.exp(logits).sum(axis=-1, keepdims=True))
 
 
 def select_actions(actions: Any, rows: np.ndarray) -> Any:
@@ -146,10 +225,7 @@ def _checked_floats(name: str, values: Any, shape: tuple[int, ...]) -> np.ndarra
     if array.dtype.kind not in "fiu":
         raise ValueError(f"`{name}` must be an array of numbers, got dtype {array.dtype}.")
     _check_shape(name, array, shape)
-    is_finite = np.isfinite(array)
-    if np.count_nonzero(is_finite) < array.size:
-        wrong = array[~is_finite][0]
-        raise ValueError(f"`{name}` must be finite, got {wrong}: check what the agent computes.")
+    _check_finite(name, array)
     return np.maximum(np.minimum(array, _HIGHEST), _LOWEST).astype(np.float32, copy=False)
 
 
@@ -163,6 +239,19 @@ def _checked_integers(name: str, values: Any, bounds: np.ndarray) -> np.ndarray:
         highest = (bounds - 1).tolist()
         raise ValueError(f"`{name}` must be in 0..{highest}, got {shown(array.tolist())}.")
     return array.astype(np.int64, copy=False)
+
+
+def _clipped_locations(locations: np.ndarray) -> np.ndarray:
+    """Return finite locations in [-1, 1], of the type that they have."""
+    _check_finite("locations", locations)
+    return np.clip(locations, -1.0, 1.0)
+
+
+def _check_finite(name: str, array: np.ndarray) -> None:
+    is_finite = np.isfinite(array)
+    if np.count_nonzero(is_finite) < array.size:
+        wrong = array[~is_finite][0]
+        raise ValueError(f"`{name}` must be finite, got {wrong}: check what the agent computes.")
 
 
 def _check_shape(name: str, array: np.ndarray, shape: tuple[int, ...]) -> None:

@@ -1,4 +1,4 @@
-"""Small distortions of images, so that an agent in training never sees quite the same one twice."""
+"""How is an image distorted, so that an agent in training never sees quite the same one twice?"""
 
 import functools
 
@@ -97,8 +97,8 @@ def _cells(offsets: np.ndarray, side: int) -> tuple[np.ndarray, np.ndarray]:
     """Return the pixels before some positions along an axis, and how far beyond them those lie.
 
     Args:
-        offsets: From the centre of the image, float32 (...).
-        side: Of the image without its border of 1.
+        offsets: How far they lie from the centre of the image, float32 (...).
+        side: The side of the image without its border of 1.
 
     Returns:
         Numbers of pixels in the image with its border, int32 (...), and shares of the way to the

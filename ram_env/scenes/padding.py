@@ -1,4 +1,4 @@
-"""Images within a border, and views of all their windows: what retina, painter and memory share."""
+"""How is every window of an image a look-up? By views into one buffer, made once."""
 
 from typing import Any
 
@@ -40,7 +40,6 @@ class PaddedImages:
     def __init__(
         self, padded: np.ndarray, shape: tuple[int, int] | None = None, border: int = 0
     ) -> None:
-        """Keep the buffer; nothing is copied."""
         self._padded, self._shape, self._border = padded, shape, border
         height, width = padded.shape[1:] if shape is None else shape
         self.inside = padded[:, border : border + height, border : border + width]

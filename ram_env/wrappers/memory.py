@@ -1,8 +1,4 @@
-"""What agents have seen in their episodes, kept and shown as a whole. No scene is looked into.
-
-Leading axes are as the caller has them, as in the retina: one of M episodes, or none for a single
-episode.
-"""
+"""What has an agent seen in its episode so far? No scene is looked into, only glimpses."""
 
 import math
 from abc import ABC, abstractmethod
@@ -11,18 +7,11 @@ from typing import Any
 import numpy as np
 from gymnasium import spaces
 
-from ram_env.arguments import check_memory
-from ram_env.env import Observation
+from ram_env.arguments import check_bytes
 from ram_env.games.classify import GlimpseTask
-from ram_env.retina import (
-    PixelGrid,
-    Rows,
-    enlarge,
-    lay_scales,
-    pad_canvases,
-    padded_shape,
-    window_side,
-)
+from ram_env.games.game import Observation
+from ram_env.geometry import PixelGrid, Rows, enlarge, lay_scales, padded_shape, window_side
+from ram_env.scenes.canvases import pad_canvases
 
 
 class Memory(ABC):
@@ -33,17 +22,17 @@ class Memory(ABC):
         task: The task that is played.
 
     Attributes:
-        space: Of what is shown of one episode.
+        space: The space of what is shown of one episode.
 
     Raises:
-        ValueError: If so much does not fit into memory.
+        ValueError: If it takes more bytes than there are.
     """
 
     space: spaces.Dict
 
     @abstractmethod
     def __init__(self, num_episodes: int, task: GlimpseTask) -> None:
-        """Allocate the memory, empty."""
+        """Make the memory, empty."""
 
     def begin(self, rows: Rows, observation: Observation) -> None:
         """Forget episodes, and take note of the first observation of those that follow."""
@@ -72,13 +61,11 @@ class HistoryMemory(Memory):
     """All glimpses and their locations, in the order of time, padded with 0 to T."""
 
     def __init__(self, num_episodes: int, task: GlimpseTask) -> None:
-        """Allocate the memory, empty."""
         length, side = task.num_glimpses, task.patch_size
         glimpse_shape = (length, task.num_scales, side, side)
-        check_memory(
+        check_bytes(
             2 * 4 * num_episodes * length * (task.num_scales * side**2 + 3),  # kept and shown
             f"the histories of {num_episodes} envs of `num_glimpses` {length}",
-            "choose smaller numbers",
         )
         self.space = spaces.Dict(
             glimpse=spaces.Box(0.0, 1.0, glimpse_shape, dtype=np.float32),
@@ -126,15 +113,13 @@ class CanvasMemory(Memory):
     """
 
     def __init__(self, num_episodes: int, task: GlimpseTask) -> None:
-        """Allocate the memory, empty."""
         (height, width), side, num_scales = task.canvas_shape, task.patch_size, task.num_scales
         padded = padded_shape(task.canvas_shape, side, num_scales)
         glimpse_shape = (num_scales, side, side)
         bytes_shown = 4 * (2 * height * width + 2 * math.prod(glimpse_shape))
-        check_memory(
+        check_bytes(
             num_episodes * (5 * math.prod(padded) + bytes_shown),
             f"what {num_episodes} envs of `canvas_size` {height}x{width} have seen",
-            "choose smaller numbers",
         )
         self.space = spaces.Dict(
             glimpse=task.observation_space["glimpse"],
@@ -144,7 +129,7 @@ class CanvasMemory(Memory):
         )
         self._glimpses = np.zeros((num_episodes, *glimpse_shape), dtype=np.float32)
         self._locations = np.zeros((num_episodes, 2), dtype=np.float32)
-        frame = (num_episodes, task.canvas_shape, side, num_scales)
+        frame = (num_episodes, task.canvas_shape, task.retina)
         self._values = pad_canvases(*frame, np.float32)
         self._finest = pad_canvases(*frame, np.int8)
         self._unseen = num_scales  # coarser than all scales
@@ -196,7 +181,7 @@ def task_of(env: Any, space: spaces.Space[Any]) -> GlimpseTask:
 
     Args:
         env: A gymnasium env or vector env.
-        space: Of what one env shows.
+        space: The space of what one env shows.
 
     Raises:
         ValueError: If it is no env of this package, or wrappers show something else.

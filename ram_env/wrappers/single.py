@@ -1,11 +1,12 @@
-"""Memory around a single env."""
+"""How does a single env show an agent what it has seen so far?"""
 
 from typing import Any, ClassVar, SupportsFloat
 
 import gymnasium as gym
 from gymnasium.utils import RecordConstructorArgs
 
-from ram_env.env import ONLY, Observation
+from ram_env.env import ONLY
+from ram_env.games.game import Observation
 from ram_env.wrappers.memory import CanvasMemory, HistoryMemory, Memory, task_of
 
 
@@ -23,7 +24,6 @@ class MemoryWrapper(gym.Wrapper[Observation, Any, Observation, Any], RecordConst
     memory_type: ClassVar[type[Memory]]
 
     def __init__(self, env: gym.Env[Observation, Any]) -> None:
-        """Wrap the env; nothing is reset."""
         RecordConstructorArgs.__init__(self)
         gym.Wrapper.__init__(self, env)
         self._memory = self.memory_type(1, task_of(env, env.observation_space))
@@ -64,13 +64,6 @@ class GlimpseHistory(MemoryWrapper):
     it is an image to Stable-Baselines3, so `MultiInputPolicy` sees all numbers in one vector.
 
     `ram_env.wrappers.vector.GlimpseHistory` does the same for a vector env, bit for bit.
-
-    Args:
-        env: A `GlimpseEnv`, also one in wrappers that leave the observation as it is.
-
-    Raises:
-        TypeError: If it is no env.
-        ValueError: If it is another env, or shows another observation.
     """
 
     memory_type = HistoryMemory
@@ -95,13 +88,6 @@ class SeenCanvas(MemoryWrapper):
     `MultiInputPolicy` and `VecNormalize` take them as they are.
 
     `ram_env.wrappers.vector.SeenCanvas` does the same for a vector env, bit for bit.
-
-    Args:
-        env: A `GlimpseEnv`, also one in wrappers that leave the observation as it is.
-
-    Raises:
-        TypeError: If it is no env.
-        ValueError: If it is another env, or shows another observation.
     """
 
     memory_type = CanvasMemory

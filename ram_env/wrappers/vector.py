@@ -1,4 +1,4 @@
-"""Memory around a vector env: the wrappers of `ram_env.wrappers` for many games at once."""
+"""How does a vector env show agents what they have seen? As `ram_env.wrappers`, for many games."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
@@ -8,7 +8,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv, VectorWrapper
 from gymnasium.vector.utils import batch_space
 
 from ram_env.arguments import options_of
-from ram_env.env import Observation
+from ram_env.games.game import Observation
 from ram_env.vector_env import Infos, split_observation
 from ram_env.wrappers.memory import CanvasMemory, HistoryMemory, Memory, task_of
 
@@ -32,7 +32,6 @@ class VectorMemoryWrapper(VectorWrapper):  # generic only from Gymnasium 1.4 on
     memory_type: ClassVar[type[Memory]]
 
     def __init__(self, env: VectorEnv[Observation, Any, np.ndarray]) -> None:
-        """Wrap the env; nothing is reset."""
         super().__init__(env)
         task = task_of(env, env.single_observation_space)
         self._memory = self.memory_type(env.num_envs, task)
@@ -54,7 +53,7 @@ class VectorMemoryWrapper(VectorWrapper):  # generic only from Gymnasium 1.4 on
         Raises:
             TypeError: If a wrapper inside of this one returns infos that are no dict.
         """
-        # Read first: some wrappers of Gymnasium take the mask out of the options.
+        # Read first: `RecordEpisodeStatistics` of Gymnasium takes the mask out of the options.
         mask = options_of(options).get("reset_mask")
         observation, infos = self.env.reset(seed=seed, options=options)  # type: ignore[arg-type]
         if not isinstance(infos, dict):

@@ -6,9 +6,18 @@ import numpy as np
 import pytest
 from gymnasium import spaces
 from helpers import FORMATS, assert_identical, random_action, stack_actions
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ram_env.env import GlimpseEnv
-from ram_env.games.actions import ActionFormat
+from ram_env.games.actions import (
+    ActionFormat,
+    BoxFormat,
+    DictFormat,
+    MultiDiscreteFormat,
+    action_format_of,
+    make_format,
+)
 from ram_env.vector_env import GlimpseVectorEnv
 
 NUM_CLASSES = 3
@@ -325,3 +334,125 @@ def test_messages_name_rule_value_and_argument(arguments: dict[str, Any]) -> Non
         env.reset(seed=0)
         with pytest.raises(ValueError, match=message):
             env.step(action)
+
+
+# What an agent writes is what the env reads.
+
+
+@st.composite
+def answers(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Draw locations, labels and log-beliefs that are highest for them: a batch, or one of each."""
+    shape = draw(st.sampled_from([(), (1,), (5,)]))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    locations = rng.uniform(-1, 1, (*shape, 2)).astype(np.float32)
+    if draw(st.booleans()):
+        locations = np.sign(locations)
+    logits = rng.normal(0, draw(st.sampled_from([0.1, 3.0, 100.0])), (*shape, NUM_CLASSES))
+    labels = rng.integers(NUM_CLASSES, size=shape)
+    highest = logits.max(axis=-1) + 0.01  # more than rounding of a score takes away
+    np.put_along_axis(logits, labels[..., None], highest[..., None], axis=-1)
+    return locations, labels, logits.astype(np.float32)
+
+
+@given(answers(), st.sampled_from([1.0, 10.0]))
+def test_box_decodes_what_it_encoded(
+    answered: tuple[np.ndarray, np.ndarray, np.ndarray], score_scale: float
+) -> None:
+    """Locations and labels come back, and so does the belief as far as scores can say it."""
+    (locations, labels, logits), written = answered, BoxFormat(NUM_CLASSES, score_scale)
+    actions = written.encode(locations, labels, logits)
+    assert actions.dtype == np.float32
+    read = written.decode(actions)
+    assert np.array_equal(read.locations, locations)
+    assert np.array_equal(read.labels, labels)
+    assert read.scores is not None
+    relative = logits - logits.max(axis=-1, keepdims=True)
+    expected = np.maximum(relative, -2 * score_scale)
+    relative_read = score_scale * (read.scores.astype(np.float64) - 1.0)
+    assert np.allclose(relative_read, expected, rtol=0, atol=1e-6 * score_scale)
+    certain = written.decode(written.encode(locations, labels))
+    assert np.array_equal(certain.labels, labels)
+    assert certain.scores is not None
+    assert np.array_equal(
+        np.sort(certain.scores)[..., ::-1], [1.0, -1.0, -1.0] + certain.scores * 0
+    )
+
+
+@given(answers(), st.sampled_from([1, 2, 7, 100]))
+def test_multidiscrete_decodes_what_it_encoded(
+    answered: tuple[np.ndarray, np.ndarray, np.ndarray], grid: int
+) -> None:
+    """Labels come back, and of a location its cell: the nearest centre, which comes back itself."""
+    (locations, labels, logits), written = answered, MultiDiscreteFormat(NUM_CLASSES, grid)
+    actions = written.encode(locations, labels, logits)
+    assert actions.dtype == written.space.dtype
+    read = written.decode(actions)
+    assert np.array_equal(read.labels, labels)
+    assert np.abs(read.locations - locations).max() <= 1 / grid + 1e-6
+    assert np.array_equal(written.encode(read.locations, read.labels), actions)
+
+
+@given(answers())
+def test_dict_decodes_what_it_encoded(answered: tuple[np.ndarray, np.ndarray, np.ndarray]) -> None:
+    """Locations and labels come back as they are."""
+    (locations, labels, logits), written = answered, DictFormat(NUM_CLASSES)
+    read = written.decode(written.encode(locations, labels, logits))
+    assert np.array_equal(read.locations, locations)
+    assert np.array_equal(read.labels, labels)
+
+
+@pytest.mark.parametrize("action_format", FORMATS)
+def test_what_is_written_is_an_action(arguments: dict[str, Any], action_format: str) -> None:
+    """One action is in the space of an env, many are in that of a vector env; borders included."""
+    env = GlimpseEnv(action_format=action_format, **arguments)
+    envs = GlimpseVectorEnv(3, action_format=action_format, **arguments)
+    written = action_format_of(env.action_space)
+    locations = np.array([(-1, 1), (3, -7), (0.2, 0.9)], np.float32)
+    labels, logits = np.array([0, 2, 1]), np.eye(3, dtype=np.float32)[[0, 2, 1]]
+    assert envs.action_space.contains(written.encode(locations, labels, logits))
+    assert env.action_space.contains(written.encode(locations[1], labels[1], logits[1]))
+
+
+@pytest.mark.parametrize("action_format", FORMATS)
+def test_nothing_is_written_of_what_is_not_finite(action_format: str) -> None:
+    """A location that is none is an error, in a box also a log-belief."""
+    written = make_format(action_format, 3, 7, 10.0)
+    label, logits = np.array(1), np.zeros(3, np.float32)
+    with pytest.raises(ValueError, match=r"`locations` must be finite, got nan"):
+        written.encode(np.array([0.0, NAN], np.float32), label, logits)
+    if action_format == "box":
+        with pytest.raises(ValueError, match=r"`logits` must be finite, got inf"):
+            written.encode(np.zeros(2, np.float32), label, logits + INF)
+
+
+@pytest.mark.parametrize("action_format", FORMATS)
+def test_a_space_tells_its_format(arguments: dict[str, Any], action_format: str) -> None:
+    """The format of an env's action space reads actions as the env does."""
+    task = GlimpseEnv(action_format=action_format, score_scale=3.0, **arguments).task
+    told = action_format_of(task.action_space, score_scale=3.0)
+    assert type(told) is type(task.format)
+    assert told.num_classes == task.num_classes == NUM_CLASSES
+    action = random_action(np.random.default_rng(0), task.action_space)
+    assert_identical(tuple(told.decode(action)), tuple(task.format.decode(action)))
+
+
+@pytest.mark.parametrize(
+    "space",
+    [
+        spaces.Discrete(5),
+        spaces.Box(-1, 1, (2,), np.float32),
+        spaces.Box(0, 1, (12,), np.float32),
+        spaces.Box(-1, 1, (12,), np.float64),
+        spaces.Box(-1, 1, (3, 4), np.float32),
+        spaces.MultiDiscrete([3, 4, 10]),
+        spaces.MultiDiscrete([3, 3]),
+        spaces.Dict(label=spaces.Discrete(3)),
+        spaces.Dict(label=spaces.Box(-1, 1, (2,)), location=spaces.Box(-1, 1, (2,))),
+    ],
+    ids=str,
+)
+def test_other_spaces_have_no_format(space: spaces.Space[Any]) -> None:
+    """What no format acts in is refused; the message names the space."""
+    with pytest.raises(ValueError, match="`space` must be Box") as error:
+        action_format_of(space)
+    assert str(space) in str(error.value)

@@ -11,7 +11,8 @@ from helpers import (
 )
 
 from ram_env import TASKS
-from ram_env.games.classify import GlimpseTask, InitialLocation, RewardRule
+from ram_env.games.classify import GlimpseTask
+from ram_env.games.settings import InitialLocation, RewardRule
 
 # Arguments.
 

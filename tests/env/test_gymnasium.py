@@ -18,7 +18,7 @@ from helpers import FORMATS, IDS, assert_identical, random_actions, rollout
 from ram_env import SHORT_NAMES, TASKS
 from ram_env.env import GlimpseEnv
 from ram_env.games.actions import ActionFormat
-from ram_env.games.classify import InitialLocation, RewardRule
+from ram_env.games.settings import InitialLocation, RewardRule
 from ram_env.vector_env import GlimpseVectorEnv
 
 ROOT = Path(__file__).parents[2]

@@ -18,7 +18,7 @@ from gymnasium.vector import AutoresetMode
 from helpers import FORMATS, IDS
 from referee import Referee
 
-from ram_env.games.classify import RewardRule
+from ram_env.games.settings import RewardRule
 from ram_env.vector_env import GlimpseVectorEnv
 
 NUM_STEPS = int(os.environ.get("RAM_ENV_SOAK_STEPS", "100000"))

@@ -26,7 +26,9 @@ from ram_env.drawing.rendering import (
 )
 from ram_env.drawing.window import HumanWindow
 from ram_env.env import GlimpseEnv
-from ram_env.retina import Canvases, extract_glimpses, location_to_pixel
+from ram_env.geometry import location_to_pixel
+from ram_env.retina import Retina
+from ram_env.scenes.canvases import Canvases
 
 CORNERS = [(-1, -1), (1, -1), (-1, 1), (1, 1)]
 
@@ -42,11 +44,12 @@ def make_view(
     prediction: int | None = None,
 ) -> EpisodeView:
     """Look at a canvas from some locations through the retina itself."""
-    canvases = Canvases(1, canvas.shape, patch_size, num_scales)
+    retina = Retina(patch_size, num_scales)
+    canvases = Canvases(1, canvas.shape, retina)
     canvases.visible[0] = canvas
     seen = np.array(locations, np.float32)
     pixels = location_to_pixel(seen, canvas.shape)
-    glimpses = extract_glimpses(canvases, np.zeros(len(seen), np.int64), pixels)
+    glimpses = retina.glimpse(canvases, np.zeros(len(seen), np.int64), pixels)
     return EpisodeView(canvas, seen, glimpses, num_glimpses, label, belief, prediction)
 
 

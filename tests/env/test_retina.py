@@ -4,33 +4,20 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from reference import glimpse_sums, pixel_under, take_glimpse
+from reference import glimpse_sums, pixel_edges, pixel_under, take_glimpse
 
-from ram_env.retina import (
-    Canvases,
-    extract_glimpses,
-    location_to_pixel,
-    sum_2x2,
-    sum_dtype,
-    window_side,
-)
-
-SIDES = (1, 2, 3, 7, 8, 28, 60, 100, 301, 4096)
+from ram_env.geometry import location_to_pixel, window_side
+from ram_env.retina import Retina, sum_2x2, sum_dtype
+from ram_env.scenes.canvases import Canvases
 
 
 def look(canvas: np.ndarray, locations: np.ndarray, patch_size: int, num_scales: int) -> np.ndarray:
     """Take one glimpse of one canvas from each location."""
-    canvases = Canvases(1, canvas.shape, patch_size, num_scales)
+    retina = Retina(patch_size, num_scales)
+    canvases = Canvases(1, canvas.shape, retina)
     canvases.visible[0] = canvas
     rows = np.zeros(len(locations), dtype=np.int64)
-    return extract_glimpses(canvases, rows, location_to_pixel(locations, canvas.shape))
-
-
-def pixel_edges(side: int) -> list[float]:
-    """Return where pixels begin on [-1, 1], with the float32 next to it on either side."""
-    edges = [np.float32(2 * pixel / side - 1) for pixel in range(side + 1)]
-    nearby = [np.nextafter(edge, np.float32(to)) for edge in edges for to in (-2, 2)]
-    return [float(value) for value in [*edges, *nearby] if -1 <= value <= 1]
+    return retina.glimpse(canvases, rows, location_to_pixel(locations, canvas.shape))
 
 
 @st.composite
@@ -62,6 +49,24 @@ def test_glimpses_equal_the_slow_reference(case: tuple[np.ndarray, np.ndarray, i
     assert glimpses.dtype == np.float32
     assert glimpses.shape == (1, num_scales, patch_size, patch_size)
     assert np.array_equal(glimpses[0], expected)
+
+
+class NoCanvas:
+    """A scene whose sums are made when they are asked for: row r is a canvas of grey r."""
+
+    def sums(self, rows: np.ndarray | int, pixels: np.ndarray) -> list[np.ndarray]:
+        greys = np.asarray(rows)[..., None, None]
+        return [np.full((*greys.shape[:-2], 4, 4), greys * 4**scale) for scale in range(3)]
+
+
+def test_the_retina_needs_no_canvas() -> None:
+    """Whatever says what lies under the cells can be looked at, in a batch or alone."""
+    retina, pixels = Retina(4, 3), np.zeros((2, 2), np.int64)
+    glimpses = retina.glimpse(NoCanvas(), np.array([0, 51]), pixels)
+    assert glimpses.shape == (2, 3, 4, 4)
+    assert (glimpses[0] == 0).all()
+    assert (glimpses[1] == np.float32(0.2)).all()
+    assert np.array_equal(retina.glimpse(NoCanvas(), 51, pixels[1]), glimpses[1])
 
 
 @pytest.mark.parametrize("patch_size", [1, 2, 3, 7, 8])
@@ -97,42 +102,16 @@ def test_corners_by_hand(corner: tuple[int, int], seen: list[list[int]]) -> None
     assert np.array_equal(glimpses[0, 0], np.array(seen, np.float32) / np.float32(255))
 
 
-def test_x_is_right_and_y_is_down() -> None:
-    """The first coordinate moves along columns to the right, the second along rows downwards."""
-    locations = np.array([(0, 0), (-1, -1), (1, -1), (-1, 1), (1, 1)], np.float32)
-    pixels = location_to_pixel(locations, (28, 60))
-    assert pixels.dtype == np.int64
-    assert pixels.tolist() == [[14, 30], [0, 0], [0, 59], [27, 0], [27, 59]]
-
-
-@pytest.mark.parametrize("side", SIDES)
-def test_pixels_at_and_beside_every_edge(side: int) -> None:
-    """At each pixel's edge, and one float32 beside it, the pixel is that of the written formula."""
-    values = np.array(pixel_edges(side), dtype=np.float32)
-    pixels = location_to_pixel(np.stack([values, -values], axis=1), (side, side))
-    assert pixels.min() == 0
-    assert pixels.max() == side - 1
-    for value, pixel in zip(values.tolist(), pixels.tolist(), strict=True):
-        assert tuple(pixel) == pixel_under((value, -value), (side, side))
-
-
-@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
-def test_location_that_is_not_finite_is_an_error(value: float) -> None:
-    """NaN and infinity have no pixel, in neither coordinate."""
-    for location in ([value, 0], [0, value]):
-        with pytest.raises(ValueError, match="finite"):
-            location_to_pixel(np.array([[0, 0], location], np.float32), (28, 28))
-
-
 @pytest.mark.parametrize("patch_size", [4, 5])
 def test_a_batch_is_many_single_looks(patch_size: int) -> None:
     """Each of some glimpses is of the canvas and the pixel that its row names, in any order."""
     rng = np.random.default_rng(2)
-    canvases = Canvases(5, (13, 9), patch_size, 3)
+    retina = Retina(patch_size, 3)
+    canvases = Canvases(5, (13, 9), retina)
     canvases.visible[...] = rng.integers(256, size=(5, 13, 9))
     rows = np.array([3, 0, 3, 4])
     locations = rng.uniform(-1, 1, (4, 2)).astype(np.float32)
-    glimpses = extract_glimpses(canvases, rows, location_to_pixel(locations, (13, 9)))
+    glimpses = retina.glimpse(canvases, rows, location_to_pixel(locations, (13, 9)))
     for row, location, glimpse in zip(rows, locations, glimpses, strict=True):
         one = look(canvases.visible[row].copy(), location[None], patch_size, 3)
         assert np.array_equal(glimpse, one[0])
@@ -160,13 +139,14 @@ def test_white_is_one_on_every_scale(patch_size: int) -> None:
 
 def test_looking_changes_nothing() -> None:
     """A glimpse is a copy: writing to it changes neither the canvas nor the next glimpse."""
-    canvases = Canvases(1, (8, 8), 4, 2)
+    retina = Retina(4, 2)
+    canvases = Canvases(1, (8, 8), retina)
     canvases.visible[...] = 7
     row, pixel = np.array([0]), np.array([[4, 4]])
-    first = extract_glimpses(canvases, row, pixel)
+    first = retina.glimpse(canvases, row, pixel)
     kept = first.copy()
     first[...] = 9
-    assert np.array_equal(extract_glimpses(canvases, row, pixel), kept)
+    assert np.array_equal(retina.glimpse(canvases, row, pixel), kept)
     assert (canvases.visible == 7).all()
 
 

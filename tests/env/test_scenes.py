@@ -9,19 +9,14 @@ import numpy as np
 import pytest
 from helpers import IDS, needs_mnist, save_images
 from idx_files import encode_idx
-from reference import draw, make_scene, splitmix64
+from reference import make_scene
 
 from ram_env import TASKS
 from ram_env.data.datasets import load_dataset
 from ram_env.env import GlimpseEnv
 from ram_env.scenes.padding import PaddedImages, sliding_windows
-from ram_env.scenes.painted import (
-    ScenePainter,
-    add_saturating,
-    draw_integers,
-    frozen_scenes,
-    mix_bits,
-)
+from ram_env.scenes.painted import ScenePainter, add_saturating
+from ram_env.scenes.source import frozen_scenes
 from ram_env.vector_env import GlimpseVectorEnv
 
 SEEDS = {
@@ -55,35 +50,13 @@ def make_painter(task_id: str = "GlimpseClutteredMNIST-v0", num_images: int = 50
     return ScenePainter(images, (side, side), task["num_distractors"], 8)
 
 
-def test_mix_bits_is_the_finaliser_of_splitmix64() -> None:
-    """The hash gives the published outputs of SplitMix64 for the seeds 0 and 1234567."""
-    published = {
-        0: [0xE220A8397B1DCDAF, 0x6E789E6AA1B965F4, 0x06C45D188009454F],
-        1234567: [6457827717110365317, 3203168211198807973, 9817491932198370423],
-    }
-    for seed, outputs in published.items():
-        states = [(seed + n * 0x9E3779B97F4A7C15) % 2**64 for n in (1, 2, 3)]
-        assert mix_bits(np.array(states, np.uint64)).tolist() == outputs
-        assert [splitmix64(state) for state in states] == outputs
-
-
-def test_draws_equal_the_reference() -> None:
-    """A draw depends on scene seed, its number and its bound, by whole-number arithmetic alone."""
-    seeds = [0, 1, 2, 9_999, 2**32, 2**53 + 1, LARGEST_SEED - 1, LARGEST_SEED]
-    bounds = [1, 2, 3, 21, 33, 53, 55_000, 2**24, 2**31, 2**32 - 1, 2**32]
-    draws = draw_integers(np.array(seeds), np.array(bounds))
-    assert draws.dtype == np.int64
-    expected = [[draw(seed, n, bound) for n, bound in enumerate(bounds, 1)] for seed in seeds]
-    assert draws.tolist() == expected
-
-
 @pytest.mark.parametrize("seeds", SEEDS.values(), ids=SEEDS)
 def test_positions_are_uniform_and_reach_both_ends(seeds: np.ndarray) -> None:
     """The image lies at 0..W-28, a distractor at 0..W-8, its crop at 0..20: all equally often."""
     plans = make_painter().plan(seeds)
     assert_uniform(plans.index, 50)
     for axis in (0, 1):
-        assert_uniform(plans.corner[:, axis], 33)
+        assert_uniform(plans.box[:, axis], 33)
     for distractor in range(4):
         image, crop_row, crop_column, row, column = plans.distractors[:, distractor].T
         assert_uniform(image, 50)
@@ -108,8 +81,8 @@ def test_first_locations_are_uniform(seeds: np.ndarray) -> None:
 def test_decisions_of_a_scene_are_independent(seeds: np.ndarray) -> None:
     """No two decisions of one scene, nor those of neighbouring seeds, go together."""
     plans = make_painter().plan(seeds)
-    assert_uniform(plans.corner[:, 0] * 33 + plans.corner[:, 1], 33 * 33)
-    columns = [plans.index, *plans.corner.T, *plans.location.T]
+    assert_uniform(plans.box[:, 0] * 33 + plans.box[:, 1], 33 * 33)
+    columns = [plans.index, *plans.box[:, :2].T, *plans.location.T]
     columns += list(plans.distractors.reshape(len(seeds), -1).T)
     both = np.concatenate([np.stack(columns)[:, 1:], np.stack(columns)[:, :-1]])
     correlations = np.corrcoef(both) - np.eye(len(both))
@@ -122,8 +95,8 @@ def test_positions_in_all_tasks(task_id: str) -> None:
     """In every registered task the image reaches both ends of its canvas and no further."""
     side = TASKS[task_id]["canvas_size"]
     plans = make_painter(task_id).plan(np.arange(5_000))
-    assert plans.corner.min() == 0
-    assert plans.corner.max() == side - 28
+    assert plans.box[:, :2].min() == 0
+    assert plans.box[:, :2].max() == side - 28
     assert plans.distractors.shape == (5_000, TASKS[task_id]["num_distractors"], 5)
     if plans.distractors.size:
         assert plans.distractors[..., 3:].min() == 0
@@ -149,7 +122,7 @@ def test_canvases_equal_the_slow_reference(
         scene = make_scene(images, canvas_shape, num_distractors, size, seed)
         assert canvases[row].tolist() == scene.canvas
         assert plans.index[position] == scene.index
-        assert tuple(plans.corner[position]) == scene.box[:2]
+        assert tuple(plans.box[position]) == scene.box
         assert tuple(plans.location[position]) == scene.location
     assert (canvases[-1] == 77).all()
 

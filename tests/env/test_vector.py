@@ -167,7 +167,7 @@ def test_returned_arrays_are_the_callers_own(mode: AutoresetMode) -> None:
         for number, array in enumerate(arrays):
             assert not any(np.shares_memory(array, other) for other in arrays[:number])
             array[...] = True
-        if mode == AutoresetMode.DISABLED and twins._episodes.scored.all():
+        if mode == AutoresetMode.DISABLED and twins._episodes.ended.all():
             results.append(envs.reset())
             assert_identical(results[-1], twins.reset())
             continue
@@ -200,7 +200,7 @@ def test_actions_of_restarting_envs_are_not_read() -> None:
         envs.reset(options={"reset_mask": mask.copy()})
     for _ in range(8):
         actions = random_actions(rng, native)
-        actions[native._episodes.scored] = np.nan
+        actions[native._episodes.ended] = np.nan
         assert_identical(native.step(actions), single.step(actions))
 
 

@@ -22,7 +22,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ram_env.env import GlimpseEnv
-from ram_env.retina import location_to_pixel
+from ram_env.geometry import location_to_pixel
 from ram_env.vector_env import GlimpseVectorEnv
 
 ARGUMENTS: dict[str, Any] = {

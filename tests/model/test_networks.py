@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from agents.model.config import PRESETS, RAMConfig
 from agents.model.networks import (
+    CORES,
     ActionNetwork,
     BaselineNetwork,
     GlimpseNetwork,
@@ -230,3 +231,9 @@ def test_paper_preset_has_the_papers_layers() -> None:
     heads = (256 * 2 + 2) + (256 * 10 + 10) + (256 + 1)
     count = sum(parameter.numel() for parameter in networks.parameters())
     assert count == glimpse_network + core_network + heads == 256_525
+
+
+def test_every_core_that_can_be_chosen_is_there() -> None:
+    """The choices of the setting `core` are the networks that there are."""
+    (core,) = [field for field in dataclasses.fields(RAMConfig) if field.name == "core"]
+    assert core.metadata["choices"] == tuple(CORES)

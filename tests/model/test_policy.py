@@ -8,10 +8,12 @@ import torch
 from gymnasium import spaces
 from hypothesis import given
 from hypothesis import strategies as st
+from torch import Tensor
 
 from agents.errors import DivergenceError
 from agents.model.config import PRESETS, make_config
-from agents.model.policy import SCORE_SCALE, RAMPolicy
+from agents.model.networks import Thought
+from agents.model.policy import Decision, RAMPolicy
 from ram_env.games.classify import GlimpseTask
 
 B, K, G, C = 6, 2, 4, 5
@@ -102,24 +104,61 @@ def test_location_std_starts_as_configured() -> None:
     assert policy.state_dict()["location_std"].item() == np.float32(PRESETS["paper"].location_std)
 
 
-def test_scores_carry_the_belief() -> None:
-    """softmax(SCORE_SCALE * scores) is softmax(logits) where no logit is 2 scales below the best.
+def decide(
+    policy: RAMPolicy, location: Tensor, logits: Tensor, uniform: Tensor | None = None
+) -> Decision:
+    """Return what a policy makes of thoughts of locations (B, 2) and class logits (B, C)."""
+    return policy.act(Thought(logits, location, location[:, 0], location), uniform=uniform)
+
+
+def test_decision_is_mean_and_likeliest_label_without_exploration() -> None:
+    """Location, its log-likelihood, label and action say the same."""
+    policy, mean = make_policy(), torch.rand(B, 2) - 0.5
+    logits = torch.randn(B, C)
+    decision = decide(policy, mean, logits)
+    assert torch.equal(decision.location, mean)
+    assert torch.equal(decision.log_prob, policy.log_prob(mean, mean))
+    assert torch.equal(decision.labels, logits.argmax(1))
+    np.testing.assert_array_equal(decision.actions[:, :2], mean.numpy())
+    np.testing.assert_array_equal(decision.actions[:, 2:].argmax(1), logits.argmax(1).numpy())
+
+
+def test_decision_explores_by_the_numbers_that_it_is_given() -> None:
+    """Noise moves the location, uniform numbers draw the label; gradients reach the mean alone."""
+    policy = make_policy()
+    mean, logits = torch.zeros(B, 2, requires_grad=True), torch.zeros(B, C, requires_grad=True)
+    noise, uniform = torch.randn(B, 2), (torch.arange(B) % C).unsqueeze(1) / C + 0.1
+    thought = Thought(logits, mean, mean[:, 0], mean)
+    decision = policy.act(thought, noise, uniform)
+    assert torch.equal(decision.location, policy.sample_location(mean, noise))
+    assert torch.equal(decision.log_prob, policy.log_prob(decision.location, mean))
+    assert decision.labels.tolist() == [row % C for row in range(B)]
+    assert decision.log_prob.requires_grad
+    assert not decision.location.requires_grad and not decision.labels.requires_grad
+
+
+@pytest.mark.parametrize("score_scale", [10.0, 25.0])
+def test_scores_carry_the_belief(score_scale: float) -> None:
+    """softmax(score_scale * scores) is softmax(logits) where no logit is 2 scales below the best.
 
     A score near 1 is a float32 with steps of 6e-8, ten times coarser in nats: hence the tolerance.
     """
     logits = torch.randn(B, C, generator=torch.Generator().manual_seed(0)) * 4.0
-    actions = make_policy().encode_actions(torch.zeros(B, 2), logits)
+    policy = make_policy()
+    policy.set_score_scale(score_scale)
+    actions = decide(policy, torch.zeros(B, 2), logits).actions
     assert actions.dtype == np.float32
-    belief = softmax(SCORE_SCALE * actions[:, 2:])
+    belief = softmax(score_scale * actions[:, 2:])
     np.testing.assert_allclose(belief, softmax(logits.numpy()), rtol=1e-5)
 
 
 def test_env_reads_the_belief_that_the_policy_holds() -> None:
-    """The env's default score scale is the one that the policy encodes for."""
+    """The env's default score scale is the policy's."""
     task = GlimpseTask(dataset="digits")
     logits = torch.randn(B, 10, generator=torch.Generator().manual_seed(0)) * 4.0
     policy = RAMPolicy(task.observation_space, task.action_space, lambda _: 1e-3)
-    answers = task.decode(policy.encode_actions(torch.zeros(B, 2), logits))
+    assert policy.score_scale == task.score_scale
+    answers = task.format.decode(decide(policy, torch.zeros(B, 2), logits).actions)
     assert answers.scores is not None
     belief = np.exp(task.log_belief(answers.scores))
     np.testing.assert_allclose(belief, softmax(logits.numpy()), rtol=1e-5)
@@ -136,10 +175,10 @@ def test_any_action_is_in_the_box_and_keeps_the_label(
 
     Classes within 1e-6 nats of each other are the same to a float32 score.
     """
-    encoded = POLICY.encode_actions(torch.tensor([location]), torch.tensor([logits]))[0]
-    assert BOX.contains(encoded)
-    np.testing.assert_array_equal(encoded[:2], np.clip(np.array(location, np.float32), -1.0, 1.0))
-    assert logits[encoded[2:].argmax()] >= max(logits) - 1e-6
+    action = decide(POLICY, torch.tensor([location]), torch.tensor([logits])).actions[0]
+    assert BOX.contains(action)
+    np.testing.assert_array_equal(action[:2], np.clip(np.array(location, np.float32), -1.0, 1.0))
+    assert logits[action[2:].argmax()] >= max(logits) - 1e-6
 
 
 POLICY = make_policy()
@@ -148,43 +187,37 @@ POLICY = make_policy()
 def test_cells_of_locations() -> None:
     """The edges -1 and 1 lie in the first and the last cell; locations beyond are clipped."""
     x = torch.tensor([-1.0, 1.0, -9.0, 9.0, 0.0, -5 / 7 - 1e-4, -5 / 7 + 1e-4, 0.999])
-    actions = make_policy(CELLS).encode_actions(torch.stack([x, -x], dim=1), torch.zeros(len(x), C))
+    locations, logits = torch.stack([x, -x], dim=1), torch.zeros(len(x), C)
+    actions = decide(make_policy(CELLS), locations, logits).actions
     assert actions[:, 0].tolist() == [0, 6, 0, 6, 3, 0, 1, 6]
     assert actions[:4, 1].tolist() == [6, 0, 6, 0]
     assert all(CELLS.contains(action) for action in actions)
 
 
 @pytest.mark.parametrize("place", ["location", "logits"])
+@pytest.mark.parametrize("drawn", [False, True])
 @SPACES
-def test_actions_that_are_not_finite_are_an_error(space: spaces.Space[Any], place: str) -> None:
-    """Nothing that is no number becomes a cell or a label."""
+def test_numbers_that_are_not_finite_are_an_error(
+    space: spaces.Space[Any], drawn: bool, place: str
+) -> None:
+    """Nothing that is no number becomes a cell or a label, likeliest or drawn."""
     parts = {"location": torch.zeros(B, 2), "logits": torch.zeros(B, C)}
     parts[place][-1, 0] = float("nan")
+    uniform = torch.rand(B, 1) if drawn else None
     with pytest.raises(DivergenceError, match=r"not finite.*lower `learning_rate`"):
-        make_policy(space).encode_actions(**parts)
+        decide(make_policy(space), **parts, uniform=uniform)
 
 
-@pytest.mark.parametrize("grid", [1, 2, 7, 10])
-def test_centre_of_each_cell_is_encoded_as_this_cell(grid: int) -> None:
-    """What the env decodes from a cell is encoded as the same cell."""
-    task = GlimpseTask(dataset="digits", action_format="multidiscrete", location_grid=grid)
-    policy = RAMPolicy(task.observation_space, task.action_space, lambda _: 1e-3)
-    cells = np.array([[x, y, (x + y) % 10] for x in range(grid) for y in range(grid)])
-    answers = task.decode(cells)
-    logits = torch.nn.functional.one_hot(torch.tensor(answers.labels), 10).float()
-    np.testing.assert_array_equal(
-        policy.encode_actions(torch.tensor(answers.locations), logits), cells
-    )
-
-
-def test_label_logits_leave_no_doubt() -> None:
-    """A drawn label is what the env reads, in both formats."""
-    labels = torch.arange(C)
-    for space, column in ((BOX, None), (CELLS, 2)):
-        policy = make_policy(space)
-        actions = policy.encode_actions(torch.zeros(C, 2), policy.label_logits(labels))
-        read = actions[:, 2:].argmax(1) if column is None else actions[:, column]
-        assert read.tolist() == labels.tolist()
+@SPACES
+def test_a_drawn_label_is_what_the_env_reads(space: spaces.Space[Any]) -> None:
+    """Whatever the belief is, in both formats; scores leave no doubt."""
+    uniform = (torch.arange(C).unsqueeze(1) + 0.5) / C
+    decision = decide(make_policy(space), torch.zeros(C, 2), torch.zeros(C, C), uniform)
+    assert decision.labels.tolist() == list(range(C))
+    if space is BOX:
+        np.testing.assert_array_equal(decision.actions[:, 2:], 2 * np.eye(C) - 1)
+    else:
+        assert decision.actions[:, 2].tolist() == list(range(C))
 
 
 def test_choose_label_draws_from_the_belief() -> None:

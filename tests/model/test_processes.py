@@ -39,7 +39,8 @@ def small_options(folder: Path, processes: int, **changes: Any) -> Options:
 def learn(folder: str, num_processes: int, settings: dict[str, Any]) -> None:
     """Train a share of a batch; process 0 saves the model, and every process its number."""
     torch.set_num_threads(1)
-    env = make_vec_env("GlimpseMNIST-v0", BATCH // num_processes, dataset="digits")
+    reward = "every_step" if settings["preset"] == "pure" else "final"
+    env = make_vec_env("GlimpseMNIST-v0", BATCH // num_processes, dataset="digits", reward=reward)
     model = RAM("RAMPolicy", env, seed=3, batch_size=BATCH, precision="float32", **settings)
     model.learn(UPDATES * BATCH * 7)
     (Path(folder) / f"rank{rank()}of{world_size()}").touch()
@@ -137,7 +138,7 @@ def test_memory_is_counted_of_this_machine(monkeypatch: pytest.MonkeyPatch, tmp_
     def note(task: GlimpseTask, num_episodes: int) -> None:
         checked.append(num_episodes)
 
-    monkeypatch.setattr(GlimpseTask, "check_memory", note)
+    monkeypatch.setattr(GlimpseTask, "check_bytes", note)
     monkeypatch.setattr("agents.runs.run.join_launched_team", lambda launch, device: None)
     monkeypatch.setattr("agents.runs.run.all_same", lambda description: True)
     plan = new_plan(small_options(tmp_path / "run", processes=4))

@@ -1,5 +1,6 @@
 """`RAM` as a Stable-Baselines3 algorithm: repeating, envs of all kinds, rounds."""
 
+import functools
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from small_ram import (
     BATCH,
     DIGITS,
     ENV_ID,
+    EVERY_STEP,
     GLIMPSES,
     NUM_ENVS,
     STEPS,
@@ -25,10 +27,16 @@ from small_ram import (
     weights,
 )
 from stable_baselines3.common.monitor import Monitor
-from stable_baselines3.common.vec_env import DummyVecEnv, VecMonitor, VecNormalize
+from stable_baselines3.common.vec_env import (
+    DummyVecEnv,
+    SubprocVecEnv,
+    VecMonitor,
+    VecNormalize,
+)
 from torch import Tensor
 
 from agents import RAM, GymnasiumVecEnv
+from ram_env.games.classify import GlimpseTask
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -191,10 +199,103 @@ def test_env_without_labels_is_refused_where_labels_are_needed() -> None:
             observation, _ = super().reset(**arguments)
             return observation, {}
 
-    env = DummyVecEnv([lambda: Monitor(Unlabelled(make_single()))] * NUM_ENVS)
-    make_model(env, preset="pure").learn(STEPS)
-    with pytest.raises(ValueError, match="label"):
-        make_model(env).learn(STEPS)
+    vector = SyncVectorEnv(
+        [lambda: Unlabelled(make_single(**EVERY_STEP))] * NUM_ENVS,
+        autoreset_mode=AutoresetMode.SAME_STEP,
+    )
+    for env in (
+        DummyVecEnv([lambda: Monitor(Unlabelled(make_single(**EVERY_STEP)))] * NUM_ENVS),
+        GymnasiumVecEnv(vector),
+    ):
+        make_model(env, preset="pure").learn(STEPS)
+        with pytest.raises(ValueError, match=r"`env` must give the `label`.*preset='pure'"):
+            make_model(env).learn(STEPS)
+
+
+# What the env pays and reads
+
+
+def test_pure_makes_its_env_with_the_reward_that_it_needs(tiny_id: str, tmp_path: Path) -> None:
+    """Of an id, wherever one is taken; other presets leave the env its default."""
+    model = make_model(tiny_id, preset="pure")
+    assert rewards_of(model) == {"every_step"}
+    assert rewards_of(make_model(tiny_id)) == {"final"}
+    model.set_env(tiny_id)
+    assert rewards_of(model) == {"every_step"}
+    model.save(tmp_path / "model")
+    assert rewards_of(RAM.load(tmp_path / "model", tiny_id, device="cpu")) == {"every_step"}
+
+
+def rewards_of(model: RAM) -> set[str]:
+    """Return the reward rules of the games that a model learns from."""
+    assert model.env is not None
+    return {str(task.reward) for task in model.env.get_attr("task")}
+
+
+@pytest.mark.parametrize("kind", list(ENVS))
+def test_pure_warns_of_another_reward(kind: str) -> None:
+    """An env that the user made is taken as it is; how to make a better one is told."""
+    with pytest.warns(UserWarning, match=r"learns well.*reward='every_step', got 'final'"):
+        make_model(ENVS[kind](), preset="pure")
+
+
+@pytest.mark.parametrize("kind", ["native", "SyncVectorEnv", "VecNormalize of DummyVecEnv"])
+def test_beliefs_are_written_for_the_score_scale_of_the_env(kind: str, tmp_path: Path) -> None:
+    """What an env of another scale reads is the model's softmax; the model file remembers it."""
+    scale: dict[str, Any] = {"score_scale": 40.0}
+    env: Any = {
+        "native": lambda: make_env(**scale),
+        "SyncVectorEnv": lambda: SyncVectorEnv(
+            [lambda: make_single(**scale)] * NUM_ENVS, autoreset_mode=AutoresetMode.SAME_STEP
+        ),
+        "VecNormalize of DummyVecEnv": lambda: VecNormalize(
+            DummyVecEnv([lambda: make_single(**scale)] * NUM_ENVS), norm_obs=False
+        ),
+    }[kind]()
+    model, batch = make_model(env), observe()
+    model.save(tmp_path / "model")
+    task = GlimpseTask(**DIGITS, **scale)
+    tensors = {key: torch.as_tensor(value) for key, value in batch.items()}
+    with torch.no_grad():
+        thought = model.policy(tensors, model.policy.networks.initial_state(5))
+    for player in (model, RAM.load(tmp_path / "model", device="cpu")):
+        answers = task.format.decode(player.predict(batch, deterministic=True)[0])
+        assert answers.scores is not None
+        belief = np.exp(task.log_belief(answers.scores))
+        np.testing.assert_allclose(belief, thought.logits.softmax(1).numpy(), rtol=1e-4)
+    assert player.policy.score_scale == 40.0
+    player.set_env(make_env())
+    assert player.policy.score_scale == 10.0
+
+
+def test_a_file_from_before_scales_were_kept_has_the_default() -> None:
+    """So do the models that come with the package."""
+    assert RAM.from_pretrained("centered", device="cpu").policy.score_scale == 10.0
+
+
+def test_envs_in_processes_of_their_own_tell_their_score_scale() -> None:
+    """So do those of `SubprocVecEnv`."""
+    games = SubprocVecEnv([functools.partial(make_single, score_scale=3.0)] * 2)
+    try:
+        assert make_model(games).policy.score_scale == 3.0
+    finally:
+        games.close()
+
+
+class Foreign(gym.Env[Any, Any]):
+    """An env of others, with the spaces of ours and no task."""
+
+    observation_space = make_single().observation_space
+    action_space = make_single().action_space
+
+
+def test_env_without_a_task_is_taken_as_it_is() -> None:
+    """Nothing is asked of it, and no reward is demanded."""
+    for games in (
+        DummyVecEnv([Foreign] * NUM_ENVS),
+        SyncVectorEnv([Foreign] * NUM_ENVS, autoreset_mode=AutoresetMode.SAME_STEP),
+    ):
+        assert make_model(games, preset="pure").policy.score_scale == 10.0
 
 
 # Rounds

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from small_ram import GLIMPSES, SMALL, STEPS, make_env
+from small_ram import EVERY_STEP, GLIMPSES, SMALL, STEPS, make_env
 from torch import Tensor
 
 from agents import RAM
@@ -82,7 +82,8 @@ def test_whole_updates_are_computed_on_the_device(
     settings: dict[str, Any], action_format: str, copies: Counter[str]
 ) -> None:
     """Nothing of two updates mixes devices, and all weights get their gradient there."""
-    env = make_env(action_format=action_format)
+    reward = EVERY_STEP if settings.get("preset") == "pure" else {}
+    env = make_env(action_format=action_format, **reward)
     model = RAM("RAMPolicy", env, seed=0, device=ELSEWHERE, **(SMALL | settings))
     model.learn(2 * STEPS, log_interval=1)
     assert model._n_updates == 2

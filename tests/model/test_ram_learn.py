@@ -151,6 +151,28 @@ def test_callback_stops_training_and_learning_can_go_on(steps: int, reset: bool)
     assert model._n_updates == stopped_at + 2
 
 
+def test_callbacks_are_shown_what_was_played_and_learned() -> None:
+    """By the names of Stable-Baselines3, each step; then the batch and its losses."""
+
+    class Reader(BaseCallback):
+        def _on_training_start(self) -> None:
+            assert self.locals == {"self": self.model, "total_timesteps": STEPS}
+
+        def _on_step(self) -> bool:
+            assert self.locals["actions"].shape == (NUM_ENVS, 12)
+            assert self.locals["rewards"].shape == self.locals["dones"].shape == (NUM_ENVS,)
+            assert [set(info) >= {"label"} for info in self.locals["infos"]] == [True] * NUM_ENVS
+            return True
+
+        def _on_rollout_end(self) -> None:
+            rewards = self.locals["rollout"].rewards
+            assert rewards.shape == (GLIMPSES, NUM_ENVS)
+            np.testing.assert_array_equal(rewards[-1], self.locals["rewards"])
+            assert self.locals["losses"].total.isfinite()
+
+    make_model().learn(STEPS, [Reader()])
+
+
 def test_learning_leaves_nothing_behind() -> None:
     """No tensor of a batch is in a cycle of references, which would keep it for minutes."""
     model = make_model().learn(STEPS)
@@ -254,11 +276,16 @@ def test_evaluate_policy_of_stable_baselines3() -> None:
     assert isinstance(mean, float) and 0.0 <= mean <= 1.0
 
 
-@pytest.mark.parametrize("kind", [make_env, lambda: DummyVecEnv([make_single] * NUM_ENVS)])
+@pytest.mark.parametrize(
+    ("kind", "tells"), [(make_env, True), (lambda: DummyVecEnv([make_single] * NUM_ENVS), False)]
+)
 def test_an_env_that_others_have_played_begins_anew(
-    kind: Callable[[], VecEnv], monkeypatch: pytest.MonkeyPatch
+    kind: Callable[[], VecEnv], tells: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Labels are those of the scenes that are shown, also after an evaluation in between."""
+    """Labels are those of the scenes that are shown, also after an evaluation in between.
+
+    An env that does not tell whether it was played begins anew each time.
+    """
     env = kind()
     model = make_model(env).learn(STEPS)
     evaluate_policy(model, env, 2 * NUM_ENVS, warn=False)
@@ -273,7 +300,7 @@ def test_an_env_that_others_have_played_begins_anew(
     model.learn(STEPS, reset_num_timesteps=False)
     assert len(resets) == 1, "it begins new episodes"
     model.learn(STEPS, reset_num_timesteps=False)
-    assert len(resets) == 1, "and goes on with its own"
+    assert len(resets) == (1 if tells else 2), "and goes on with its own"
 
 
 def test_evaluate_policy_needs_no_monitor_around_the_adapter() -> None:

@@ -53,7 +53,8 @@ def test_pure_policy_gradients_learn_from_reward_alone(tmp_path: Path) -> None:
     images = np.full((100, 8, 8), 40, dtype=np.uint8) + (labels * 160)[:, None, None].astype("u1")
     np.savez(tmp_path / "two.npz", images=images, labels=labels)
     scenes = {"dataset": str(tmp_path / "two.npz"), "canvas_size": 8, "num_glimpses": 2}
-    model = make_model(make_env(32, **scenes), preset="pure", batch_size=32).learn(32 * 2 * 150)
+    games = make_env(32, reward="every_step", **scenes)
+    model = make_model(games, preset="pure", batch_size=32).learn(32 * 2 * 150)
     env = make_env(64, **scenes)
     env.seed(5)
     answered, truth = labels_answered(model, env)

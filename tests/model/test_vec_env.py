@@ -12,7 +12,14 @@ from helpers import assert_identical
 from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv, VecMonitor
 
-from agents.sb3.vec_env import GymnasiumVecEnv, make_vec_env, split_infos
+from agents.sb3.vec_env import (
+    GymnasiumVecEnv,
+    labels_begun,
+    make_vec_env,
+    split_infos,
+    task_in,
+    task_of,
+)
 from ram_env import TASKS
 
 NUM_ENVS = 3
@@ -76,7 +83,7 @@ def test_adapter_equals_dummy_vec_env(env_id: str, action_format: str) -> None:
 
     That includes each episode's last observation, its statistics and the infos of resets.
     """
-    arguments = {"action_format": action_format, "reward": "every_step"}
+    arguments: dict[str, Any] = {"action_format": action_format, "reward": "every_step"}
     native = make_vec_env(env_id, NUM_ENVS, dataset="digits", **arguments)
     single = make_dummy(env_id, **arguments)
     assert native.observation_space == single.observation_space
@@ -228,6 +235,41 @@ def test_env_without_pictures_gives_none() -> None:
     assert list(env.get_images()) == [None, None]
 
 
+def test_labels_are_those_of_the_episodes_that_have_begun() -> None:
+    """After a reset, and after the end of all episodes at once, as `DummyVecEnv` tells them."""
+    env = make_sync([2, 2, 2])
+    single = DummyVecEnv([make_single(num_glimpses=2)] * NUM_ENVS)
+    for games in (env, single):
+        games.seed(3)
+        games.reset()
+    for _ in range(2):
+        expected = [info["label"] for info in single.reset_infos]
+        assert labels_begun(env).tolist() == labels_begun(single).tolist() == expected
+        assert labels_begun(env).dtype == labels_begun(single).dtype == np.int64
+        for games in (env, single):
+            for _ in range(2):
+                games.step(np.zeros((NUM_ENVS, 12), dtype=np.float32))
+    assert env.num_calls == 1 + 2 * 2
+
+
+@pytest.mark.parametrize(
+    "kind", [lambda: make_sync([2, 2, 2]), lambda: make_dummy("GlimpseMNIST-v0")]
+)
+def test_task_in_any_vec_env(kind: Callable[[], VecEnv]) -> None:
+    """The task that single envs play is found in any vector env around them."""
+    task = task_in(kind())
+    assert task is not None and task.canvas_shape == (28, 28)
+
+
+def test_task_of_other_envs() -> None:
+    """An env of others has none; where one is needed, the error says so."""
+    mode = {"autoreset_mode": AutoresetMode.SAME_STEP}
+    games = gym.make_vec("CartPole-v1", 2, vectorization_mode="sync", vector_kwargs=mode)
+    with pytest.raises(ValueError, match=r"`env` must be a glimpse env, .*CartPole-v1"):
+        task_of(games)
+    assert task_in(GymnasiumVecEnv(games)) is None
+
+
 def test_make_vec_env_without_a_native_vector_env() -> None:
     """An id that has only a single env is put into gymnasium's `SyncVectorEnv`."""
     gym.register(
@@ -247,10 +289,17 @@ def test_make_vec_env_passes_arguments_on() -> None:
     """Arguments reach the env; wrong ones and unknown ids are errors."""
     env = make_vec_env("GlimpseMNIST-v0", 2, dataset="digits", num_glimpses=3)
     assert env.get_attr("task")[0].num_glimpses == 3
+    digits = {"dataset": "digits", "num_glimpses": 3}
+    same = make_vec_env("GlimpseMNIST-v0", n_envs=2, seed=7, env_kwargs=digits)
+    env.seed(7)
+    assert_identical(same.reset(), env.reset())
+    assert make_vec_env("GlimpseMNIST-v0", dataset="digits").num_envs == 1
+    with pytest.raises(TypeError, match="num_envs"):
+        make_vec_env("GlimpseMNIST-v0", num_envs=2, dataset="digits")
     assert make_vec_env("ram_env:GlimpseMNIST-v0", 2, dataset="digits").num_envs == 2
     with pytest.raises(ValueError, match="`num_glimpses`"):
         make_vec_env("GlimpseMNIST-v0", 2, dataset="digits", num_glimpses=0)
-    with pytest.raises(ValueError, match="`env_id`: cannot import 'no_such_module'"):
+    with pytest.raises(ValueError, match="`env`: cannot import 'no_such_module'"):
         make_vec_env("no_such_module:GlimpseMNIST-v0", 2)
     with pytest.raises(gym.error.Error, match="Nowhere"):
         make_vec_env("Nowhere-v0", 2)

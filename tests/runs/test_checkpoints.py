@@ -26,9 +26,9 @@ from stable_baselines3.common.callbacks import BaseCallback
 
 from agents import RAM
 from agents.errors import TeamError
+from agents.evaluation import pictures
 from agents.model.processes import Launch
 from agents.runs import launch, learners
-from agents.runs import run as module
 from agents.runs.checkpoints import CHECKPOINT, PREVIOUS
 from agents.runs.learners import RAMLearner, digest_of, make_learner
 from agents.runs.options import Options
@@ -191,7 +191,7 @@ def test_a_run_killed_over_its_pictures_is_finished(
         raise Killed
 
     with monkeypatch.context() as patch:
-        patch.setattr(module, picture, die)
+        patch.setattr(pictures, picture, die)
         with pytest.raises(Killed):
             run(make_options(folder))
     assert not (folder / "evaluation.json").exists()

@@ -25,15 +25,13 @@ def load(name: str) -> Any:
 @pytest.fixture(autouse=True)
 def on_digits(monkeypatch: pytest.MonkeyPatch) -> None:
     """Play on images that are always there."""
-    from ram_env.games import classify
-
-    make = classify.make_task
+    from ram_env.games.make import make_game
 
     def make_on_digits(arguments: dict[str, Any]) -> Any:
-        return make({"dataset": "digits"} | arguments)
+        return make_game({"dataset": "digits"} | arguments)
 
     for module in ("ram_env.env", "ram_env.vector_env"):
-        monkeypatch.setattr(f"{module}.make_task", make_on_digits)
+        monkeypatch.setattr(f"{module}.make_game", make_on_digits)
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)

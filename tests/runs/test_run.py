@@ -20,7 +20,7 @@ from PIL import Image
 from small_runs import BATCH, ENV_ID, FILES, make_options, run
 
 from agents import RAM
-from agents.evaluation import curves
+from agents.evaluation import curves, pictures
 from agents.evaluation.players import player_of_run
 from agents.runs import run as module
 from agents.runs.callbacks import GracefulStop
@@ -149,8 +149,8 @@ def test_outputs_say_that_digits_are_not_mnist(
     titles: list[str] = []
     for home, name in (
         (curves, "save_curves"),
-        (module, "save_gaze_grid"),
-        (module, "save_gaze_animation"),
+        (pictures, "save_gaze_grid"),
+        (pictures, "save_gaze_animation"),
     ):
         monkeypatch.setattr(home, name, lambda *inputs: titles.append(inputs[-1]))
     result = run(make_options(tmp_path / "run", episodes=BATCH)).result

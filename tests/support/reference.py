@@ -88,6 +88,13 @@ def pixel_under(location: tuple[float, float], canvas_shape: tuple[int, int]) ->
     return max(0, min(row, height - 1)), max(0, min(column, width - 1))
 
 
+def pixel_edges(side: int) -> list[float]:
+    """Return where pixels begin on [-1, 1], with the float32 next to it on either side."""
+    edges = [np.float32(2 * pixel / side - 1) for pixel in range(side + 1)]
+    nearby = [np.nextafter(edge, np.float32(to)) for edge in edges for to in (-2, 2)]
+    return [float(value) for value in [*edges, *nearby] if -1 <= value <= 1]
+
+
 def glimpse_sums(
     canvas: Pixels, pixel: tuple[int, int], patch_size: int, num_scales: int
 ) -> list[list[list[int]]]:

@@ -17,6 +17,7 @@ from agents.model.processes import Launch
 ENV_ID = "GlimpseMNIST-v0"
 NUM_ENVS, BATCH, GLIMPSES = 4, 4, 3
 DIGITS: dict[str, Any] = {"dataset": "digits", "num_glimpses": GLIMPSES}
+EVERY_STEP: dict[str, Any] = {"reward": "every_step"}  # what preset `pure` needs
 STEPS = BATCH * GLIMPSES  # env steps of one gradient step
 SMALL: dict[str, Any] = {
     "precision": "float32",  # the default depends on the processor
@@ -35,14 +36,15 @@ def make_env(num_envs: int = NUM_ENVS, **arguments: Any) -> GymnasiumVecEnv:
     return make_vec_env(ENV_ID, num_envs, **(DIGITS | arguments))
 
 
-def make_single() -> gym.Env[Any, Any]:
+def make_single(**arguments: Any) -> gym.Env[Any, Any]:
     """Return one env on digits."""
-    return gym.make(ENV_ID, **DIGITS)
+    return gym.make(ENV_ID, **DIGITS, **arguments)
 
 
 def make_model(env: Any = None, seed: int | None = 0, **settings: Any) -> RAM:
     """Return a small model on the CPU."""
-    env = make_env() if env is None else env
+    if env is None:
+        env = make_env(**(EVERY_STEP if settings.get("preset") == "pure" else {}))
     return RAM("RAMPolicy", env, seed=seed, device="cpu", **(SMALL | settings))
 
 

@@ -1,0 +1,121 @@
+"""What may a task be told? Its arguments, checked."""
+
+import os
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from ram_env.arguments import number_between, one_of, positive_number, shown, whole_number
+from ram_env.games.actions import SCORE_SCALE, ActionFormat
+from ram_env.geometry import window_side
+
+HIGHEST_DISTORTION = 0.45  # from 0.5 on a map may fold an image over
+HIGHEST_ELASTIC_DISTORTION = 0.25  # hardly a digit can be read beyond
+HIGHEST_SCORE_SCALE = 1e9  # two scores that differ at all in float32 are then worlds apart
+MAX_SCALES = 13  # a window 4,096 times as wide as its patch: what the retina can add up exactly
+
+
+class RewardRule(StrEnum):
+    """What an episode of T steps pays."""
+
+    FINAL = "final"  # 1 at the last step if its label is right
+    EVERY_STEP = "every_step"  # 1 / T at each step with the right label
+    LOG_LIKELIHOOD = "log_likelihood"  # log belief[label] / T at each step
+
+
+class InitialLocation(StrEnum):
+    """Where the first glimpse of an episode is taken."""
+
+    RANDOM = "random"
+    CENTER = "center"
+
+
+@dataclass(kw_only=True, eq=False)
+class Settings:
+    """The arguments of `GlimpseEnv`, whose docstring explains them.
+
+    What is given is replaced by its final form: whole numbers by `int`, words by their enum.
+
+    Attributes:
+        canvas_shape: Height and width of the canvas in pixels.
+
+    Raises:
+        ValueError: If an argument is out of its range or does not fit the others.
+    """
+
+    dataset: str | os.PathLike[str] = "auto"
+    data_dir: str | os.PathLike[str] | None = None
+    split: str = "train"
+    canvas_size: int | tuple[int, int] = 28
+    num_distractors: int = 0
+    distractor_size: int = 8
+    distortion: float = 0.0
+    elastic_distortion: float = 0.0
+    patch_size: int = 8
+    num_scales: int = 1
+    num_glimpses: int = 7
+    action_format: str | ActionFormat = ActionFormat.BOX
+    location_grid: int = 7
+    score_scale: float = SCORE_SCALE
+    reward: str | RewardRule = RewardRule.FINAL
+    initial_location: str | InitialLocation = InitialLocation.RANDOM
+
+    def __post_init__(self) -> None:
+        """Check each argument, then those that must fit each other."""
+        self.canvas_shape = _canvas_shape(self.canvas_size)
+        self.num_distractors = whole_number("num_distractors", self.num_distractors, 0)
+        self.distractor_size = whole_number("distractor_size", self.distractor_size, 1)
+        self.distortion = number_between("distortion", self.distortion, 0.0, HIGHEST_DISTORTION)
+        self.elastic_distortion = number_between(
+            "elastic_distortion", self.elastic_distortion, 0.0, HIGHEST_ELASTIC_DISTORTION
+        )
+        self.patch_size = whole_number("patch_size", self.patch_size, 1, max(self.canvas_shape))
+        self.num_scales = whole_number("num_scales", self.num_scales, 1, MAX_SCALES)
+        self.num_glimpses = whole_number("num_glimpses", self.num_glimpses, 1)
+        self.action_format = one_of("action_format", self.action_format, ActionFormat)
+        self.location_grid = whole_number("location_grid", self.location_grid, 1)
+        self.score_scale = positive_number("score_scale", self.score_scale, HIGHEST_SCORE_SCALE)
+        self.reward = one_of("reward", self.reward, RewardRule)
+        self.initial_location = one_of("initial_location", self.initial_location, InitialLocation)
+        if self.reward == RewardRule.LOG_LIKELIHOOD and self.action_format != ActionFormat.BOX:
+            raise ValueError(
+                "`reward='log_likelihood'` needs the class scores of `action_format='box'`, got "
+                f"{str(self.action_format)!r}: choose that format or another reward."
+            )
+        self._check_scales()
+
+    def _check_scales(self) -> None:
+        """Refuse windows so wide that nearly all of them lies outside the canvas."""
+        widest = window_side(self.patch_size, self.num_scales - 1)
+        side = max(self.canvas_shape)
+        if self.num_scales > 1 and widest >= 4 * side:
+            raise ValueError(
+                "`num_scales` is too high: the widest window, `patch_size` * 2**(`num_scales` - 1)"
+                f" = {widest} pixels, must be under 4 times the canvas side {side}, got "
+                f"patch_size={self.patch_size} and num_scales={self.num_scales}."
+            )
+
+    def check_image_sizes(self, image_shape: tuple[int, ...]) -> None:
+        """Refuse images larger than the canvas, and crops larger than the images."""
+        canvas_shape = self.canvas_shape
+        if any(image > canvas for image, canvas in zip(image_shape, canvas_shape, strict=True)):
+            raise ValueError(
+                f"`canvas_size` must be at least the image size {image_shape}, "
+                f"got {canvas_shape}: enlarge the canvas."
+            )
+        if self.num_distractors and self.distractor_size > min(image_shape):
+            raise ValueError(
+                f"`distractor_size` must be in 1..{min(image_shape)}, the smaller side of an image,"
+                f" got {self.distractor_size}."
+            )
+
+
+def _canvas_shape(canvas_size: Any) -> tuple[int, int]:
+    """Return (height, width) of a canvas given by one side or by both."""
+    sides = canvas_size if isinstance(canvas_size, list | tuple) else (canvas_size, canvas_size)
+    if len(sides) != 2:
+        raise ValueError(
+            f"`canvas_size` must be a side or (height, width), got {shown(canvas_size)}."
+        )
+    height, width = (whole_number("canvas_size", side, 1) for side in sides)
+    return height, width

@@ -1,0 +1,72 @@
+"""How are many canvases held so that a window of any scale is one look-up?"""
+
+import numpy as np
+
+from ram_env.geometry import PixelGrid, Rows, padded_shape, window_side, window_start
+from ram_env.retina import Retina, block_sums
+from ram_env.scenes.padding import PaddedImages
+
+
+def pad_canvases(
+    num_canvases: int, canvas_shape: tuple[int, int], retina: Retina, dtype: type[np.number]
+) -> PaddedImages:
+    """Allocate canvases of 0 with a border in which every window finds room: none is ever cut.
+
+    Windows that begin at (row, column) of the border are those around that pixel of the canvas, for
+    the widest scale.
+    """
+    shape = padded_shape(canvas_shape, retina.patch_size, retina.num_scales)
+    # The widest window's way up and left.
+    border = window_side(retina.patch_size, retina.num_scales - 1) // 2
+    return PaddedImages(np.zeros((num_canvases, *shape), dtype=dtype), canvas_shape, border)
+
+
+class Canvases:
+    """A batch of canvases in a border of 0: what a retina can look at.
+
+    Args:
+        num_canvases: How many.
+        canvas_shape: Height and width of each in pixels.
+        retina: The retina that will look at them.
+
+    Attributes:
+        padded: The canvases with their border, uint8, all 0 at first.
+    """
+
+    def __init__(self, num_canvases: int, canvas_shape: tuple[int, int], retina: Retina) -> None:
+        self.padded = pad_canvases(num_canvases, canvas_shape, retina, np.uint8)
+        self._pixel_grid = PixelGrid(canvas_shape)
+        side, self._num_scales = retina.patch_size, retina.num_scales
+        # Even windows are concentric: one crop of the widest holds all scales. Odd ones lie half a
+        # cell apart from scale to scale, so each takes its own crop.
+        self._is_concentric = side % 2 == 0
+        sides = [window_side(side, scale) for scale in range(self._num_scales)]
+        # The starts let windows[b, row, column] begin where the retina's rule says.
+        starts = [window_start(side, self._num_scales, scale) for scale in range(self._num_scales)]
+        self._windows = list(zip(sides, sides, starts, strict=True))
+        # Of the cells under the widest window, those that belong to each scale.
+        starts = [(side * 2**scale - side) // 2 for scale in range(self._num_scales)]
+        insides = [slice(start, start + side) for start in reversed(starts)]
+        self._insides = [(..., inside, inside) for inside in insides]
+
+    @property
+    def visible(self) -> np.ndarray:
+        """The canvases themselves, a writable view, uint8 (B, H, W)."""
+        return self.padded.inside
+
+    def pixels_at(self, rows: Rows, locations: np.ndarray) -> np.ndarray:
+        """Return the pixels (row, column), int64 (..., 2), under locations in [-1, 1]."""
+        return self._pixel_grid.pixels_at(locations)
+
+    def sums(self, rows: Rows, pixels: np.ndarray) -> list[np.ndarray]:
+        """Return the sums under the cells of each scale: see `ram_env.retina.Visible`."""
+        if self._is_concentric:
+            levels = block_sums(self._crop(rows, pixels, self._num_scales - 1), self._num_scales)
+            return [level[inside] for level, inside in zip(levels, self._insides, strict=True)]
+        scales = range(self._num_scales)
+        return [block_sums(self._crop(rows, pixels, scale), scale + 1)[-1] for scale in scales]
+
+    def _crop(self, rows: Rows, pixels: np.ndarray, scale: int) -> np.ndarray:
+        """Return the windows of a scale, uint8 (..., w, w): a copy, or of a single row a view."""
+        row, column = pixels.T
+        return self.padded.windows(*self._windows[scale])[rows, row, column]

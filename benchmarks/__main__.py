@@ -30,8 +30,9 @@ def make_parser() -> argparse.ArgumentParser:
     """Declare the options."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks",
-        description="Measure the speed of everything; write table.json, README.md and "
-        "picture.png, and, where neither --rows nor --against chooses, how cost grows: curves.json and .png.",
+        description="Measure the speed of everything; write table.json, README.md "
+        "and picture.png, and, where neither --rows nor --against chooses, how cost grows: "
+        "curves.json and .png.",
     )
     add, defaults = parser.add_argument, Settings()
     names = "; ".join(ROWS)

@@ -3,7 +3,7 @@
 # make test-oldest  run them with the oldest versions that setup.cfg allows, but PyTorch's
 # make fuzz     try random input of every kind; FUZZ=100000 says how many examples of each
 # make soak     play ten million random steps under a referee; SOAK=... says how many
-# make faults  kill, fill, cut and starve it in every way, for about an hour; writes results/faults.md
+# make faults  kill, fill, cut and starve it in every way, for about an hour; writes results/faults
 # make check    lint, formatting and types
 # make format   let ruff repair style and formatting
 # make clean    remove both .venv and what the tools leave behind; runs/ stays

@@ -30,8 +30,9 @@ def make_parser() -> argparse.ArgumentParser:
     """Declare the options."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks",
-        description="Measure the speed of everything; write benchmarks.json, .md and .png, and, "
-        "where neither --rows nor --against chooses, how cost grows: curves.json and .png.",
+        description="Measure the speed of everything; write table.json, README.md "
+        "and picture.png, and, where neither --rows nor --against chooses, how cost grows: "
+        "curves.json and .png.",
     )
     add, defaults = parser.add_argument, Settings()
     names = "; ".join(ROWS)
@@ -54,7 +55,8 @@ def make_parser() -> argparse.ArgumentParser:
         help="budget of seconds_to_12, seconds_to_6, final_error (default: 2,000,000)",
     )
     add("--dataset", choices=("mnist", "digits"), help="images (default: MNIST if it can be had)")
-    add("--out", type=Path, default=Path("results"), metavar="DIR", help="(default: results)")
+    out: dict[str, Any] = {"type": Path, "default": Path("results/speed"), "metavar": "DIR"}
+    add("--out", **out, help="folder of the report (default: results/speed)")
     add(
         "--measure",
         **several,
@@ -126,7 +128,7 @@ def run(options: argparse.Namespace) -> int:
             curves_apart(options.out, settings)
         except MeasurementError:
             failed.append(CURVES)
-    print(f"Report: {options.out / 'benchmarks.md'}")
+    print(f"Report: {options.out / 'README.md'}")
     if failed:
         print(f"Not measured, see above: {', '.join(failed)}", file=sys.stderr)
     return 1 if failed else 0

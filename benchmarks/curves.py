@@ -20,7 +20,8 @@ def make_parser() -> argparse.ArgumentParser:
         "grow, and the speed of training; write curves.json and curves.png.",
     )
     add = parser.add_argument
-    add("--out", type=Path, default=Path("results"), metavar="DIR", help="(default: results)")
+    out: dict[str, Any] = {"type": Path, "default": Path("results/speed"), "metavar": "DIR"}
+    add("--out", **out, help="folder of both files (default: results/speed)")
     add("--quick", action="store_true", help="short repetitions, to try it out")
     add("--dataset", choices=("mnist", "digits"), help="images (default: MNIST if it can be had)")
     return parser

@@ -1,7 +1,8 @@
 """Faults really tried: `python -m benchmarks.faults`, or `make faults`.
 
 Runs the tests with the marker `fault` in their long form, which takes about an hour, and leaves
-faults.json, faults.md and faults.png: how many faults of each kind were tried, survived and lost.
+table.json, README.md and picture.png in results/faults: how many faults of each kind were tried,
+survived and lost.
 Arguments for pytest, such as a file of tests, choose some of them; the rows of the others stay.
 """
 
@@ -108,10 +109,14 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.faults", description=__doc__)
     parser.add_argument("--short", action="store_true", help="the form that `make test` has")
     parser.add_argument(
-        "--out", type=Path, default=Path("results"), metavar="DIR", help="(default: results)"
+        "--out",
+        type=Path,
+        default=Path("results/faults"),
+        metavar="DIR",
+        help="folder of the report (default: results/faults)",
     )
     options, rest = parser.parse_known_args(arguments)  # the rest is for pytest
-    report = options.out / "faults.json"
+    report = options.out / "table.json"
     try:  # first: the faults take an hour
         make_folder(options.out)
         earlier = read_json(report)["rows"] if rest and report.exists() else []
@@ -127,14 +132,14 @@ def main(arguments: list[str] | None = None) -> int:
     facts = {name: machine[name] for name in ("commit", "date", "machine", "versions")}
     rows = count(faults, {"form": "short" if options.short else "long", **facts})
     rows = merge(rows, earlier)
-    write_json(report, {"rows": rows})
+    write_json(report, {"version": 1, "rows": rows})
     page = describe_rows(rows)
-    write_atomically(options.out / "faults.md", lambda file: file.write(page.encode()))
+    write_atomically(options.out / "README.md", lambda file: file.write(page.encode()))
     samples = [sample for fault in faults for sample in fault.get("memory", ())]
     if samples:
         figure = draw_memory(samples)
         write_atomically(
-            options.out / "faults.png",
+            options.out / "picture.png",
             lambda file: figure.savefig(file, format="png", dpi=100),
         )
     print(page)

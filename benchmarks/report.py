@@ -1,4 +1,4 @@
-"""The report: benchmarks.json, benchmarks.md and benchmarks.png."""
+"""How are the measured rows written down? As table.json, README.md and picture.png."""
 
 import dataclasses
 import itertools
@@ -14,7 +14,6 @@ from benchmarks.machine import same_source
 from benchmarks.rows import ROWS, make_row
 from benchmarks.timing import QUICK, Result, show
 
-NAME = "benchmarks"
 COLOR = "#0072B2"
 ROW_INCHES, PANEL_INCHES = 0.3, 0.75
 
@@ -36,7 +35,7 @@ class Report:
         """Go on with the report that is there if its values come from the same source."""
         self.folder, self.machine = folder, machine
         self.notes, self._results, self._quick = "", dict[str, Result](), quick
-        path = folder / f"{NAME}.json"
+        path = folder / "table.json"
         if not path.exists():
             return
         try:
@@ -64,12 +63,13 @@ class Report:
         """Take in a row, in the place of an earlier one of that name, and write the report."""
         self._results[result.name] = result
         rows = [dataclasses.asdict(row) for row in self.results]
-        write_json(self.folder / f"{NAME}.json", {"machine": self.machine, "rows": rows})
+        content = {"version": 1, "machine": self.machine, "rows": rows}
+        write_json(self.folder / "table.json", content)
         text = describe_report(self.machine, self.results).encode()
-        write_atomically(self.folder / f"{NAME}.md", lambda file: file.write(text))
+        write_atomically(self.folder / "README.md", lambda file: file.write(text))
         figure = draw_results(self.results, headline(self.machine, self._quick))
         write_atomically(
-            self.folder / f"{NAME}.png", lambda file: figure.savefig(file, format="png", dpi=120)
+            self.folder / "picture.png", lambda file: figure.savefig(file, format="png", dpi=120)
         )
 
 
@@ -85,7 +85,7 @@ def describe_report(machine: dict[str, Any], results: list[Result]) -> str:
     """Return the report as a page of Markdown."""
     versions = ", ".join(f"{name} {number}" for name, number in machine["versions"].items())
     lines = [
-        "# Benchmarks",
+        "# Speed",
         "",
         f"Measured by `python -m benchmarks` on {headline(machine)}; {machine['system']}, Python "
         f"{machine['python']}, {versions}; images of {machine['dataset']}. The value is the median "

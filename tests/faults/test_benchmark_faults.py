@@ -42,11 +42,11 @@ def test_a_damaged_report_is_told_before_an_hour_of_faults(
     damage: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     """Rows of some faults join it, so it is read first."""
-    (tmp_path / "faults.json").write_text(damage)
+    (tmp_path / "table.json").write_text(damage)
     with pytest.raises(SystemExit) as stop:
         report.main(["--out", str(tmp_path), "-k", "kill"])
     assert stop.value.code == 2
-    assert "faults.json` is damaged" in capsys.readouterr().err
+    assert "table.json` is damaged" in capsys.readouterr().err
 
 
 def test_memory_is_drawn_within_its_axes() -> None:

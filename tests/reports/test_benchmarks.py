@@ -260,7 +260,7 @@ def test_a_row_that_fails_leaves_the_others(
     arguments = ["--rows", *names, "--dataset", "digits", "--out", str(tmp_path)]
     assert command.main(arguments) == 1
     assert "Not measured, see above: seconds_to_6\n" in capfd.readouterr().err
-    content = json.loads((tmp_path / "benchmarks.json").read_text())
+    content = json.loads((tmp_path / "table.json").read_text())
     assert [row["name"] for row in content["rows"]] == ["seconds_to_12", "final_error"]
 
 
@@ -274,17 +274,17 @@ def test_a_trial_does_not_replace_a_whole_report(
 ) -> None:
     """What another machine or commit measured goes only where all is measured anew."""
     Report(tmp_path, MACHINE).add(fake_result("vector_env", 1.0))
-    before = (tmp_path / "benchmarks.json").read_bytes()
+    before = (tmp_path / "table.json").read_bytes()
     arguments = ["--dataset", "digits", "--out", str(tmp_path)]
     with pytest.raises(SystemExit) as stop:
         command.main([*options, *arguments])
     assert stop.value.code == 2
     assert "of another machine or commit" in capsys.readouterr().err
-    assert (tmp_path / "benchmarks.json").read_bytes() == before and faked == []
+    assert (tmp_path / "table.json").read_bytes() == before and faked == []
     monkeypatch.setattr(command, "all_rows", lambda cores, quick: ["retina", "single_env"])
     assert command.main(arguments) == 0
     assert "starting anew" in capsys.readouterr().out
-    rows = json.loads((tmp_path / "benchmarks.json").read_text())["rows"]
+    rows = json.loads((tmp_path / "table.json").read_text())["rows"]
     assert [row["name"] for row in rows] == ["single_env", "retina"]
 
 
@@ -336,7 +336,7 @@ def test_against_alone_measures_vector_env_beside_it(
     options = ["--against", "some:env", "--dataset", "digits", "--out", str(tmp_path)]
     assert command.main(options) == 0
     assert [names for names, _ in faked] == [["some:env"], ["vector_env"]]
-    content = json.loads((tmp_path / "benchmarks.json").read_text())
+    content = json.loads((tmp_path / "table.json").read_text())
     assert [row["name"] for row in content["rows"]] == ["vector_env", "some:env"]
     assert content["machine"]["dataset"] == "digits"
     assert "some:env" in capsys.readouterr().out
@@ -367,7 +367,7 @@ def test_failed_curves_are_named(
     monkeypatch.setattr(command, "curves_apart", curves_apart)
     assert command.main(["--quick", "--dataset", "digits", "--out", str(tmp_path)]) == 1
     assert "Not measured, see above: curves\n" in capsys.readouterr().err
-    assert (tmp_path / "benchmarks.json").exists() and len(faked) > 1
+    assert (tmp_path / "table.json").exists() and len(faked) > 1
 
 
 def test_curves_are_measured_in_their_own_process(
@@ -434,20 +434,20 @@ def test_report_is_whole_after_every_row(tmp_path: Path) -> None:
     for number, name in enumerate(["train_paper_cluttered", "single_env", "vector_env"]):
         report.add(fake_result(name, 1000.0 * (number + 1)))
     assert {path.name for path in tmp_path.iterdir()} == {
-        "benchmarks.json",
-        "benchmarks.md",
-        "benchmarks.png",
+        "table.json",
+        "README.md",
+        "picture.png",
     }
-    content = json.loads((tmp_path / "benchmarks.json").read_text())
+    content = json.loads((tmp_path / "table.json").read_text())
     assert content["machine"] == MACHINE
     row = content["rows"][0]
     assert row["name"] == "vector_env"
     assert (row["value"], row["low"], row["high"]) == (6000.0, 3000.0, 12000.0)
     assert (row["unit"], row["cores"], row["repeats"]) == ("env-steps/s", 1, 3)
-    text = (tmp_path / "benchmarks.md").read_text()
+    text = (tmp_path / "README.md").read_text()
     assert "| `single_env` | 4,000 | 2,000 to 8,000 | env-steps/s | 1 | 3 |" in text
     assert "a machine; commit abc; 2026-01-01" in text
-    with Image.open(tmp_path / "benchmarks.png") as picture:
+    with Image.open(tmp_path / "picture.png") as picture:
         assert picture.width > 500 and np.asarray(picture).std() > 0
 
 
@@ -473,7 +473,7 @@ def test_report_starts_anew_for_another_source(changed: str, tmp_path: Path) -> 
 @pytest.mark.parametrize("damage", ["", "[]", '{"rows": [{"name": 1}], "machine": {}}', "{}"])
 def test_damaged_report_is_replaced(damage: str, tmp_path: Path) -> None:
     """A file that is none of ours is no reason to stop."""
-    (tmp_path / "benchmarks.json").write_text(damage)
+    (tmp_path / "table.json").write_text(damage)
     report = Report(tmp_path, MACHINE)
     assert "is damaged" in report.notes
     assert report.results == []

@@ -1,4 +1,4 @@
-"""README and docs keep their word: their code runs, their numbers are those of logged runs."""
+"""Do README and docs keep their word? Their code runs, links lead to files, numbers are logged."""
 
 import json
 import re
@@ -8,22 +8,40 @@ from typing import Any
 import pytest
 from helpers import needs_mnist
 
-from ram_env import TASKS
+from ram_env import SHORT_NAMES, TASKS
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+TABLES = ("paper", "agents", "speed", "study", "faults")
+PAGES = sorted(
+    path
+    for pattern in ("*.md", "docs/**/*.md", "results/*/README.md")
+    for path in ROOT.glob(pattern)
+)
 CODE_BLOCKS = [
-    (path.name, code)
+    (path.relative_to(ROOT).as_posix(), code)
     for path in PAGES
     for code in re.findall(r"```python\n(.*?)```", path.read_text(), re.DOTALL)
 ]
 RESULTS = sorted((ROOT / "results" / "runs").glob("*/evaluation.json"))
 
 
+def read_rows(table: str) -> list[dict[str, Any]]:
+    """Return the rows of a table of results."""
+    content = json.loads((ROOT / "results" / table / "table.json").read_text())
+    assert content["version"] == 1
+    rows: list[dict[str, Any]] = content["rows"]
+    return rows
+
+
+def cells_of(line: str) -> list[str]:
+    """Return the cells of a line of a Markdown table."""
+    return [cell.strip() for cell in line.strip().strip("|").split("|")]
+
+
 @needs_mnist
 @pytest.mark.parametrize("number", range(len(CODE_BLOCKS)))
-def test_code_blocks_run(number: int, capsys: pytest.CaptureFixture[str]) -> None:
+def test_code_blocks_run(number: int) -> None:
     """Each example works as it stands."""
     name, code = CODE_BLOCKS[number]
     exec(compile(code, f"{name}, block {number}", "exec"), {})
@@ -31,64 +49,83 @@ def test_code_blocks_run(number: int, capsys: pytest.CaptureFixture[str]) -> Non
 
 def test_there_are_examples_and_results() -> None:
     """The tests of this file have something to go over."""
-    assert {name for name, _ in CODE_BLOCKS} >= {"README.md", "agents.md"}
-    assert len(RESULTS) >= 3
+    assert {name for name, _ in CODE_BLOCKS} >= {"README.md", "docs/agents.md"}
+    assert len(RESULTS) >= 3 and len(PAGES) >= 10
+
+
+def test_readme_is_short() -> None:
+    """A newcomer reads it in a few minutes."""
+    assert len(README.splitlines()) <= 150
+
+
+def anchors_of(page: str) -> set[str]:
+    """Return the anchors that GitHub gives the headings of a page of Markdown."""
+    headings = re.findall(r"^#+ (.*)$", page, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", text).strip().lower().replace(" ", "-") for text in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_links_lead_to_files(page: Path) -> None:
+    """Every link and picture that is no address names a file, and an anchor of it, that exist."""
+    for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text()):
+        if "://" in target:
+            continue
+        name, _, anchor = target.partition("#")
+        path = page.parent / name if name else page
+        assert path.exists(), target
+        assert not anchor or anchor in anchors_of(path.read_text()), target
+
+
+def test_pages_of_results_are_whole() -> None:
+    """Each folder of results has its page, its table and its picture."""
+    for table in TABLES:
+        folder = ROOT / "results" / table
+        assert {path.name for path in folder.iterdir()} >= {"README.md", "table.json"}
+        assert (folder / "picture.png").read_bytes().startswith(b"\x89PNG")
+        assert read_rows(table)
+
+
+@pytest.mark.parametrize("task", SHORT_NAMES)
+def test_rows_of_readme_are_those_of_the_papers_table(task: str) -> None:
+    """The table of results gives each task's figures of paper, error, interval and minutes."""
+    (row,) = (row for row in read_rows("paper") if row["name"] == task)
+    section = README.split("## What was measured")[1].split("\n## ")[0]
+    (line,) = (line for line in section.splitlines() if line.startswith(f"| `{task}` |"))
+    name, paper, _, ours, minutes = cells_of(line)
+    assert (name, paper) == (f"`{task}`", f"{row['paper']:.2f} %")
+    assert ours == f"**{row['error']:.2f} %** ({row['low']:.2f} to {row['high']:.2f})"
+    assert minutes == f"{row['minutes']:.1f}"
+
+
+def test_published_rows_come_from_commits() -> None:
+    """No row of the paper's table was trained with changes that no commit holds."""
+    assert not [row["name"] for row in read_rows("paper") if row["commit"].endswith("-dirty")]
 
 
 @pytest.mark.parametrize("path", RESULTS, ids=lambda path: path.parent.name)
-def test_numbers_are_those_of_logged_runs(path: Path) -> None:
-    """The row of each run gives its command, error, interval, episodes and minutes."""
+def test_logged_runs_are_those_of_the_docs(path: Path) -> None:
+    """docs/results.md gives the command, error, interval, episodes and minutes of each run."""
     result = json.loads(path.read_text())
     config = json.loads(path.with_name("config.json").read_text())
     command = config["command"].split(" --run-dir")[0]
-    (row,) = (line for line in README.splitlines() if line.startswith(f"| `{command}` |"))
-    cells = [cell.strip() for cell in row.strip("|").split("|")]
-    assert cells[1] == (
-        f"**{result['error']:.2f} %** ({result['low']:.2f} to {result['high']:.2f})"
-    )
-    assert cells[3] == f"{result['episodes']:,}"
-    assert cells[4] == f"{result['training_seconds'] / 60:.1f}"
+    page = (ROOT / "docs" / "results.md").read_text()
+    (row,) = (line for line in page.splitlines() if line.startswith(f"| `{command}` |"))
+    assert cells_of(row)[1:] == [
+        f"**{result['error']:.2f} %** ({result['low']:.2f} to {result['high']:.2f})",
+        f"{result['episodes']:,}",
+        f"{result['training_seconds'] / 60:.1f}",
+    ]
     assert (result["dataset"], result["num_scenes"]) == ("mnist", 10_000)
     assert not config["commit"].endswith("-dirty")
 
 
-PAPER = json.loads((ROOT / "results" / "paper.json").read_text())["rows"]
-
-
-@pytest.mark.parametrize("result", PAPER, ids=lambda row: row["name"])
-def test_rows_of_the_papers_table_are_those_of_the_results(result: dict[str, Any]) -> None:
-    """A row that the README shows gives error, interval, episodes and minutes of paper.json."""
-    error = f"**{result['error']:.2f} %** ({result['low']:.2f} to {result['high']:.2f})"
-    for line in README.splitlines():
-        if line.startswith(f"| `{result['name']}` |") and "**" in line:
-            cells = [cell.strip() for cell in line.strip("|").split("|")]
-            assert [cells[2], *cells[5:]] == [
-                error,
-                f"{result['episodes']:,}",
-                f"{result['minutes']:.1f}",
-            ]
-    assert not result["commit"].endswith("-dirty")
-
-
-def test_the_agents_are_those_of_the_results() -> None:
-    """Each agent's row gives its errors on both tasks as agents.json has them."""
-    results = json.loads((ROOT / "results" / "agents.json").read_text())["rows"]
-    agents = {row["agent"]: row["what"] for row in results}
-    assert len(agents) == 10
-    for agent, what in agents.items():
-        (line,) = (line for line in README.splitlines() if line.startswith(f"| {what} |"))
-        errors = {row["task"]: row["error"] for row in results if row["agent"] == agent}
-        cells = [cell.strip() for cell in line.strip("|").split("|")]
-        assert cells[2:] == [f"{errors[task]:.2f} %" for task in ("centered", "cluttered")]
-
-
 @pytest.mark.parametrize("env_id", TASKS)
 def test_tasks_are_listed_as_registered(env_id: str) -> None:
-    """The table of tasks gives the registered arguments."""
+    """The table of tasks gives the registered arguments and a small picture."""
     (row,) = (line for line in README.splitlines() if f"| `{env_id}` |" in line)
     task = TASKS[env_id]
     canvas, patch = task["canvas_size"], task["patch_size"]
-    assert [cell.strip() for cell in row.strip("|").split("|")][2:] == [
+    assert cells_of(row)[3:] == [
         f"{canvas}x{canvas}",
         str(task["num_distractors"]),
         f"{patch}x{patch}",

@@ -1,0 +1,27 @@
+"""What does a scene of each task look like? Draws docs/pictures/*.png from the env's own canvases.
+
+Run from the root of a checkout, with MNIST at hand: `python docs/pictures/draw.py`.
+"""
+
+from pathlib import Path
+
+import gymnasium as gym
+from PIL import Image
+
+from ram_env import SHORT_NAMES
+
+SIDE = 120  # pixels
+
+
+def draw_scene(env_id: str) -> Image.Image:
+    """Return the first test scene of a task, enlarged without smoothing."""
+    env = gym.make(env_id, dataset="mnist", split="test")
+    env.reset(options={"index": 0, "scene_seed": 0})
+    canvas = Image.fromarray(env.unwrapped.view().canvas)
+    env.close()
+    return canvas.resize((SIDE, SIDE), Image.Resampling.NEAREST)
+
+
+if __name__ == "__main__":
+    for name, env_id in SHORT_NAMES.items():
+        draw_scene(env_id).save(Path(__file__).with_name(f"{name}.png"), optimize=True)

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import torch
 import torch.distributed as dist
-from torch.multiprocessing import start_processes
+from torch.multiprocessing.spawn import start_processes
 
 from agents.errors import DivergenceError, TeamError
 from agents.model.processes import GONE, TIMEOUT, Launch, launched, talking

@@ -192,20 +192,28 @@ def unpack_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor
         if key.startswith("optimizer."):
             _, index, name = key.split(".")
             state.setdefault(int(index), {})[name] = value
-    whole = state_names(optimizer) if state else set()
+    whole = kinds_of(probe_state(optimizer)) if state else {}
     for number, values in sorted(state.items()):
-        if set(values) != whole:
+        if (found := kinds_of(values)) != whole:
             raise ValueError(
-                f"optimizer.{number} holds {sorted(values)}, where {type(optimizer).__name__} has "
-                f"{sorted(whole)}"
+                f"optimizer.{number} holds {found}, where {type(optimizer).__name__} has {whole}"
             )
     optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
 
 
-def state_names(optimizer: torch.optim.Optimizer) -> set[str]:
-    """Return the names of what an optimiser keeps for each weight after a step."""
+def kinds_of(state: dict[str, Any]) -> dict[str, str]:
+    """Return of each tensor that is kept for a weight whether it is a number or as the weight."""
+    return {
+        name: "a moment" if value.dim() else "a number"
+        for name, value in sorted(state.items())
+        if isinstance(value, Tensor)
+    }
+
+
+def probe_state(optimizer: torch.optim.Optimizer) -> dict[str, Any]:
+    """Return what an optimiser of the same kind keeps for a weight after a step."""
     probe = torch.nn.Parameter(torch.zeros(1))
     probe.grad = torch.zeros(1)
     other = type(optimizer)([probe], **optimizer.defaults)
     other.step()
-    return {name for name, value in other.state[probe].items() if isinstance(value, Tensor)}
+    return other.state[probe]

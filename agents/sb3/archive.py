@@ -115,8 +115,10 @@ def check_members(archive: zipfile.ZipFile) -> None:
     """Refuse an archive whose members would unpack to more than the file itself.
 
     Raises:
-        ValueError: If a member is compressed or claims to be larger, or the header is too large.
+        ValueError: If a member is compressed or claims to be larger, or the header is too large,
+            or members overlap.
     """
+    total = sum(info.file_size for info in archive.infolist())
     for info in archive.infolist():
         if info.compress_type != zipfile.ZIP_STORED:
             raise ValueError(f"{info.filename} is compressed")  # few bytes could become any number
@@ -126,6 +128,8 @@ def check_members(archive: zipfile.ZipFile) -> None:
         for size in (info.file_size, info.compress_size):  # of one that is stored they are equal
             if size > highest:
                 raise ValueError(f"{info.filename} has {size:,} bytes, more than {highest:,}")
+    if total > archive.start_dir:
+        raise ValueError(f"its members have {total:,} bytes, more than {archive.start_dir:,}")
 
 
 def check_tensors(

@@ -126,8 +126,10 @@ def load_policy(path: Path, device: torch.device | str = "cpu") -> BasePolicy:
             with zipfile.ZipFile(file) as archive:
                 check_members(archive)
                 header = json.loads(archive.read(HEADER_NAME))
-                with zipfile.ZipFile(io.BytesIO(archive.read("policy.pth"))) as inner:
-                    check_members(inner)
+                for name in archive.namelist():
+                    if name.endswith(".pth"):  # Stable-Baselines3 reads all, not the policy alone
+                        with archive.open(name) as part, zipfile.ZipFile(part) as inner:
+                            check_members(inner)
             if (header["format"], header["version"]) != (FORMAT, FORMAT_VERSION):
                 raise ValueError(f"it is a {header['format']} file of version {header['version']}")
             policy = _make_policy(header)

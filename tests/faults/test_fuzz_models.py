@@ -201,3 +201,14 @@ def test_half_an_optimiser_is_refused() -> None:
         content = zipped(MEMBERS | {TENSORS: save_tensors(rest)})
         with pytest.raises(ValueError, match=r"is damaged: optimizer\.0 holds"):
             RAM.load(io.BytesIO(content), device="cpu")
+
+
+def test_a_moment_of_another_shape_is_refused() -> None:
+    """One number for all of a weight is no moment of it, nor a moment a count of steps."""
+    whole = load_tensors(MEMBERS[TENSORS])
+    moment = whole["optimizer.0.exp_avg_sq"]
+    changed = {"exp_avg_sq": torch.tensor(0.5), "step": torch.ones_like(moment)}
+    for name, value in changed.items():
+        content = zipped(MEMBERS | {TENSORS: save_tensors(whole | {f"optimizer.0.{name}": value})})
+        with pytest.raises(ValueError, match=r"is damaged: optimizer\.0 holds"):
+            RAM.load(io.BytesIO(content), device="cpu")

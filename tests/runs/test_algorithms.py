@@ -1,6 +1,7 @@
 """Other algorithms in train.py: they run on all they can take, and leave the same run folder."""
 
 import base64
+import copy
 import csv
 import dataclasses
 import io
@@ -202,20 +203,42 @@ def damaged_files(path: Path) -> dict[str, bytes]:
     """Return what a file of a model may become: torn, swapped, and hostile."""
     with zipfile.ZipFile(path) as archive:
         members = {name: archive.read(name) for name in archive.namelist()}
-    bomb, compressed = io.BytesIO(), io.BytesIO()
+    bomb = io.BytesIO()
     torch.save({"policy": Bomb(path.with_name("executed"))}, bomb)
-    with zipfile.ZipFile(compressed, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("archive/data.pkl", bytes(2**26))
+    compressed = members | {"policy.pth": small_file_of_zeros(zipfile.ZIP_DEFLATED)}
+    optimizer = members | {"policy.optimizer.pth": small_file_of_zeros(zipfile.ZIP_DEFLATED)}
+    overlapping = members | {"policy.optimizer.pth": small_file_of_zeros(zipfile.ZIP_STORED)}
     content = path.read_bytes()
     return {
         "empty": b"",
         "half": content[: len(content) // 2],
         "a pickle that runs code": zipped(members | {"policy.pth": bomb.getvalue()}),
-        "weights that unpack to more": zipped(members | {"policy.pth": compressed.getvalue()}),
+        "weights that unpack to more": zipped(compressed),
+        "an optimiser that unpacks to more": zipped(optimizer),
+        "an optimiser of tensors that share their bytes": zipped(overlapping),
         "no weights": zipped({name: it for name, it in members.items() if name != "policy.pth"}),
         "no header": zipped({name: it for name, it in members.items() if name != "header.json"}),
         "another part": zipped(members | {"policy.pth": members["policy.optimizer.pth"]}),
     }
+
+
+def small_file_of_zeros(compression: int) -> bytes:
+    """Return a file of many tensors, compressed, or stored but all at one place."""
+    whole, small = io.BytesIO(), io.BytesIO()
+    torch.save([torch.zeros(2**16) + number for number in range(20)], whole)
+    with zipfile.ZipFile(whole) as archive, zipfile.ZipFile(small, "w", compression) as other:
+        first = None
+        for info in archive.infolist():
+            if first is not None and "/data/" in info.filename:
+                other.filelist.append(copy.copy(first))
+                other.filelist[-1].filename = info.filename
+                continue
+            other.writestr(info.filename, archive.read(info))
+            if compression == zipfile.ZIP_STORED and "/data/" in info.filename:
+                first = other.filelist[-1]
+    tensors = torch.load(io.BytesIO(small.getvalue()), weights_only=True)
+    assert sum(tensor.nbytes for tensor in tensors) > 5 * len(small.getvalue())
+    return small.getvalue()
 
 
 class Bomb:

@@ -1,4 +1,4 @@
-"""Files that are never half written."""
+"""How are files and folders written? Whole at any moment, and by one process at a time."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Data-parallel training: several processes learn one model, each from its share of the batch.
+"""How do several processes learn one model, each from its share of the batch?
 
 They start from the same weights, and the gradient that each of them steps along is the average of
 all, so their weights stay the same. Process 0 leads: it alone logs, evaluates and writes.

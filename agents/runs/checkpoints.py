@@ -1,4 +1,4 @@
-"""Going on with a run that ended early: its checkpoints."""
+"""How does a run that ended early go on? From its latest checkpoint that can be read."""
 
 import os
 import warnings

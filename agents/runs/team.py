@@ -1,4 +1,4 @@
-"""The processes that learn one model together: how they are dealt out, started and joined."""
+"""Which processes learn one model together, and how are they started, joined and ended?"""
 
 import os
 import signal

@@ -53,9 +53,10 @@ def test_there_are_examples_and_results() -> None:
     assert len(RESULTS) >= 3 and len(PAGES) >= 10
 
 
-def test_readme_is_short() -> None:
-    """A newcomer reads it in a few minutes."""
-    assert len(README.splitlines()) <= 150
+@pytest.mark.parametrize(("name", "most"), [("README.md", 150), ("docs/results.md", 120)])
+def test_pages_read_first_are_short(name: str, most: int) -> None:
+    """A newcomer reads each of them in a few minutes."""
+    assert len((ROOT / name).read_text().splitlines()) <= most
 
 
 def anchors_of(page: str) -> set[str]:

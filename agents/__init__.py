@@ -7,12 +7,14 @@ import importlib
 from typing import Any
 
 _HOMES = {
+    "FrozenScenes": "agents.evaluation.frozen_scenes",
     "RAM": "agents.model.ram",
+    "RAMConfig": "agents.model.config",
     "RAMPolicy": "agents.model.policy",
     "GymnasiumVecEnv": "agents.sb3.vec_env",
-    "make_vec_env": "agents.sb3.vec_env",
+    "make_vec_env": "agents.sb3.envs",
 }
-__all__ = ["RAM", "GymnasiumVecEnv", "RAMPolicy", "make_vec_env"]
+__all__ = ["RAM", "FrozenScenes", "GymnasiumVecEnv", "RAMConfig", "RAMPolicy", "make_vec_env"]
 
 
 def __getattr__(name: str) -> Any:

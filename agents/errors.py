@@ -1,4 +1,4 @@
-"""What can go wrong with a training that began well."""
+"""What can go wrong with a training that began well?"""
 
 
 class DivergenceError(RuntimeError):

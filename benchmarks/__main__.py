@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from agents.files import make_folder
-from agents.runs.options import READERS
 from benchmarks.measuring import (
     CURVES,
     MeasurementError,
@@ -38,7 +37,7 @@ def make_parser() -> argparse.ArgumentParser:
     names = "; ".join(ROWS)
     several: dict[str, Any] = {"nargs": "+", "action": "extend", "metavar": "NAME"}
     add("--rows", **several, help=f"what to measure (default: all), of {names}")
-    whole: dict[str, Any] = {"type": READERS[int], "metavar": "N"}
+    whole: dict[str, Any] = {"type": positive_int, "metavar": "N"}
     add("--repeats", **whole, default=defaults.repeats, help="repetitions (default: 5)")
     add("--quick", action="store_true", help="short repetitions and no whole training, to try")
     add("--cores", **whole, help="cores of the rows that do not fix it themselves (default: 1)")
@@ -63,6 +62,13 @@ def make_parser() -> argparse.ArgumentParser:
         help="measure rows in this process and print one line of JSON each, nothing else",
     )
     return parser
+
+
+def positive_int(text: str) -> int:
+    """Read a number of at least 1, as a type of argparse."""
+    if not text.isascii() or not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"must be a whole number of at least 1, got {text!r}")
+    return int(text)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -8,7 +8,7 @@ import numpy as np
 from gymnasium import spaces
 
 from agents.evaluation.result import Evaluation, make_evaluation
-from agents.sb3.vec_env import add_memory, make_games, task_of
+from agents.sb3.envs import add_memory, make_games, task_of
 from ram_env.drawing.rendering import EpisodeView
 from ram_env.games.actions import ActionFormat
 from ram_env.scenes.source import frozen_scenes

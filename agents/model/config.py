@@ -1,4 +1,4 @@
-"""Which settings RAM has, what each may be, and the presets. No torch in here.
+"""Which settings does RAM have, what may each be, and which presets are there? No torch in here.
 
 A setting is declared once, as a field of a dataclass: `setting` says its default, its help and its
 bounds, and what reads it from elsewhere (command line, JSON, header of a model) derives from that.

@@ -28,8 +28,9 @@ from agents.model.model_file import load_model, save_model
 from agents.model.policy import RAMPolicy
 from agents.model.pretrained import pretrained_path
 from agents.model.processes import average, average_gradients, rank, world_size
+from agents.sb3.envs import labels_begun, make_vec_env, task_in
 from agents.sb3.log import record_rollout
-from agents.sb3.vec_env import GymnasiumVecEnv, labels_begun, make_vec_env, task_in
+from agents.sb3.vec_env import GymnasiumVecEnv
 from ram_env.hashing import mix_bits
 
 SEED_DISTANCE = 2**20  # between the seeds of the first envs of two models: as many envs fit between

@@ -1,4 +1,4 @@
-"""What happens beside a training: progress bar, validation, checkpoints, a graceful stop."""
+"""What happens beside a training? Progress bar, validation, checkpoints, a graceful stop."""
 
 import signal
 import sys

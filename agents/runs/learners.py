@@ -19,6 +19,7 @@ from agents.runs.callbacks import Progress
 from agents.runs.checkpoints import CHECKPOINT, load_checkpoint, save_checkpoint
 from agents.runs.plan import Plan
 from agents.sb3.algorithms import ALGORITHMS
+from agents.sb3.envs import make_vec_env, task_of
 from agents.sb3.log import COLUMNS
 from agents.sb3.policy_file import (
     algorithm_class,
@@ -26,7 +27,7 @@ from agents.sb3.policy_file import (
     constructor_arguments,
     save_algorithm,
 )
-from agents.sb3.vec_env import GymnasiumVecEnv, make_vec_env, task_of
+from agents.sb3.vec_env import GymnasiumVecEnv
 from ram_env.games.classify import GlimpseTask
 
 HUGE = 1e10  # far more than any weight of a policy that has learned something

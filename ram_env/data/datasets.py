@@ -1,4 +1,4 @@
-"""Which labelled images there are, and how each source is split: MNIST, digits, IDX and .npz."""
+"""Which labelled images are there, and how is each source split? MNIST, digits, IDX and .npz."""
 
 import functools
 import os

@@ -1,4 +1,4 @@
-"""How files whose content is known are downloaded, so that nothing else is ever put in place."""
+"""How are files of known content downloaded, so that nothing else is ever put in place?"""
 
 import hashlib
 import io

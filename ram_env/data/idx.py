@@ -1,4 +1,4 @@
-"""How IDX files, the format of MNIST, are found and read, with every check that it allows."""
+"""How are IDX files, the format of MNIST, found and read? With every check that it allows."""
 
 import gzip
 import hashlib

@@ -1,4 +1,4 @@
-"""Where the four files of MNIST are: in a folder of the user, in the cache, or on the network."""
+"""Where are the files of MNIST? In a folder of the user, in the cache, or on the network."""
 
 import functools
 import tempfile

@@ -1,4 +1,4 @@
-"""How the arrays of an .npz file are read: without unpickling, and only what fits into memory."""
+"""How are the arrays of an .npz file read? Without unpickling, and only what fits into memory."""
 
 import math
 import zipfile

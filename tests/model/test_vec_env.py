@@ -12,14 +12,8 @@ from helpers import assert_identical
 from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv, VecMonitor
 
-from agents.sb3.vec_env import (
-    GymnasiumVecEnv,
-    labels_begun,
-    make_vec_env,
-    split_infos,
-    task_in,
-    task_of,
-)
+from agents.sb3.envs import labels_begun, make_vec_env, task_in, task_of
+from agents.sb3.vec_env import GymnasiumVecEnv, split_infos
 from ram_env import TASKS
 
 NUM_ENVS = 3
@@ -299,7 +293,7 @@ def test_make_vec_env_passes_arguments_on() -> None:
     assert make_vec_env("ram_env:GlimpseMNIST-v0", 2, dataset="digits").num_envs == 2
     with pytest.raises(ValueError, match="`num_glimpses`"):
         make_vec_env("GlimpseMNIST-v0", 2, dataset="digits", num_glimpses=0)
-    with pytest.raises(ValueError, match="`env`: cannot import 'no_such_module'"):
+    with pytest.raises(ValueError, match="`env_id`: cannot import 'no_such_module'"):
         make_vec_env("no_such_module:GlimpseMNIST-v0", 2)
     with pytest.raises(gym.error.Error, match="Nowhere"):
         make_vec_env("Nowhere-v0", 2)

@@ -1,0 +1,115 @@
+"""How are many games made for Stable-Baselines3, and what does an agent ask of them?"""
+
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+from gymnasium.vector import AutoresetMode, VectorEnv
+from stable_baselines3.common.vec_env import VecEnv
+
+from agents.sb3.algorithms import MEMORIES
+from agents.sb3.vec_env import GymnasiumVecEnv
+from ram_env.games.classify import GlimpseTask
+from ram_env.registration import import_env_module
+from ram_env.wrappers.vector import GlimpseHistory, SeenCanvas
+
+
+def make_vec_env(
+    env_id: str,
+    n_envs: int = 1,
+    seed: int | None = None,
+    *,
+    memory: str = "none",
+    env_kwargs: dict[str, Any] | None = None,
+    **more_env_kwargs: Any,
+) -> GymnasiumVecEnv:
+    """Make the fastest `VecEnv` of a registered id, called like Stable-Baselines3's own function.
+
+    Args:
+        env_id: A registered id; `module:id` imports the module that registers it.
+        n_envs: How many games at once.
+        seed: Seeds game i with `seed + i` at the first reset; None: drawn from the system.
+        memory: `"none"`; or for agents without one, `"history"` or `"canvas"`: see
+            `ram_env.wrappers`.
+        env_kwargs: Arguments of the env.
+        **more_env_kwargs: Arguments of the env too, by their names.
+
+    Raises:
+        ValueError: If an argument is unknown or out of its range.
+        gymnasium.error.Error: If the id is not registered.
+    """
+    arguments, mode = {**(env_kwargs or {}), **more_env_kwargs}, AutoresetMode.SAME_STEP
+    module, _, env_id = env_id.rpartition(":")
+    import_env_module(module or None)
+    if gym.spec(env_id).vector_entry_point is not None:
+        arguments["autoreset_mode"] = mode.value
+    else:
+        arguments["vectorization_mode"] = "sync"
+        arguments["vector_kwargs"] = {"autoreset_mode": mode}
+    env = GymnasiumVecEnv(add_memory(make_games(env_id, num_envs=n_envs, **arguments), memory))
+    if seed is not None:
+        env.seed(seed)
+    return env
+
+
+def make_games(env_id: str, **arguments: Any) -> VectorEnv[Any, Any, Any]:
+    """Make a vector env as `gymnasium.make_vec` does, with an error that says which env.
+
+    Raises:
+        ValueError: If an argument is unknown or out of its range.
+        gymnasium.error.Error: If the id is not registered.
+    """
+    try:
+        return gym.make_vec(env_id, **arguments)
+    except TypeError as error:
+        raise ValueError(f"`{env_id}` does not take these arguments: {error}") from error
+
+
+def task_of(env: VectorEnv[Any, Any, Any]) -> GlimpseTask:
+    """Return the task that the games of an env play.
+
+    Raises:
+        ValueError: If it is none of ours.
+    """
+    task = getattr(env.unwrapped, "task", None)
+    if not isinstance(task, GlimpseTask):
+        raise ValueError(f"`env` must be a glimpse env, of ram_env's kind, got {env}.")
+    return task
+
+
+def task_in(env: VecEnv) -> GlimpseTask | None:
+    """Return the task that the games of a `VecEnv` play; None if it is none of ours."""
+    task = env.get_attr("task", indices=0)[0] if env.has_attr("task") else None
+    return task if isinstance(task, GlimpseTask) else None
+
+
+def labels_begun(env: VecEnv) -> np.ndarray:
+    """Return the true label of the episode that each game has just begun, int64 (B,).
+
+    Raises:
+        ValueError: If the infos of the resets do not hold it.
+    """
+    games = env.unwrapped
+    if isinstance(games, GymnasiumVecEnv):
+        infos = games.reset_info_arrays
+        if "label" in infos and infos["_label"].all():
+            return np.asarray(infos["label"], dtype=np.int64)
+    elif all("label" in info for info in games.reset_infos):
+        return np.array([info["label"] for info in games.reset_infos], dtype=np.int64)
+    raise ValueError(
+        "`env` must give the `label` of an episode in the info of its reset, as ram_env's envs do; "
+        "without labels, learn from reward alone: preset='pure'."
+    )
+
+
+def add_memory(env: VectorEnv[Any, Any, Any], memory: str) -> VectorEnv[Any, Any, Any]:
+    """Wrap a vector env so that observations hold what was seen before.
+
+    Raises:
+        ValueError: If there is no such memory, or the env is no glimpse env.
+    """
+    if memory not in MEMORIES:
+        raise ValueError(f"`memory` must be one of {', '.join(MEMORIES)}, got {memory!r}.")
+    if memory == "history":
+        return GlimpseHistory(env)
+    return SeenCanvas(env) if memory == "canvas" else env

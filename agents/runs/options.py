@@ -223,7 +223,8 @@ def parse_options(arguments: list[str] | None = None, prog: str = "train.py") ->
                 raise ValueError(
                     f"give either `{field.name}` or `{target} {field.name}=...`, not both."
                 )
-        names = {field.name for field in dataclasses.fields(declared)} & set(given)
+        # As declared, in every process: those of `torchrun` compare their plans word by word.
+        names = [field.name for field in dataclasses.fields(declared) if field.name in given]
         pairs[target] |= {name: given.pop(name) for name in names}
     check_env_kwargs(pairs["env_kwargs"])
     return Options(**given, **pairs)  # type: ignore[arg-type]

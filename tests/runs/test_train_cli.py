@@ -18,7 +18,14 @@ from helpers import IDS
 
 from agents.model.config import PRESETS, RAMConfig
 from agents.runs import launch, run
-from agents.runs.options import Options, make_parser, parse_options, parse_pairs
+from agents.runs.options import (
+    EnvOptions,
+    Options,
+    as_option,
+    make_parser,
+    parse_options,
+    parse_pairs,
+)
 from agents.runs.plan import new_plan
 from ram_env import SHORT_NAMES
 from ram_env.data import datasets, mnist
@@ -424,3 +431,13 @@ def test_own_images_can_be_trained_on() -> None:
     arguments = [*QUICK, "--dataset", "own.npz", "--run-dir", "run"]
     assert launch.main([*arguments, "--env-kwargs", "canvas_size=12", "patch_size=4"]) == 0
     assert read_config("run")["env_kwargs"]["dataset"] == str(Path("own.npz").absolute())
+
+
+def test_options_have_the_order_of_their_declaration() -> None:
+    """Not one that differs between processes: those of `torchrun` compare what they were asked."""
+    given = {"reward": "final", "dataset": "digits", "data_dir": ".", "num_glimpses": "2"}
+    given |= {"hidden_size": "8", "batch_size": "4", "core": "gru", "discount": "0.5"}
+    options = parse_options([part for name in given for part in (as_option(name), given[name])])
+    for kind, found in ((EnvOptions, options.env_kwargs), (RAMConfig, options.settings)):
+        declared = [field.name for field in dataclasses.fields(kind)]
+        assert [*found] == sorted(found, key=declared.index)

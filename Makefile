@@ -1,5 +1,6 @@
 # make train    train an agent on cluttered MNIST; ARGS="--minutes 2" adds options of train.py
-# make test     run the tests; ARGS="-k retina" adds options of pytest
+# make test     run the tests but the slow ones; ARGS="-k retina" adds options of pytest
+# make test-slow  run the slow ones
 # make test-oldest  run them with the oldest versions that setup.cfg allows, but PyTorch's
 # make fuzz     try random input of every kind; FUZZ=100000 says how many examples of each
 # make soak     play ten million random steps under a referee; SOAK=... says how many
@@ -19,14 +20,17 @@ BIN = .venv/bin
 INSTALL = $(BIN)/python -m pip install --constraint constraints.txt --editable
 REQUIREMENTS = setup.cfg pyproject.toml constraints.txt
 
-.PHONY: train test test-oldest fuzz soak faults check format clean
+.PHONY: train test test-slow test-oldest fuzz soak faults check format clean
 .NOTPARALLEL:
 
 train: .venv/train.stamp
 	$(BIN)/python train.py $(ARGS)
 
 test: .venv/test.stamp
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -m "not slow" $(ARGS)
+
+test-slow: .venv/test.stamp
+	$(BIN)/python -m pytest -m slow $(ARGS)
 
 test-oldest: .venv-oldest/test.stamp
 	.venv-oldest/bin/python -m pytest $(ARGS)

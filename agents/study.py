@@ -12,6 +12,7 @@ from agents.evaluation.pictures import save_gaze_grid
 from agents.evaluation.players import Player, player_of_pretrained
 from agents.evaluation.provenance import describe_source
 from agents.files import make_folder, write_atomically, write_json
+from agents.model.pretrained import pretrained_path
 
 NUM_FAILURES = 12
 
@@ -26,9 +27,9 @@ def main(arguments: list[str] | None = None, prog: str = "python -m agents.study
     options = parser.parse_args(arguments)
     folder = options.out / "study"
     try:
-        player = player_of_pretrained(options.pretrained)
+        pretrained_path(options.pretrained)  # is there such a model?
         make_folder(folder)  # first: to measure takes long
-        study(options.pretrained, player, folder)
+        study(options.pretrained, player_of_pretrained(options.pretrained), folder)
     except (ValueError, gym.error.Error) as error:
         parser.error(str(error))
     return 0

@@ -61,6 +61,7 @@ def test_stable_baselines3_check_env(name: str, task_id: str) -> None:
     assert len(messages) == sum(REMARKS[name].values()), messages
 
 
+@pytest.mark.slow
 @by_name
 def test_ppo_learns(name: str) -> None:
     """PPO with `MultiInputPolicy` trains on normalised observations of one env and of many."""

@@ -24,6 +24,7 @@ linux = pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="look
 posix = pytest.mark.skipif(os.name != "posix", reason="limits, locks and signals of POSIX")
 
 
+@pytest.mark.slow
 @pytest.mark.fault("full disk in a training")
 @posix
 def test_a_full_disk_ends_the_run_and_keeps_the_last_checkpoint(tmp_path: Path) -> None:
@@ -118,6 +119,7 @@ def test_what_fails_under_the_lock_is_no_matter_of_the_lock(tmp_path: Path) -> N
             raise BlockingIOError("own")
 
 
+@pytest.mark.slow
 @pytest.mark.fault("two processes with one run folder")
 @posix
 def test_of_two_runs_started_at_once_one_gets_the_folder(tmp_path: Path) -> None:
@@ -136,6 +138,7 @@ def test_of_two_runs_started_at_once_one_gets_the_folder(tmp_path: Path) -> None
     assert not any("Traceback" in text for text in errors)
 
 
+@pytest.mark.slow
 @pytest.mark.fault("SIGINT and SIGTERM")
 @posix
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
@@ -192,6 +195,7 @@ def child_with(parent: int, mark: str) -> int:
     raise AssertionError(f"no child of {parent} with {mark}")
 
 
+@pytest.mark.slow
 @pytest.mark.fault("kill -9 of one process of several")
 @linux
 def test_a_run_that_loses_a_process_says_so_and_can_go_on(tmp_path: Path) -> None:
@@ -211,6 +215,7 @@ def test_a_run_that_loses_a_process_says_so_and_can_go_on(tmp_path: Path) -> Non
     assert f"`--resume {folder}`" in last
 
 
+@pytest.mark.slow
 @pytest.mark.fault("kill -9 of one process of several")
 @linux
 def test_torchrun_ends_soon_after_a_worker_is_killed(tmp_path: Path) -> None:

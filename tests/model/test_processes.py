@@ -280,6 +280,7 @@ def torchrun(*options: str) -> subprocess.CompletedProcess[str]:
 SMALL = ("--env", "centered", "--dataset", "digits", "--episodes", "64", "--batch-size", "32")
 
 
+@pytest.mark.slow
 def test_torchrun_trains_as_our_own_processes_do(tmp_path: Path) -> None:
     """However two processes are started, they leave the same model in one run folder."""
     done = torchrun(*SMALL, "--run-dir", str(tmp_path / "torchrun"), "+")
@@ -292,6 +293,7 @@ def test_torchrun_trains_as_our_own_processes_do(tmp_path: Path) -> None:
         assert torch.equal(value, own[name]), name
 
 
+@pytest.mark.slow
 def test_torchrun_with_different_options_is_refused(tmp_path: Path) -> None:
     """Processes that disagree end before anything is written, each with one clear line."""
     done = torchrun(*SMALL, "--run-dir", str(tmp_path / "run"), "+", "--seed", "1")

@@ -273,6 +273,7 @@ def test_a_file_from_before_scales_were_kept_has_the_default() -> None:
     assert RAM.from_pretrained("centered", device="cpu").policy.score_scale == 10.0
 
 
+@pytest.mark.slow
 def test_envs_in_processes_of_their_own_tell_their_score_scale() -> None:
     """So do those of `SubprocVecEnv`."""
     games = SubprocVecEnv([functools.partial(make_single, score_scale=3.0)] * 2)

@@ -31,6 +31,7 @@ def labels_answered(model: RAM, env: VecEnv) -> tuple[np.ndarray, np.ndarray]:
     return actions[:, 2:].argmax(axis=1), labels
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("preset", "updates"), [("default", 150), ("paper", 400)])
 def test_overfits_64_scenes(preset: str, updates: int, tmp_path: Path) -> None:
     """64 images, each in its only place and always seen from the centre first: all learned."""
@@ -61,6 +62,7 @@ def test_pure_policy_gradients_learn_from_reward_alone(tmp_path: Path) -> None:
     assert (answered == truth).mean() > 0.9
 
 
+@pytest.mark.slow
 @needs_mnist
 def test_learns_mnist() -> None:
     """8,192 episodes of `centered` bring the error on validation scenes far below chance.

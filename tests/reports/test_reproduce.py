@@ -283,7 +283,7 @@ def test_an_out_that_cannot_be_is_refused_before_the_training(
     with pytest.raises(SystemExit) as caught:
         reproduce.main(["--out", str(tmp_path / "file"), "--runs", str(tmp_path / "runs")])
     assert caught.value.code == 2
-    assert "`--out` must be a folder that you may write to" in capsys.readouterr().err
+    assert "must be a folder that you may write to" in capsys.readouterr().err
     assert not (tmp_path / "runs").exists()
 
 

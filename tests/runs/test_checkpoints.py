@@ -331,6 +331,7 @@ def left_alone(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, float]:
     return folder / "run", time.monotonic() - started
 
 
+@pytest.mark.slow
 @pytest.mark.fault("kill -9 at a random moment, then --resume")
 @pytest.mark.parametrize("moment", range(times(2, 50)))
 def test_killed_processes_go_on_from_the_command_line(

@@ -85,9 +85,11 @@ def launch(arguments: list[str] | None, prog: str) -> int:
         run = make_run(plan)
     except MemoryError as error:
         raise RefusedError(
-            OUT_OF_MEMORY.format(error=error or "Python has none left"), 2
+            OUT_OF_MEMORY.format(error=error or "Python has none left"), WRONG_OPTION
         ) from error
-    except (ValueError, OSError, TeamError, gym.error.Error) as error:
+    except TeamError as error:
+        raise RefusedError(error, TEAM_LOST) from error
+    except (ValueError, OSError, gym.error.Error) as error:
         raise RefusedError(error, WRONG_OPTION) from error
     try:
         finished = train(run)

@@ -8,7 +8,6 @@
 import argparse
 import dataclasses
 import json
-import os
 import pathlib
 import re
 import sys
@@ -25,15 +24,14 @@ from agents.evaluation.players import (
 from agents.model.pretrained import pretrained_rows
 from agents.runs.options import as_option, check_env_kwargs, parse_pairs, speak_of_options
 from agents.sb3.algorithms import MEMORIES
-from ram_env.registration import resolve_env
+from ram_env.registration import find_modules_here, resolve_env
 
 
 def main(arguments: list[str] | None = None, prog: str = "python -m agents.evaluate") -> int:
     """Run the command line; return the exit code."""
     parser = make_parser(prog)
     options = parser.parse_args(arguments)
-    if not {"", os.getcwd()} & set(sys.path):  # as it is in an installed script
-        sys.path.append(os.getcwd())
+    find_modules_here()
     try:
         evaluation = find_player(options).measure()
     except (ValueError, DivergenceError, gym.error.Error) as error:

@@ -71,10 +71,14 @@ def import_env_module(module: str | None) -> None:
     """
     if module is None:
         return
-    # Python puts the current folder on the path for `python -m`, but not for a console script.
-    if not {"", os.getcwd()} & set(sys.path):
-        sys.path.append(os.getcwd())
+    find_modules_here()
     try:
         importlib.import_module(module)
     except (ImportError, TypeError) as error:  # TypeError: the name begins with a dot
         raise ValueError(f"`env_id`: cannot import {module!r} ({error}).") from error
+
+
+def find_modules_here() -> None:
+    """Put the current folder on the path, as `python -m` does and a console script does not."""
+    if not {"", os.getcwd()} & set(sys.path):
+        sys.path.append(os.getcwd())

@@ -15,6 +15,11 @@ CONFIG, EVALUATION = "config.json", "evaluation.json"  # the first and the last 
 LOCK = ".lock"
 
 
+def path_of(text: str) -> pathlib.Path:
+    """Return the path that a user writes, `~` as the home folder."""
+    return pathlib.Path(os.path.expanduser(text))
+
+
 def write_atomically(path: Path, write: Callable[[IO[bytes]], object]) -> None:
     """Write a file so that at any moment it is whole: the old one or the new one.
 
@@ -57,6 +62,18 @@ def make_folder(folder: pathlib.Path) -> None:
             pass
     except OSError as error:
         raise ValueError(f"{folder} must be a folder that you may write to ({error}).") from error
+
+
+def new_folder(path: pathlib.Path) -> pathlib.Path:
+    """Make a folder that nobody has made before, with a number after its name if need be."""
+    folder, number = path, 1
+    while True:
+        try:
+            folder.mkdir(parents=True)
+            return folder
+        except FileExistsError:
+            number += 1
+            folder = path.with_name(f"{path.name}-{number}")
 
 
 @contextmanager

@@ -143,9 +143,9 @@ class RAMLearner:
         left = episodes * self.task.num_glimpses - self.model.num_timesteps
         self.model.learn(left, CallbackList(callbacks), reset_num_timesteps=False)
 
-    def save_checkpoint(self) -> None:
+    def save_checkpoint(self, folder: Path) -> None:
         """Save the model as it is now to the run folder."""
-        save_checkpoint(self.model, self._plan.folder)
+        save_checkpoint(self.model, folder)
 
     def save(self, path: Path) -> None:
         """Save the trained model."""
@@ -234,8 +234,8 @@ class SB3Learner:
                 f"{self.model.num_timesteps:,} env steps. Lower `learning_rate`."
             ) from error
 
-    def save_checkpoint(self) -> None:
-        self.save(self._plan.folder / CHECKPOINT)
+    def save_checkpoint(self, folder: Path) -> None:
+        self.save(folder / CHECKPOINT)
 
     def save(self, path: Path) -> None:
         save_algorithm(path, self._plan.algo, self._plan.settings, self.model)

@@ -11,7 +11,11 @@ from typing import IO, Any
 from filelock import FileLock, Timeout
 
 Path = str | os.PathLike[str]
-CONFIG, EVALUATION = "config.json", "evaluation.json"  # the first and the last file of a run
+CONFIG, EVALUATION = (
+    "config.json",
+    "evaluation.json",
+)  # the first file of a run; and, but for these:
+PICTURES = ("curves.png", "gaze.png", "gaze.gif")  # the last
 LOCK = ".lock"
 
 

@@ -6,7 +6,14 @@ from pathlib import Path
 import gymnasium as gym
 
 from agents.errors import DivergenceError, TeamError, plain_output
-from agents.files import CONFIG, EVALUATION, read_json
+from agents.files import (
+    CONFIG,
+    EVALUATION,
+    PICTURES,
+    lock_folder,
+    read_json,
+    remove_leftovers,
+)
 from agents.runs.options import parse_options, speak_of_options
 from agents.runs.plan import Plan, plan_run
 
@@ -121,10 +128,16 @@ def is_being_imported_again() -> bool:
 
 
 def report_finished(folder: Path) -> int:
-    """Say what is in the folder of a run that is finished; return the exit code."""
+    """Say what is in the folder of a run that is finished; draw what it lacks of its pictures."""
+    with lock_folder(folder):
+        remove_leftovers(folder)
     result = read_json(folder / EVALUATION)
     print(
         f"{folder} holds the finished run of these options: {result['error']:.2f} % error on "
         f"{result['num_scenes']:,} {result['split']} scenes."
     )
-    return 0
+    if all((folder / name).exists() for name in PICTURES):
+        return 0
+    from agents.evaluation import show  # loads torch
+
+    return show.main([str(folder), "--out", str(folder)])

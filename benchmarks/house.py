@@ -14,7 +14,17 @@ from pathlib import Path
 LAYERS = {
     "agents": ("files", "errors", "figures", "sb3", "model", "evaluation", "runs", "reports"),
     "ram_env": (
-        *("hashing", "arguments", "geometry", "retina", "drawing", "data", "scenes", "games"),
+        *(
+            "hashing",
+            "arguments",
+            "geometry",
+            "retina",
+            "drawing",
+            "data",
+            "pictures",
+            "scenes",
+            "games",
+        ),
         *("registration", "env", "vector_env", "wrappers"),
     ),
 }

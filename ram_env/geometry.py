@@ -62,6 +62,17 @@ class PixelGrid:
         return np.minimum(pixels, self._last).astype(np.int64)
 
 
+def pixels_in(shapes: np.ndarray, locations: np.ndarray) -> np.ndarray:
+    """Return the (row, column), int64 (..., 2), at locations in canvases of many shapes.
+
+    Args:
+        shapes: Height and width of each canvas, int64 (..., 2).
+        locations: (x, y), float32 (..., 2), known to be in [-1, 1].
+    """
+    pixels = (locations[..., ::-1].astype(np.float64) + _ONE) * (shapes / 2.0)
+    return np.minimum(pixels, shapes - 1.0).astype(np.int64)
+
+
 def window_side(patch_size: int, scale: int) -> int:
     """Return the side of the window that a scale (0 is the finest) covers, in canvas pixels."""
     return patch_size * 2**scale

@@ -66,11 +66,12 @@ def test_the_check_counts_what_is_taken(
 
 
 @pytest.mark.parametrize("wrap", [None, GlimpseHistory, SeenCanvas])
+@pytest.mark.parametrize("part_bytes", [1, 9000, 30000])
 @pytest.mark.parametrize("patch_size", [7, 8])
 def test_parts_change_nothing(
-    patch_size: int, wrap: Wrap | None, monkeypatch: pytest.MonkeyPatch
+    patch_size: int, part_bytes: int, wrap: Wrap | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Bit for bit the same, whether a batch is worked on at once or in parts of a few envs."""
+    """Bit for bit the same, at once or in parts of some envs, or of one."""
     arguments: dict[str, Any] = {"patch_size": patch_size, "distortion": 0.2}
     whole: Any = make_native(7, **arguments)
     parts: Any = make_native(7, **arguments)
@@ -78,7 +79,7 @@ def test_parts_change_nothing(
     def in_parts(method: Any) -> Any:
         def call(*args: Any, **kwargs: Any) -> Any:
             with monkeypatch.context() as context:
-                context.setattr("ram_env.geometry._PART_BYTES", 9000)
+                context.setattr("ram_env.geometry._PART_BYTES", part_bytes)
                 return method(*args, **kwargs)
 
         return call

@@ -15,7 +15,7 @@ LAYERS = {
     "agents": ("files", "errors", "sb3", "model", "evaluation", "runs", "reports"),
     "ram_env": (
         *("hashing", "arguments", "geometry", "retina", "drawing", "data", "scenes", "games"),
-        *("registration", "env", "vector_env", "wrappers"),
+        *("registration", "sub_envs", "env", "vector_env", "wrappers"),
     ),
 }
 

@@ -7,7 +7,7 @@ import numpy as np
 from gymnasium import spaces
 from gymnasium.error import ResetNeeded
 
-from ram_env.arguments import MAX_INT64, check_bytes, options_of, scene_option
+from ram_env.arguments import MAX_INT64, check_bytes, options_of, scene_option, shown
 from ram_env.data.datasets import ImageDataset, load_dataset
 from ram_env.drawing.rendering import EpisodeView
 from ram_env.games.actions import log_belief, make_format
@@ -67,6 +67,21 @@ class GlimpseTask(Settings, Game):
             glimpse=spaces.Box(0.0, 1.0, self.retina.glimpse_shape, dtype=np.float32),
             location=spaces.Box(-1.0, 1.0, (2,), dtype=np.float32),
         )
+        self._is_made = True
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Refuse to change a task that is made: what was made of its arguments would not change.
+
+        Raises:
+            AttributeError: Always, from then on.
+        """
+        if "_is_made" in self.__dict__:
+            raise AttributeError(
+                f"`{name}` is fixed once the env is made, got {shown(value)}: make a new env, such "
+                f"as gym.make(id, {name}=...). A reset chooses its scene by the options `index` and"
+                " `scene_seed`."
+            )
+        super().__setattr__(name, value)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "GlimpseTask":
         """Return the task itself: copies of an env share rules and images, which never change."""

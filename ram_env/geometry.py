@@ -6,6 +6,8 @@ are meant. A single env passes one number and everything stays without a batch a
 several times as fast; the rules are written once for both.
 """
 
+from collections.abc import Iterator
+
 import numpy as np
 
 # Which rows of a batch are meant: int64 (M,), all different; or one, and then what goes with it,
@@ -14,6 +16,25 @@ Rows = np.ndarray | int
 
 # As an array: numpy would convert a Python number at each use, which takes as long as the sum.
 _ONE = np.array(1.0)
+
+_PART_BYTES = 2**20  # what is worked on at a time: about what a core's cache holds
+
+
+def parts_of(num_rows: int, bytes_per_row: int) -> Iterator[slice] | Iterator[int]:
+    """Cut a batch of rows into parts, so small that what is made on the way stays in the cache.
+
+    Args:
+        num_rows: Of the batch.
+        bytes_per_row: What is made on the way for each.
+
+    Returns:
+        Slices; or the rows one by one, without a batch axis, where not even two of them fit: what
+        is looked at of a single row need not be copied.
+    """
+    size = _PART_BYTES // bytes_per_row
+    if size < 2:
+        return iter(range(num_rows))
+    return (slice(start, start + size) for start in range(0, num_rows, size))
 
 
 def location_to_pixel(locations: np.ndarray, canvas_shape: tuple[int, int]) -> np.ndarray:

@@ -1,5 +1,6 @@
 """How does the Recurrent Attention Model learn, as a Stable-Baselines3 algorithm?"""
 
+import copy
 import io
 import math
 import pathlib
@@ -17,14 +18,14 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.type_aliases import GymEnv, MaybeCallback
-from stable_baselines3.common.utils import check_for_correct_spaces
+from stable_baselines3.common.utils import check_for_correct_spaces, get_system_info
 from stable_baselines3.common.vec_env import VecEnv
 from torch import Tensor
 
 from agents.errors import DivergenceError
 from agents.model.config import make_config
 from agents.model.losses import Losses, Rollout, hybrid_loss
-from agents.model.model_file import load_model, save_model
+from agents.model.model_file import OPTIMIZER, load_model, read_parameters, save_model
 from agents.model.policy import RAMPolicy
 from agents.model.pretrained import pretrained_path
 from agents.model.processes import average, average_gradients, rank, world_size
@@ -227,7 +228,8 @@ class RAM(BaseAlgorithm):
                 losses = self._update(callback)
                 ends = self.num_timesteps >= total_timesteps
                 if log_interval is not None and (ends or self._n_updates % log_interval == 0):
-                    self._log(losses)
+                    self._record(losses)
+                    self.dump_logs()
         finally:
             # From here on time passes without training; SB3's clock is started by the next call.
             self._seconds_before, self.start_time = self.seconds_trained, 0.0
@@ -355,23 +357,34 @@ class RAM(BaseAlgorithm):
         begun = self.start_time > 0.0
         return self._seconds_before + ((time.time_ns() - self.start_time) / 1e9 if begun else 0.0)
 
-    def _log(self, losses: Losses) -> None:
-        """Write one row of the log."""
-        record = self.logger.record
-        record_rollout(self, self._episode_num)
+    def _record(self, losses: Losses) -> None:
+        """Note the losses of an update for the next row of the log."""
         for name in ("classification_loss", "policy_loss", "baseline_loss"):
-            record(f"train/{name}", getattr(losses, name).item())
-        record("train/location_std", self.policy.location_std.item())
+            self.logger.record(f"train/{name}", getattr(losses, name).item())
+
+    def dump_logs(self) -> None:
+        """Write a row of the log: what was noted since the last one, and how far training is."""
+        record_rollout(self, self._episode_num)
+        self.logger.record("train/location_std", self.policy.location_std.item())
         self.logger.dump(self.num_timesteps)
 
     def set_env(self, env: Any, force_reset: bool = True) -> None:
-        """Set the env to learn from; any number of envs that divides `batch_size`."""
+        """Set the env to learn from; any number of envs that divides `batch_size`.
+
+        Args:
+            env: As for the constructor.
+            force_reset: Reset it before learning on; a new one is reset in any case.
+
+        Raises:
+            ValueError: If it does not fit the model.
+        """
         env = self._wrap_env(self._env_of(env), self.verbose)
         check_for_correct_spaces(env, self.observation_space, self.action_space)
         self._check_num_envs(env.num_envs)
         self.n_envs = env.num_envs  # any number that divides a batch, unlike for the base class
+        if force_reset or env is not self.env:
+            self._calls_noted = None
         super().set_env(env, force_reset)
-        self._calls_noted = None
         self._adapt_to_env()
 
     def save(
@@ -385,12 +398,40 @@ class RAM(BaseAlgorithm):
         Args:
             path: File to write, `.zip` is added if it has no suffix; or a binary file object.
             exclude: `["optimizer"]` leaves out the optimiser's state: two thirds of the size.
-            include: Accepted for compatibility; everything is included anyway.
+            include: `["optimizer"]` keeps it even so.
 
         Raises:
-            ValueError: If the optimiser keeps what a file of tensors cannot hold.
+            ValueError: If the optimiser keeps what a file of tensors cannot hold, or something else
+                is to be left out or kept.
         """
-        save_model(self, path, exclude or ())
+        save_model(self, path, exclude or (), include or ())
+
+    def _get_torch_save_params(self) -> tuple[list[str], list[str]]:
+        """Return the names of what `get_parameters` returns and `set_parameters` takes."""
+        return ["policy", OPTIMIZER], []
+
+    def set_parameters(
+        self,
+        load_path_or_dict: str | pathlib.Path | io.BufferedIOBase | dict[str, Any],
+        exact_match: bool = True,
+        device: torch.device | str = "auto",
+    ) -> None:
+        """Take over weights and the state of the optimiser; settings and counters stay.
+
+        Args:
+            load_path_or_dict: What `get_parameters` of a model returned, or a file of one.
+            exact_match: Refuse less than all of it, such as a file without the optimiser's state.
+            device: Accepted for compatibility: what is taken over goes where the model lives.
+
+        Raises:
+            ValueError: If the file is not a model, or the parameters are not all of them.
+            RuntimeError: If a weight has another shape.
+        """
+        parameters: Any = load_path_or_dict
+        if not isinstance(parameters, dict):
+            parameters = read_parameters(parameters, self.policy.optimizer)
+        # A copy: PyTorch's optimisers keep the tensors that they are given, and change them.
+        super().set_parameters(copy.deepcopy(parameters), exact_match, device)
 
     @classmethod
     def load(
@@ -409,16 +450,19 @@ class RAM(BaseAlgorithm):
             path: The file or a binary file object.
             env: To go on learning; predicting needs none.
             device: Where the networks shall live.
-            custom_objects: Accepted for compatibility; nothing in the file is an object.
-            print_system_info: Accepted for compatibility.
-            force_reset: Reset the env before learning on.
+            custom_objects: Settings too; nothing in the file is an object to be replaced.
+            print_system_info: Print versions of Python, PyTorch and the like; those of when the
+                model was saved are not kept.
+            force_reset: Accepted for compatibility: the env is new to the model, hence reset.
             **kwargs: More arguments of the constructor, such as `tensorboard_log` and
                 `policy_kwargs`, which is not saved; settings replace the saved ones.
 
         Raises:
             ValueError: If the file is not a model of this version, or does not fit the env.
         """
-        model: Self = load_model(cls, path, device, kwargs)
+        if print_system_info:
+            get_system_info()
+        model: Self = load_model(cls, path, device, {**(custom_objects or {}), **kwargs})
         if env is not None:
             model.set_env(env, force_reset)
             model.seed_env()

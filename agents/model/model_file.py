@@ -158,7 +158,7 @@ def check_model(header: dict[str, Any], tensors: dict[str, Tensor]) -> None:
     with torch.device("meta"):  # shapes alone: nothing is allocated
         weights = RAMNetworks(glimpse_shape, num_classes, config).state_dict()
     expected = {f"policy.networks.{name}": value for name, value in weights.items()}
-    expected["policy.location_std"] = torch.zeros(())
+    expected["policy.location_std"] = torch.zeros((), dtype=torch.float32)
     check_tensors(tensors, expected, optional_tensors(tensors, [*weights.values()]))
     for name in ("observation_space", "action_space"):
         make_space(header[name])
@@ -190,7 +190,8 @@ def optional_tensors(tensors: dict[str, Tensor], weights: list[Tensor]) -> dict[
         kind, _, rest = name.partition(".")
         index = rest.partition(".")[0]
         if kind == "optimizer" and index.isdecimal() and int(index) < len(weights):
-            optional[name] = torch.zeros(()) if value.dim() == 0 else weights[int(index)]
+            number = torch.zeros((), dtype=torch.float32)
+            optional[name] = number if value.dim() == 0 else weights[int(index)]
     return optional
 
 
@@ -210,7 +211,7 @@ def pack_optimizer(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
                     'its state out by `exclude=["optimizer"]`.'
                 )
     return {
-        f"optimizer.{index}.{name}": value
+        f"optimizer.{index}.{name}": value.float()  # some count in PyTorch's default type
         for index, values in state.items()
         for name, value in values.items()
     }

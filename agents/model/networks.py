@@ -150,7 +150,7 @@ class Thought(NamedTuple):
 
 
 class RAMNetworks(nn.Module):
-    """The five networks, put together."""
+    """The five networks, put together; float32, whatever PyTorch's default type is."""
 
     def __init__(self, glimpse_shape: tuple[int, ...], num_classes: int, config: RAMConfig) -> None:
         super().__init__()
@@ -162,6 +162,7 @@ class RAMNetworks(nn.Module):
         self.location_network = LocationNetwork(config)
         self.action_network = ActionNetwork(config.hidden_size, num_classes)
         self.baseline_network = BaselineNetwork(config.hidden_size)
+        self.float()
 
     def initial_state(self, batch_size: int) -> Tensor:
         """Return the state before the first glimpse, zeros (B, S)."""

@@ -61,7 +61,8 @@ class RAMPolicy(BasePolicy):
         self.networks = RAMNetworks(glimpse_shape, self.num_classes, self.config)
         self.set_score_scale(SCORE_SCALE)
         self._random_gaze = torch.Generator()
-        self.register_buffer("location_std", torch.tensor(self.config.location_std))
+        std = torch.tensor(self.config.location_std, dtype=torch.float32)
+        self.register_buffer("location_std", std)
         self.optimizer = self.optimizer_class(
             self.networks.parameters(),
             lr=lr_schedule(1.0),  # type: ignore[call-arg]
@@ -235,12 +236,12 @@ class RAMPolicy(BasePolicy):
         if not deterministic:
             noise = torch.randn_like(mean)
             if self.config.learn_class_from == "reward":
-                uniform = torch.rand(len(mean), 1, device=mean.device)
+                uniform = torch.rand_like(mean[:, :1])
         elif self.config.gaze == "random":
-            noise = torch.randn(mean.shape, generator=self._random_gaze).to(mean.device)
+            noise = torch.randn(mean.shape, generator=self._random_gaze).to(mean)
         return self.act(thought, noise, uniform)
 
     def _predict(self, observation: Any, deterministic: bool = False) -> Tensor:
         """Choose actions for a batch at the start of its episodes."""
         thought = self(observation, self.networks.initial_state(len(observation["location"])))
-        return torch.as_tensor(self._decide(thought, deterministic).actions)
+        return torch.as_tensor(self._decide(thought, deterministic).actions, device=self.device)

@@ -321,11 +321,11 @@ class RAM(BaseAlgorithm):
     ) -> tuple[Tensor, Tensor | None]:
         """Return noise and uniform numbers for `policy.act`: this round's rows of a batch's."""
         rows = slice(first_episode, first_episode + self.n_envs)
-        noise = torch.randn(self.config.batch_size, 2, generator=generator)[rows].to(self.device)
+        drawn: dict[str, Any] = {"generator": generator, "dtype": torch.float32}
+        noise = torch.randn(self.config.batch_size, 2, **drawn)[rows].to(self.device)
         if self.config.learn_class_from == "labels":
             return noise, None
-        uniform = torch.rand(self.config.batch_size, 1, generator=generator)[rows]
-        return noise, uniform.to(self.device)
+        return noise, torch.rand(self.config.batch_size, 1, **drawn)[rows].to(self.device)
 
     def _labels(self) -> Tensor:
         """Return the labels of the episodes that begin, (B,); -1 if none are to be read."""

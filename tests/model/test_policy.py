@@ -386,8 +386,8 @@ def test_predict_of_stable_baselines3_is_a_first_glimpse() -> None:
     """`_predict`, which the base class asks for, acts as at the start of episodes."""
     policy, batch = make_policy(), observe()
     tensors = {key: torch.as_tensor(value) for key, value in batch.items()}
-    with torch.no_grad():
-        actions = policy._predict(tensors, deterministic=True)
+    actions = policy._predict(tensors, deterministic=True)
+    assert not actions.requires_grad
     np.testing.assert_array_equal(actions.numpy(), policy.predict(batch, deterministic=True)[0])
 
 

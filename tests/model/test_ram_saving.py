@@ -120,6 +120,32 @@ def test_another_optimizer_than_saved_is_refused(tmp_path: Path) -> None:
         RAM.load(tmp_path / "model", policy_kwargs={"optimizer_class": torch.optim.SGD})
 
 
+@pytest.mark.parametrize("preset", ["default", "pure"])
+@pytest.mark.parametrize("name", ["Adam", "NAdam"])
+def test_models_are_float32_whatever_the_default_is(preset: str, name: str, tmp_path: Path) -> None:
+    """Under another default type of PyTorch's a model trains, and its file means the same."""
+    arguments: Any = {"policy_kwargs": {"optimizer_class": getattr(torch.optim, name)}}
+    plain = make_model(preset=preset, **arguments).learn(STEPS)
+    plain.save(tmp_path / "plain")
+    before = torch.get_default_dtype()
+    try:
+        torch.set_default_dtype(torch.float64)
+        model = RAM.load(tmp_path / "plain", plain.env, device="cpu", **arguments)
+        assert_equal_weights(weights(model), weights(plain))
+        np.testing.assert_array_equal(
+            model.predict(observe(), deterministic=True)[0],
+            plain.predict(observe(), deterministic=True)[0],
+        )
+        model.predict(observe())
+        make_model(preset=preset, **arguments).learn(2 * STEPS).save(tmp_path / "other")
+        if preset == "default" and name == "Adam":
+            RAM.from_pretrained("centered")
+    finally:
+        torch.set_default_dtype(before)
+    loaded = RAM.load(tmp_path / "other", device="cpu", **arguments)
+    assert {value.dtype for value in weights(loaded).values()} == {torch.float32}
+
+
 def test_folders_are_made(tmp_path: Path) -> None:
     """As in Stable-Baselines3: training is not lost for want of a folder."""
     make_model().save(tmp_path / "new" / "folder" / "model")

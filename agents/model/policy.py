@@ -1,6 +1,6 @@
 """How do the networks become a Stable-Baselines3 policy, from observations to actions?"""
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 import torch
@@ -25,6 +25,21 @@ class Decision(NamedTuple):
     log_prob: Tensor  # (B,): of the location
     labels: Tensor  # int64 (B,): answered
     actions: np.ndarray  # (B, ...): both, as actions of the action space
+
+
+ASK_NETWORKS = (
+    "`policy(observation, state)` returns logits, mean location and baseline as tensors, `act` "
+    "decides, and `networks.initial_state(batch_size)` is the state before the first glimpse"
+)
+
+
+def _refusal(name: str, instead: str) -> Any:
+    """Return a method for one of Stable-Baselines3's that RAM lacks; it says what to do instead."""
+
+    def refuse(*_: Any, **__: Any) -> NoReturn:
+        raise NotImplementedError(f"RAMPolicy has no `{name}` of its own: {instead}.")
+
+    return staticmethod(refuse)
 
 
 class RAMPolicy(BasePolicy):
@@ -152,16 +167,14 @@ class RAMPolicy(BasePolicy):
         # The clamp meets a cumulative sum that rounding keeps under 1.
         return below.sum(1).clamp(max=self.num_classes - 1)
 
-    def save(self, path: str) -> None:
-        """Refuse what would be a pickle.
-
-        Raises:
-            NotImplementedError: Always; it says what to call instead.
-        """
-        raise NotImplementedError(
-            "RAMPolicy has no `save` of its own: save the whole model, `model.save(path)`, and "
-            "load it by `RAM.load(path)`, in a file that cannot run code."
-        )
+    # What is written would be a pickle, which can run code when it is read.
+    save = _refusal("save", "save the whole model, `model.save(path)`, and load it by `RAM.load`")
+    load = _refusal("load", "load the whole model, `RAM.load(path)`, and take its `policy`")
+    # They are given no state; and an action holds a clipped location and a belief, from which
+    # neither the location nor the label that was drawn can be told.
+    evaluate_actions = _refusal("evaluate_actions", ASK_NETWORKS)
+    get_distribution = _refusal("get_distribution", ASK_NETWORKS)
+    predict_values = _refusal("predict_values", ASK_NETWORKS)
 
     def predict(
         self,

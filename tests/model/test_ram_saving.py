@@ -152,12 +152,6 @@ def test_folders_are_made(tmp_path: Path) -> None:
     assert (tmp_path / "new" / "folder" / "model.zip").exists()
 
 
-def test_a_policy_alone_is_not_saved(tmp_path: Path) -> None:
-    """It would be pickled, and what it needs to be made again is in the model."""
-    with pytest.raises(NotImplementedError, match=r"`model\.save\(path\)`"):
-        make_model().policy.save(str(tmp_path / "policy"))
-
-
 def test_model_can_be_saved_to_a_file_object() -> None:
     """A buffer does as well as a path."""
     model, file = make_model(), io.BytesIO()

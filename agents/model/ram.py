@@ -2,7 +2,6 @@
 
 import copy
 import io
-import math
 import pathlib
 import time
 import warnings
@@ -23,9 +22,10 @@ from stable_baselines3.common.vec_env import VecEnv
 from torch import Tensor
 
 from agents.errors import DivergenceError
-from agents.model.config import make_config
+from agents.model.config import check_rounds, make_config
 from agents.model.losses import Losses, Rollout, hybrid_loss
 from agents.model.model_file import OPTIMIZER, load_model, read_parameters, save_model
+from agents.model.networks import uses_bfloat16
 from agents.model.policy import RAMPolicy
 from agents.model.pretrained import pretrained_path
 from agents.model.processes import average, average_gradients, rank, world_size
@@ -84,6 +84,12 @@ class RAM(BaseAlgorithm):
         _init_setup_model: bool = True,
         **settings: Any,
     ) -> None:
+        if callable(settings.get("learning_rate")):
+            raise ValueError(
+                "`learning_rate` must be a number, which a file of the model can hold, got "
+                f"{settings['learning_rate']}: `warmup_fraction` and `learning_rate_schedule` say "
+                "how it changes."
+            )
         self.config = make_config(preset, **settings)
         if env is None and _init_setup_model:
             raise ValueError("`env` must be an env or a registered id, got None.")
@@ -91,7 +97,7 @@ class RAM(BaseAlgorithm):
         super().__init__(
             policy,
             self._env_of(env),
-            learning_rate=self._learning_rate,
+            learning_rate=self.config.learning_rate_at,
             policy_kwargs=policy_kwargs,
             stats_window_size=stats_window_size,
             tensorboard_log=tensorboard_log,
@@ -131,7 +137,7 @@ class RAM(BaseAlgorithm):
         self.set_random_seed(self.seed)
         self.mixed_precision = uses_bfloat16(self.config.precision, self.device)
         if self.env is not None:
-            self._check_num_envs(self.n_envs)
+            check_rounds(self.config.batch_size, self.n_envs * world_size())
             self.seed_env()
         self.policy = self.policy_class(  # type: ignore[assignment]
             self.observation_space,
@@ -162,29 +168,6 @@ class RAM(BaseAlgorithm):
         assert self.seed is not None  # drawn in _setup_model
         # Env i of an env of many is seeded with i more: seed 1 would share all but one with seed 0.
         self.env.seed(self.seed * SEED_DISTANCE + rank() * self.n_envs)
-
-    def _check_num_envs(self, num_envs: int) -> None:
-        num_envs *= world_size()
-        if self.config.batch_size % num_envs:
-            raise ValueError(
-                f"`batch_size` must be a multiple of the number of envs, so that rounds of "
-                f"{num_envs} episodes fill a batch, got {self.config.batch_size}."
-            )
-
-    def _learning_rate(self, progress_remaining: float) -> float:
-        """Return the learning rate at a point of the budget: 1 is the start, 0 the end."""
-        config, progress = self.config, 1.0 - progress_remaining
-        if progress < config.warmup_fraction:
-            return config.learning_rate * progress / config.warmup_fraction
-        if config.learning_rate_schedule == "constant":
-            return config.learning_rate
-        share = (progress - config.warmup_fraction) / (1.0 - config.warmup_fraction)
-        return config.learning_rate * (1.0 + math.cos(math.pi * min(share, 1.0))) / 2.0
-
-    def _location_std(self, progress_remaining: float) -> float:
-        """Return the standard deviation of the location at a point of the budget."""
-        start, end = self.config.location_std, self.config.final_location_std
-        return end + (start - end) * max(progress_remaining, 0.0)
 
     def learn(
         self,
@@ -242,8 +225,7 @@ class RAM(BaseAlgorithm):
         first_episode, num_rounds = rank() * share, share // self.n_envs
         start = self.num_timesteps
         self._update_current_progress_remaining(start, self._total_timesteps)
-        std = self._location_std(self._current_progress_remaining)
-        policy.location_std.fill_(std)
+        policy.location_std.fill_(self.config.location_std_at(self._current_progress_remaining))
         policy.set_training_mode(True)
         policy.optimizer.zero_grad()
         callback.on_rollout_start()
@@ -380,7 +362,7 @@ class RAM(BaseAlgorithm):
         """
         env = self._wrap_env(self._env_of(env), self.verbose)
         check_for_correct_spaces(env, self.observation_space, self.action_space)
-        self._check_num_envs(env.num_envs)
+        check_rounds(self.config.batch_size, env.num_envs * world_size())
         self.n_envs = env.num_envs  # any number that divides a batch, unlike for the base class
         if force_reset or env is not self.env:
             self._calls_noted = None
@@ -481,14 +463,3 @@ class RAM(BaseAlgorithm):
             ValueError: If there is no model of that name.
         """
         return cls.load(pretrained_path(name), env, **arguments)
-
-
-def uses_bfloat16(precision: str, device: torch.device) -> bool:
-    """Return whether a `precision` setting means mixed precision on a device."""
-    if precision != "auto":
-        return precision == "bfloat16"
-    if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    # Older releases of PyTorch cannot tell what the processor can.
-    capabilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
-    return any(capabilities.get(name, False) for name in ("avx512_bf16", "amx_bf16"))

@@ -79,7 +79,7 @@ def test_learn_continues_counting_if_asked() -> None:
 def test_learning_rate_schedule(settings: Any, progress: float, factor: float) -> None:
     """Warm-up from 0, then cosine to 0 or constant."""
     model = make_model(learning_rate=0.004, **settings)
-    assert model._learning_rate(1.0 - progress) == pytest.approx(0.004 * factor, abs=1e-12)
+    assert model.config.learning_rate_at(1.0 - progress) == pytest.approx(0.004 * factor, abs=1e-12)
 
 
 def test_schedules_run_over_the_budget() -> None:

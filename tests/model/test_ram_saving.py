@@ -279,7 +279,9 @@ def test_unknown_policy_and_settings_are_refused() -> None:
     """Errors name what is unknown."""
     with pytest.raises(ValueError, match="Policy MlpPolicy unknown"):
         RAM("MlpPolicy", make_env(), device="cpu", **SMALL)
-    with pytest.raises(ValueError, match=r"unknown setting \['batchsize'\]"):
+    with pytest.raises(ValueError, match=r"'batchsize' of ram\. Did you mean 'batch_size'"):
         make_model(batchsize=3)
     with pytest.raises(ValueError, match="`preset`"):
         make_model(preset="best")
+    with pytest.raises(ValueError, match=r"`learning_rate` must be a number.*lambda.*_schedule`"):
+        make_model(learning_rate=lambda remaining: 1e-3 * remaining)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from agents.settings import check_names, check_settings, setting
+from ram_env.games.settings import RewardRule
 
 MAX_UNITS = 2**31  # of a layer, and
 MAX_BATCH = 2**24  # episodes: far more than any machine trains
@@ -59,10 +60,11 @@ class RAMConfig:
         True, "cross-entropy after each glimpse (mean) and the last, instead of the last alone"
     )
     gaze_reward: str = setting(
-        "belief",
+        "auto",
         "what a location is paid: env: the env's rewards; belief: with each glimpse the rise of "
-        "p(label), at the last to 1 or 0 for right or wrong; log_likelihood: log p(label)",
-        choices=("env", "belief", "log_likelihood"),
+        "p(label), at the last to 1 or 0 for right or wrong; log_likelihood: log p(label); auto: "
+        "env if the env has another `reward` than final, else belief",
+        choices=("auto", "env", "belief", "log_likelihood"),
     )
     log_likelihood_floor: float = setting(
         -5.0, "lowest log p(label) that is paid, in nats", highest=0
@@ -122,6 +124,13 @@ class RAMConfig:
         """The reward rule that the env must have; None: its default, or any other."""
         # An answer must be paid at once if nothing else teaches it.
         return "every_step" if self.learn_class_from == "reward" else None
+
+    def decided(self, reward: str | None) -> "RAMConfig":
+        """Return the settings with `gaze_reward` decided by an env's reward rule, None: unknown."""
+        if self.gaze_reward != "auto":
+            return self
+        is_chosen = reward not in (None, RewardRule.FINAL)
+        return dataclasses.replace(self, gaze_reward="env" if is_chosen else "belief")
 
     def learning_rate_at(self, progress_remaining: float) -> float:
         """Return the learning rate at a point of the budget: 1 is the start, 0 the end."""

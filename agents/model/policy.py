@@ -76,7 +76,7 @@ class RAMPolicy(BasePolicy):
         self.networks = RAMNetworks(glimpse_shape, self.num_classes, self.config)
         self.set_score_scale(SCORE_SCALE)
         self._random_gaze = torch.Generator()
-        std = torch.tensor(self.config.location_std, dtype=torch.float32)
+        std = torch.full((), self.config.location_std, dtype=torch.float32)
         self.register_buffer("location_std", std)
         self.optimizer = self.optimizer_class(
             self.networks.parameters(),

@@ -60,6 +60,10 @@ class RAM(BaseAlgorithm):
         policy_kwargs: More arguments for the policy, such as `optimizer_kwargs`.
         settings: Fields of `RAMConfig` to change from the preset.
 
+    Attributes:
+        config: The settings as asked for.
+        taught_by: The same, decided for the env: what the losses go by.
+
     Raises:
         ValueError: If a setting is unknown or out of its range, or the env does not fit.
     """
@@ -150,8 +154,10 @@ class RAM(BaseAlgorithm):
             self._adapt_to_env()
 
     def _adapt_to_env(self) -> None:
-        """Answer as the env reads it, and tell of a reward that teaches little."""
+        """Answer as the env reads it, learn from its reward, and tell if that teaches little."""
         task, reward = task_in(self.env), self.config.env_reward
+        self.taught_by = self.config.decided(task.reward if task else None)
+        self._must_tell = self.taught_by.gaze_reward != "env"
         if task is None:
             return
         self.policy.set_score_scale(task.score_scale)
@@ -232,7 +238,7 @@ class RAM(BaseAlgorithm):
         for number in range(num_rounds):
             with torch.autocast(self.device.type, torch.bfloat16, enabled=self.mixed_precision):
                 rollout = self._play(callback, first_episode + number * self.n_envs)
-            losses = hybrid_loss(rollout, self.config)
+            losses = hybrid_loss(rollout, self.taught_by)
             (losses.total / num_rounds).backward()
         callback.update_locals({"rollout": rollout, "losses": losses})
         callback.on_rollout_end()
@@ -282,9 +288,27 @@ class RAM(BaseAlgorithm):
         logits, log_probs, baselines, choices = (
             torch.stack(part) for part in zip(*steps, strict=True)
         )
-        paid = torch.stack(received).to(self.device)  # one copy to a GPU instead of one per step
+        rewards_received = torch.stack(received)
+        self._tell_of_rewards_unread(rewards_received, infos)
+        paid = rewards_received.to(self.device)  # one copy to a GPU instead of one per step
         moments = self._reward_moments(paid)
         return Rollout(logits, log_probs, baselines, paid, choices, labels, moments)
+
+    def _tell_of_rewards_unread(self, paid: Tensor, infos: list[dict[str, Any]]) -> None:
+        """Warn once of rewards (T, B) that the label does not pay: 1 at the end if it is right."""
+        if not self._must_tell or rank() > 0:
+            return
+        from_label = torch.zeros_like(paid)
+        from_label[-1] = torch.as_tensor([bool(info.get("is_success")) for info in infos])
+        if torch.equal(paid, from_label):
+            return
+        self._must_tell = False
+        warnings.warn(
+            "the rewards of `env` are not read: the gaze is paid from the label, by `gaze_reward="
+            f"{self.taught_by.gaze_reward!r}`. `gaze_reward='env'` learns from them, with a "
+            "`discount` above 0 from those too that come later than the next glimpse.",
+            stacklevel=5,
+        )
 
     def _reward_moments(self, rewards: Tensor) -> Tensor:
         """Return mean and mean square of rewards (T, B) over all processes, (2, T)."""

@@ -153,8 +153,11 @@ class RAMLearner:
 
     def describe(self) -> dict[str, Any]:
         """Return what config.json says of this part of the run, beyond its plan."""
-        precision = "bfloat16" if self.model.mixed_precision else "float32"
-        return {"precision": precision, **describe_device(self.model.device)}
+        return {
+            "precision": "bfloat16" if self.model.mixed_precision else "float32",
+            "gaze_reward": self.model.taught_by.gaze_reward,
+            **describe_device(self.model.device),
+        }
 
     def describe_size(self) -> dict[str, Any]:
         """Return what evaluation.json says of the model's size."""

@@ -144,6 +144,25 @@ def test_impossible_setting_is_refused(name: str, value: Any) -> None:
         make_config(**{name: value})
 
 
+@pytest.mark.parametrize(
+    ("asked", "reward", "decided"),
+    [
+        ("auto", None, "belief"),
+        ("auto", "final", "belief"),
+        ("auto", "every_step", "env"),
+        ("auto", "log_likelihood", "env"),
+        ("belief", "every_step", "belief"),
+        ("env", "final", "env"),
+    ],
+)
+def test_a_reward_that_was_chosen_is_learned_from(
+    asked: str, reward: str | None, decided: str
+) -> None:
+    """Unless the setting says otherwise; the default rule is paid from the label, as it is."""
+    config = make_config(gaze_reward=asked)
+    assert config.decided(reward) == dataclasses.replace(config, gaze_reward=decided)
+
+
 def test_settings_that_contradict_each_other_are_refused() -> None:
     """A gaze that is paid by log p(label) reads labels, so `reward` alone cannot go with it."""
     with pytest.raises(ValueError, match="`gaze_reward` must be 'env'"):

@@ -1,92 +1,15 @@
-"""Which settings does RAM have, what may each be, and which presets are there? No torch in here.
-
-A setting is declared once, as a field of a dataclass: `setting` says its default, its help and its
-bounds, and what reads it from elsewhere (command line, JSON, header of a model) derives from that.
-"""
+"""Which settings does RAM have, what may each be, and which presets are there? No torch in here."""
 
 import dataclasses
 import math
-import types
-import typing
 from dataclasses import dataclass
 from typing import Any
 
+from agents.settings import check_names, check_settings, setting
+from ram_env.games.settings import RewardRule
+
 MAX_UNITS = 2**31  # of a layer, and
 MAX_BATCH = 2**24  # episodes: far more than any machine trains
-
-
-def setting(
-    default: Any,
-    help: str,
-    *,
-    choices: tuple[str, ...] = (),
-    lowest: float = -math.inf,
-    highest: float = math.inf,
-    above: float = -math.inf,
-    **details: Any,
-) -> Any:
-    """Declare a setting: a field of a dataclass that calls `check_settings`.
-
-    Args:
-        default: Its value unless another is given.
-        help: What it is, its unit, and what values mean.
-        choices: Which texts it may be; empty: any.
-        lowest: The lowest number that it may be.
-        highest: The highest number that it may be.
-        above: A number that it must be greater than.
-        **details: What else readers of the declaration need, such as a `metavar`.
-    """
-    rules = {"choices": choices, "lowest": lowest, "highest": highest, "above": above}
-    metadata = {"help": help, **rules, **details}
-    if default == {}:
-        return dataclasses.field(default_factory=dict, metadata=metadata)
-    return dataclasses.field(default=default, metadata=metadata)
-
-
-def type_of(field: dataclasses.Field[Any]) -> type:
-    """Return the type of a setting's value, None aside if it may be that."""
-    kinds = [kind for kind in typing.get_args(field.type) if kind is not types.NoneType]
-    kind = kinds[0] if isinstance(field.type, types.UnionType) else field.type
-    return typing.get_origin(kind) or kind  # type: ignore[return-value]
-
-
-def check_settings(settings: Any) -> None:
-    """Check each setting of a dataclass against its declaration.
-
-    Raises:
-        ValueError: If one has the wrong type or is out of its range.
-    """
-    for field in dataclasses.fields(settings):
-        value, rules = getattr(settings, field.name), field.metadata
-        if value is None and types.NoneType in typing.get_args(field.type):
-            continue
-        check_type(f"`{field.name}`", value, type_of(field))
-        if rules.get("choices") and value not in rules["choices"]:
-            raise ValueError(
-                f"`{field.name}` must be one of {', '.join(rules['choices'])}, got {value!r}."
-            )
-        if not isinstance(value, int | float) or isinstance(value, bool):
-            continue
-        if not math.isfinite(value):
-            raise ValueError(f"`{field.name}` must be finite, got {value!r}.")
-        for fits, limit in (
-            (value >= rules["lowest"], f"at least {rules['lowest']:g}"),
-            (value <= rules["highest"], f"at most {rules['highest']:g}"),
-            (value > rules["above"], f"more than {rules['above']:g}"),
-        ):
-            if not fits:
-                raise ValueError(f"`{field.name}` must be {limit}, got {value!r}.")
-
-
-def check_type(what: str, value: Any, expected: type) -> None:
-    """Refuse a setting of another type than it must have; a whole number is a float too.
-
-    Raises:
-        ValueError: If it is refused.
-    """
-    fits = isinstance(value, int | float) if expected is float else isinstance(value, expected)
-    if not fits or (isinstance(value, bool) and expected is not bool):
-        raise ValueError(f"{what} must be of type {expected.__name__}, got {value!r}.")
 
 
 @dataclass(frozen=True)
@@ -137,10 +60,11 @@ class RAMConfig:
         True, "cross-entropy after each glimpse (mean) and the last, instead of the last alone"
     )
     gaze_reward: str = setting(
-        "belief",
+        "auto",
         "what a location is paid: env: the env's rewards; belief: with each glimpse the rise of "
-        "p(label), at the last to 1 or 0 for right or wrong; log_likelihood: log p(label)",
-        choices=("env", "belief", "log_likelihood"),
+        "p(label), at the last to 1 or 0 for right or wrong; log_likelihood: log p(label); auto: "
+        "env if the env has another `reward` than final, else belief",
+        choices=("auto", "env", "belief", "log_likelihood"),
     )
     log_likelihood_floor: float = setting(
         -5.0, "lowest log p(label) that is paid, in nats", highest=0
@@ -201,6 +125,28 @@ class RAMConfig:
         # An answer must be paid at once if nothing else teaches it.
         return "every_step" if self.learn_class_from == "reward" else None
 
+    def decided(self, reward: str | None) -> "RAMConfig":
+        """Return the settings with `gaze_reward` decided by an env's reward rule, None: unknown."""
+        if self.gaze_reward != "auto":
+            return self
+        is_chosen = reward not in (None, RewardRule.FINAL)
+        return dataclasses.replace(self, gaze_reward="env" if is_chosen else "belief")
+
+    def learning_rate_at(self, progress_remaining: float) -> float:
+        """Return the learning rate at a point of the budget: 1 is the start, 0 the end."""
+        progress = 1.0 - progress_remaining
+        if progress < self.warmup_fraction:
+            return self.learning_rate * progress / self.warmup_fraction
+        if self.learning_rate_schedule == "constant":
+            return self.learning_rate
+        share = (progress - self.warmup_fraction) / (1.0 - self.warmup_fraction)
+        return self.learning_rate * (1.0 + math.cos(math.pi * min(share, 1.0))) / 2.0
+
+    def location_std_at(self, progress_remaining: float) -> float:
+        """Return the standard deviation of the location at a point of the budget."""
+        start, end = self.location_std, self.final_location_std
+        return end + (start - end) * max(progress_remaining, 0.0)
+
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as a dict that JSON can hold."""
         return dataclasses.asdict(self)
@@ -212,10 +158,7 @@ def replace_settings(config: RAMConfig, settings: dict[str, Any]) -> RAMConfig:
     Raises:
         ValueError: If a setting is unknown, of the wrong type or out of its range.
     """
-    names = {field.name for field in dataclasses.fields(RAMConfig)}
-    unknown = sorted(set(settings) - names)
-    if unknown:
-        raise ValueError(f"unknown setting {unknown}: the settings are {sorted(names)}.")
+    check_names(settings, (field.name for field in dataclasses.fields(RAMConfig)), "ram")
     return dataclasses.replace(config, **settings)
 
 
@@ -267,3 +210,17 @@ def make_config(preset: str = "default", **settings: Any) -> RAMConfig:
     if preset not in PRESETS:
         raise ValueError(f"`preset` must be one of {sorted(PRESETS)}, got {preset!r}.")
     return replace_settings(PRESETS[preset], settings)
+
+
+def check_rounds(batch_size: int, num_envs: int) -> None:
+    """Refuse a number of games, those of all processes, whose rounds do not fill a batch.
+
+    Raises:
+        ValueError: If it is refused.
+    """
+    if batch_size % num_envs:
+        nearest = max(1, round(batch_size / num_envs)) * num_envs
+        raise ValueError(
+            "`batch_size` must be a multiple of `num_envs`, so that rounds of games fill it, got "
+            f"{batch_size} and {num_envs}: `batch_size={nearest}` would do."
+        )

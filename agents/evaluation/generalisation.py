@@ -18,8 +18,8 @@ from PIL import Image
 from agents.evaluation.frozen_scenes import FrozenScenes, Predictor
 from agents.evaluation.result import Evaluation, markdown_table, wilson_interval
 from agents.figures import Figure
-from ram_env.data.datasets import ImageDataset
 from ram_env.data.idx import IDX_FILES, TEST_IMAGES, TRAIN_IMAGES
+from ram_env.data.images import ImageDataset
 
 NUM_GLIMPSES = 16
 DISTRACTORS = (0, 1, 2, 4, 6, 8, 12, 16)

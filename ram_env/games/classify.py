@@ -8,7 +8,8 @@ from gymnasium import spaces
 from gymnasium.error import ResetNeeded
 
 from ram_env.arguments import MAX_INT64, check_bytes, options_of, scene_option, shown
-from ram_env.data.datasets import ImageDataset, load_dataset
+from ram_env.data.datasets import load_dataset
+from ram_env.data.images import ImageDataset
 from ram_env.drawing.rendering import EpisodeView
 from ram_env.games.actions import log_belief, make_format
 from ram_env.games.episodes import Episodes, any_of, episode_bytes

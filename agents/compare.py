@@ -7,10 +7,12 @@ again.
 
 import sys
 
+from agents.errors import plain_output
 from agents.reports.agents import MINUTES, TABLE
 from agents.reports.table import fill, make_parser
 
 
+@plain_output()
 def main(arguments: list[str] | None = None, prog: str = "python -m agents.compare") -> int:
     """Run the command line; return the exit code."""
     description = f"Train the agents that are not in the results yet, {MINUTES} minutes each."

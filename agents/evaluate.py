@@ -8,25 +8,26 @@
 import argparse
 import dataclasses
 import json
-import pathlib
 import re
 import sys
 
 import gymnasium as gym
 
-from agents.errors import DivergenceError
+from agents.errors import DivergenceError, plain_output
 from agents.evaluation.players import (
     Player,
     player_of_policy,
     player_of_pretrained,
     player_of_run,
 )
+from agents.files import path_of
 from agents.model.pretrained import pretrained_rows
 from agents.runs.options import as_option, check_env_kwargs, parse_pairs, speak_of_options
 from agents.sb3.algorithms import MEMORIES
 from ram_env.registration import find_modules_here, resolve_env
 
 
+@plain_output()
 def main(arguments: list[str] | None = None, prog: str = "python -m agents.evaluate") -> int:
     """Run the command line; return the exit code."""
     parser = make_parser(prog)
@@ -53,7 +54,7 @@ def make_parser(prog: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog=prog, description=__doc__)
     add = parser.add_argument
     what = parser.add_mutually_exclusive_group(required=True)
-    what.add_argument("--run", type=pathlib.Path, metavar="DIR", help="run folder of train.py")
+    what.add_argument("--run", type=path_of, metavar="DIR", help="run folder of train.py")
     what.add_argument("--pretrained", metavar="TASK", help="model that comes with the package")
     what.add_argument("--policy", metavar="MODULE:FACTORY", help="a policy of your own")
     add("--env", metavar="ID", help="task for `--policy` (default: cluttered)")

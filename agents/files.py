@@ -11,8 +11,17 @@ from typing import IO, Any
 from filelock import FileLock, Timeout
 
 Path = str | os.PathLike[str]
-CONFIG, EVALUATION = "config.json", "evaluation.json"  # the first and the last file of a run
+CONFIG, EVALUATION = (
+    "config.json",
+    "evaluation.json",
+)  # the first file of a run; and, but for these:
+PICTURES = ("curves.png", "gaze.png", "gaze.gif")  # the last
 LOCK = ".lock"
+
+
+def path_of(text: str) -> pathlib.Path:
+    """Return the path that a user writes, `~` as the home folder."""
+    return pathlib.Path(os.path.expanduser(text))
 
 
 def write_atomically(path: Path, write: Callable[[IO[bytes]], object]) -> None:
@@ -57,6 +66,18 @@ def make_folder(folder: pathlib.Path) -> None:
             pass
     except OSError as error:
         raise ValueError(f"{folder} must be a folder that you may write to ({error}).") from error
+
+
+def new_folder(path: pathlib.Path) -> pathlib.Path:
+    """Make a folder that nobody has made before, with a number after its name if need be."""
+    folder, number = path, 1
+    while True:
+        try:
+            folder.mkdir(parents=True)
+            return folder
+        except FileExistsError:
+            number += 1
+            folder = path.with_name(f"{path.name}-{number}")
 
 
 @contextmanager

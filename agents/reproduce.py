@@ -8,10 +8,12 @@ already are not trained again, and one that was interrupted goes on.
 import sys
 from pathlib import Path
 
+from agents.errors import plain_output
 from agents.reports.paper import TABLE, keep_if_better
 from agents.reports.table import Entry, fill, make_parser
 
 
+@plain_output()
 def main(arguments: list[str] | None = None, prog: str = "python -m agents.reproduce") -> int:
     """Run the command line; return the exit code."""
     description = "Train the rows of the paper's table that are not in the results yet."

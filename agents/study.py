@@ -7,23 +7,26 @@ from pathlib import Path
 
 import gymnasium as gym
 
+from agents.errors import plain_output
 from agents.evaluation.generalisation import draw, measure_sweeps, write_page
 from agents.evaluation.pictures import save_gaze_grid
 from agents.evaluation.players import Player, player_of_pretrained
 from agents.evaluation.provenance import describe_source
-from agents.files import make_folder, write_atomically, write_json
+from agents.figures import save_figure
+from agents.files import make_folder, path_of, write_atomically, write_json
 from agents.model.pretrained import pretrained_path
 
 NUM_FAILURES = 12
 
 
+@plain_output()
 def main(arguments: list[str] | None = None, prog: str = "python -m agents.study") -> int:
     """Run the command line; return the exit code."""
     description = "Measure how a model that comes with the package generalises."
     parser = argparse.ArgumentParser(prog=prog, description=description)
     add = parser.add_argument
     add("--pretrained", metavar="TASK", default="cluttered", help="(default: cluttered)")
-    add("--out", type=Path, default=Path("results"), metavar="DIR", help="(default: results)")
+    add("--out", type=path_of, default=Path("results"), metavar="DIR", help="(default: results)")
     options = parser.parse_args(arguments)
     folder = options.out / "study"
     try:
@@ -48,10 +51,8 @@ def study(name: str, player: Player, folder: Path) -> None:
     write_json(folder / "table.json", {"version": 1, "model": name, **source, "rows": rows})
     page = write_page(name, sweeps, scenes.num_scenes, source["commit"]).encode()
     write_atomically(folder / "README.md", lambda file: file.write(page))
-    figure = draw(sweeps, f"{name}: not trained again, {scenes.num_scenes:,} test scenes")
-    write_atomically(
-        folder / "picture.png", lambda file: figure.savefig(file, format="png", dpi=110)
-    )
+    title = f"{name}: not trained again, {scenes.num_scenes:,} test scenes"
+    save_figure(folder / "picture.png", lambda: draw(sweeps, title), dpi=110)
     failures = scenes.record(model, 0, NUM_FAILURES)
     save_gaze_grid(folder / "failures.png", failures, f"{name}: the first scenes it gets wrong")
 

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from agents.files import make_folder
+from agents.files import make_folder, path_of
 from benchmarks.measuring import (
     CURVES,
     MeasurementError,
@@ -54,7 +54,7 @@ def make_parser() -> argparse.ArgumentParser:
         help="budget of seconds_to_12, seconds_to_6, final_error (default: 2,000,000)",
     )
     add("--dataset", choices=("mnist", "digits"), help="images (default: MNIST if it can be had)")
-    out: dict[str, Any] = {"type": Path, "default": Path("results/speed"), "metavar": "DIR"}
+    out: dict[str, Any] = {"type": path_of, "default": Path("results/speed"), "metavar": "DIR"}
     add("--out", **out, help="folder of the report (default: results/speed)")
     add(
         "--measure",

@@ -3,9 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.ticker import EngFormatter, FixedLocator, FuncFormatter, LogLocator, NullLocator
+from agents.figures import Axes, Figure, ticker
 
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")
 COLUMNS = 3
@@ -57,17 +55,17 @@ def _draw_curve(axes: Axes, curve: Curve) -> None:
         axes.plot(curve.x, values, color=color, marker="o", markersize=4, label=label)
     axes.set_xscale("log", base=2)
     axes.set_yscale("log")
-    axes.xaxis.set_major_locator(FixedLocator(curve.x))
-    axes.xaxis.set_minor_locator(NullLocator())
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:.0f}"))
+    axes.xaxis.set_major_locator(ticker.FixedLocator(curve.x))
+    axes.xaxis.set_minor_locator(ticker.NullLocator())
+    axes.xaxis.set_major_formatter(ticker.FuncFormatter(lambda x, _: f"{x:.0f}"))
     low, high = axes.get_ylim()
     axes.set_ylim(top=high * (high / low) ** 0.25)  # room for the legend
     many = high / low > 1000
-    axes.yaxis.set_major_locator(LogLocator(subs=(1,) if many else (1, 2, 5)))
-    axes.yaxis.set_minor_locator(NullLocator())
-    thousands = EngFormatter(sep="")
+    axes.yaxis.set_major_locator(ticker.LogLocator(subs=(1,) if many else (1, 2, 5)))
+    axes.yaxis.set_minor_locator(ticker.NullLocator())
+    thousands = ticker.EngFormatter(sep="")
     axes.yaxis.set_major_formatter(
-        FuncFormatter(lambda y, _: thousands(y) if y >= 1000 else f"{y:g}")
+        ticker.FuncFormatter(lambda y, _: thousands(y) if y >= 1000 else f"{y:g}")
     )
     axes.set_title(curve.title, fontsize=10)
     axes.set_xlabel(curve.x_label)

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from agents.files import make_folder
+from agents.files import make_folder, path_of
 from benchmarks.timing import Settings, pin
 
 NAME = "curves"
@@ -20,7 +20,7 @@ def make_parser() -> argparse.ArgumentParser:
         "grow, and the speed of training; write curves.json and curves.png.",
     )
     add = parser.add_argument
-    out: dict[str, Any] = {"type": Path, "default": Path("results/speed"), "metavar": "DIR"}
+    out: dict[str, Any] = {"type": path_of, "default": Path("results/speed"), "metavar": "DIR"}
     add("--out", **out, help="folder of both files (default: results/speed)")
     add("--quick", action="store_true", help="short repetitions, to try it out")
     add("--dataset", choices=("mnist", "digits"), help="images (default: MNIST if it can be had)")
@@ -71,16 +71,15 @@ def measure(options: argparse.Namespace, dataset: str) -> dict[str, Any]:
 
 def save(folder: Path, content: dict[str, Any], quick: bool) -> None:
     """Write the JSON file and the picture."""
-    from agents.files import write_atomically, write_json
+    from agents.figures import save_figure
+    from agents.files import write_json
     from benchmarks.curve import Curve, draw_curves
     from benchmarks.report import headline
 
     write_json(folder / f"{NAME}.json", content)
     title = headline(content["machine"], quick)
-    figure = draw_curves([Curve(**curve) for curve in content["curves"]], title)
-    write_atomically(
-        folder / f"{NAME}.png", lambda file: figure.savefig(file, format="png", dpi=120)
-    )
+    curves = [Curve(**curve) for curve in content["curves"]]
+    save_figure(folder / f"{NAME}.png", lambda: draw_curves(curves, title))
 
 
 if __name__ == "__main__":

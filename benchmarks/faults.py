@@ -15,9 +15,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from matplotlib.figure import Figure
-
-from agents.files import make_folder, read_json, write_atomically, write_json
+from agents.figures import Figure, save_figure
+from agents.files import make_folder, path_of, read_json, write_atomically, write_json
 from benchmarks.machine import describe
 
 ROOT = Path(__file__).parent.parent
@@ -110,7 +109,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--short", action="store_true", help="the form that `make test` has")
     parser.add_argument(
         "--out",
-        type=Path,
+        type=path_of,
         default=Path("results/faults"),
         metavar="DIR",
         help="folder of the report (default: results/faults)",
@@ -137,11 +136,7 @@ def main(arguments: list[str] | None = None) -> int:
     write_atomically(options.out / "README.md", lambda file: file.write(page.encode()))
     samples = [sample for fault in faults for sample in fault.get("memory", ())]
     if samples:
-        figure = draw_memory(samples)
-        write_atomically(
-            options.out / "picture.png",
-            lambda file: figure.savefig(file, format="png", dpi=100),
-        )
+        save_figure(options.out / "picture.png", lambda: draw_memory(samples), dpi=100)
     print(page)
     return 0 if sum(row["lost"] for row in rows) == 0 else 1
 

@@ -6,9 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-
+from agents.figures import Axes, Figure, save_figure
 from agents.files import write_atomically, write_json
 from benchmarks.machine import same_source
 from benchmarks.rows import ROWS, make_row
@@ -67,10 +65,8 @@ class Report:
         write_json(self.folder / "table.json", content)
         text = describe_report(self.machine, self.results).encode()
         write_atomically(self.folder / "README.md", lambda file: file.write(text))
-        figure = draw_results(self.results, headline(self.machine, self._quick))
-        write_atomically(
-            self.folder / "picture.png", lambda file: figure.savefig(file, format="png", dpi=120)
-        )
+        title = headline(self.machine, self._quick)
+        save_figure(self.folder / "picture.png", lambda: draw_results(self.results, title))
 
 
 def headline(machine: dict[str, Any], quick: bool = False) -> str:

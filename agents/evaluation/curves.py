@@ -4,11 +4,9 @@ import csv
 from typing import Any
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.ticker import EngFormatter, FixedLocator, FuncFormatter, NullLocator
 
-from agents.files import Path, write_atomically
+from agents.figures import Axes, Figure, save_figure, ticker
+from agents.files import Path
 
 EPISODES = "time/episodes"
 ERROR_TICKS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100)  # percent
@@ -26,6 +24,10 @@ def save_curves(path: Path, progress_csv: Path, title: str) -> None:
         title: Task, data set and budget, in one line.
     """
     columns = _read_columns(progress_csv)
+    save_figure(path, lambda: _draw_curves(columns, title))
+
+
+def _draw_curves(columns: dict[str, np.ndarray], title: str) -> Figure:
     figure = Figure(figsize=(11, 4.4), layout="constrained")
     figure.suptitle(title)
     error_axes, loss_axes = figure.subplots(1, 2)
@@ -37,11 +39,11 @@ def save_curves(path: Path, progress_csv: Path, title: str) -> None:
     for axes in (error_axes, loss_axes):
         axes.set_xlabel("episodes")
         axes.set_xlim(left=0)
-        axes.xaxis.set_major_formatter(EngFormatter(sep=""))
+        axes.xaxis.set_major_formatter(ticker.EngFormatter(sep=""))
         axes.grid(alpha=0.3)
         if axes.get_legend_handles_labels()[0]:
             axes.legend(frameon=False)
-    write_atomically(path, lambda file: figure.savefig(file, format="png", dpi=120))
+    return figure
 
 
 def _read_columns(path: Path) -> dict[str, np.ndarray]:
@@ -80,7 +82,9 @@ def _plot_errors(axes: Axes, columns: dict[str, np.ndarray]) -> None:
         axes.vlines(columns[EPISODES], columns[low], columns[high], color=BLUE)
     axes.set_title("error")
     axes.set_yscale("log")
-    axes.set_ylim(top=100)
-    axes.yaxis.set_major_locator(FixedLocator(ERROR_TICKS))
-    axes.yaxis.set_minor_locator(NullLocator())
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda percent, _: f"{percent:g} %"))
+    lowest, _ = axes.get_ylim()
+    bottom = max((tick for tick in ERROR_TICKS[:-1] if tick <= lowest), default=lowest)
+    axes.set_ylim(bottom, 100)  # so that two ticks are in sight
+    axes.yaxis.set_major_locator(ticker.FixedLocator(ERROR_TICKS))
+    axes.yaxis.set_minor_locator(ticker.NullLocator())
+    axes.yaxis.set_major_formatter(ticker.FuncFormatter(lambda percent, _: f"{percent:g} %"))

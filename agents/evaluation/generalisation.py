@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from matplotlib.figure import Figure
 from PIL import Image
 
 from agents.evaluation.frozen_scenes import FrozenScenes, Predictor
 from agents.evaluation.result import Evaluation, markdown_table, wilson_interval
+from agents.figures import Figure
 from ram_env.data.datasets import ImageDataset
 from ram_env.data.idx import IDX_FILES, TEST_IMAGES, TRAIN_IMAGES
 

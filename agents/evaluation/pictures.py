@@ -66,6 +66,34 @@ def draw_gazes(
     return [grid, animation]
 
 
+def draw_run(
+    run: pathlib.Path | None,
+    scenes: FrozenScenes,
+    model: Predictor,
+    folder: pathlib.Path,
+    title: str,
+) -> list[pathlib.Path]:
+    """Draw how the model of a run plays, and how it has learned if its log is there.
+
+    Args:
+        run: The run folder; None: the model is of none.
+        scenes: To play.
+        model: That of the run.
+        folder: Where the files are written; it must exist.
+        title: Task, data set and error, in one line.
+
+    Returns:
+        The files.
+    """
+    files = draw_gazes(scenes, model, folder, title)
+    if run is not None and (run / "progress.csv").exists():
+        from agents.evaluation.curves import save_curves  # matplotlib takes a while to load
+
+        files.append(folder / "curves.png")
+        save_curves(files[-1], run / "progress.csv", title)
+    return files
+
+
 def save_gaze_grid(path: Path, episodes: Sequence[Episode], title: str) -> None:
     """Save a PNG with one row per episode: scene and path, each glimpse with the belief, answer.
 

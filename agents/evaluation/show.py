@@ -2,20 +2,20 @@
 
 import argparse
 import sys
-import warnings
 from pathlib import Path
 
 import gymnasium as gym
 
-from agents.errors import DivergenceError
-from agents.evaluation.pictures import draw_gazes
+from agents.errors import DivergenceError, plain_output
+from agents.evaluation.pictures import draw_run
 from agents.evaluation.players import Player, player_of_pretrained, player_of_run
 from agents.evaluation.result import describe_dataset
-from agents.files import make_folder
+from agents.files import make_folder, path_of
 from agents.model.pretrained import pretrained_rows
 from ram_env.arguments import did_you_mean
 
 
+@plain_output()
 def main(arguments: list[str] | None = None, prog: str = "python -m agents.evaluation.show") -> int:
     """Run the command line; return the exit code."""
     description = "Draw where a trained model looks, and what it then believes, on test scenes."
@@ -23,15 +23,15 @@ def main(arguments: list[str] | None = None, prog: str = "python -m agents.evalu
     add = parser.add_argument
     names = ", ".join(pretrained_rows())
     add("model", metavar="NAME|DIR", help=f"a model of the package ({names}) or a run folder")
-    add("--out", type=Path, default=Path(), metavar="DIR", help="(default: the current folder)")
+    add("--out", type=path_of, default=Path(), metavar="DIR", help="(default: the current folder)")
     options = parser.parse_args(arguments)
-    warnings.formatwarning = lambda message, *_, **__: f"warning: {message}\n"
     try:
         player = find_player(options.model)
         make_folder(options.out)
         dataset = describe_dataset(player.scenes.task.dataset.name)
         title = f"{options.model} on test scenes of {dataset}"
-        files = draw_gazes(player.scenes, player.model, options.out, title)
+        run = None if options.model in pretrained_rows() else path_of(options.model)
+        files = draw_run(run, player.scenes, player.model, options.out, title)
     except (ValueError, DivergenceError, gym.error.Error) as error:
         parser.error(str(error))
     print(f"{title}: see {' and '.join(map(str, files))}")
@@ -47,8 +47,8 @@ def find_player(model: str) -> Player:
     names = pretrained_rows()
     if model in names:
         return player_of_pretrained(model, dataset="auto")
-    if Path(model).is_dir():
-        return player_of_run(Path(model))
+    if path_of(model).is_dir():
+        return player_of_run(path_of(model))
     raise ValueError(
         f"`model` must be one of {', '.join(names)}, or a run folder, got {model!r}."
         f"{did_you_mean(model, names)}"

@@ -3,9 +3,8 @@
 import statistics
 from pathlib import Path
 
-from matplotlib.figure import Figure
-
 from agents.evaluation.result import markdown_table
+from agents.figures import Figure
 from agents.files import write_atomically, write_json
 from agents.model import pretrained
 from agents.reports import whole_image

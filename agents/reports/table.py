@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from matplotlib.figure import Figure
-
+from agents.figures import Figure, save_figure
 from agents.files import (
     CONFIG,
     EVALUATION,
     lock_folder,
     make_folder,
+    path_of,
     read_json,
     write_atomically,
     write_json,
@@ -74,8 +74,8 @@ def make_parser(prog: str, description: str, table: Table) -> argparse.ArgumentP
     add = parser.add_argument
     runs, names = Path("runs", table.name), ", ".join(table.rows)
     add("--rows", nargs="+", action="extend", metavar="NAME", help=f"(default: all) of {names}")
-    add("--out", type=Path, default=Path("results"), metavar="DIR", help="(default: results)")
-    add("--runs", type=Path, default=runs, metavar="DIR", help=f"(default: {runs})")
+    add("--out", type=path_of, default=Path("results"), metavar="DIR", help="(default: results)")
+    add("--runs", type=path_of, default=runs, metavar="DIR", help=f"(default: {runs})")
     return parser
 
 
@@ -192,12 +192,10 @@ def write_table(table: Table, folder: Path, entries: dict[str, Entry]) -> None:
     """Write table.json, README.md and picture.png, rows in the table's order."""
     order = {name: number for number, name in enumerate(table.rows)}
     rows = sorted(entries.values(), key=lambda entry: order.get(entry["name"], len(order)))
-    page, figure = table.write(rows).encode(), table.draw(rows)
+    page = table.write(rows).encode()
     write_json(folder / "table.json", {"version": VERSION, "rows": rows})
     write_atomically(folder / "README.md", lambda file: file.write(page))
-    write_atomically(
-        folder / "picture.png", lambda file: figure.savefig(file, format="png", dpi=120)
-    )
+    save_figure(folder / "picture.png", lambda: table.draw(rows))
 
 
 def describe_commands(rows: list[Entry]) -> list[str]:

@@ -22,9 +22,18 @@ from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 from tqdm import tqdm
 
+from agents.errors import plain_output
 from agents.evaluation.provenance import describe_source
 from agents.evaluation.result import Evaluation, describe_dataset, make_evaluation
-from agents.files import CONFIG, EVALUATION, is_finished, lock_folder, read_json, write_json
+from agents.files import (
+    CONFIG,
+    EVALUATION,
+    is_finished,
+    lock_folder,
+    path_of,
+    read_json,
+    write_json,
+)
 from agents.runs.options import speak_of_options
 from agents.runs.plan import check_folder
 from ram_env import SHORT_NAMES
@@ -146,6 +155,7 @@ def run(env_id: str, dataset: str, network: str, episodes: int, seed: int, folde
         write_json(folder / EVALUATION, dataclasses.asdict(result) | learned)
 
 
+@plain_output()
 def main(arguments: list[str] | None = None, prog: str = PROGRAM) -> int:
     """Run the command line; return the exit code."""
     description = "Train a network that sees the whole image."
@@ -156,7 +166,7 @@ def main(arguments: list[str] | None = None, prog: str = PROGRAM) -> int:
     add("--episodes", type=int, default=2_000_000, metavar="N", help="scenes (default: 2,000,000)")
     add("--seed", type=int, default=0, help="seed of scenes and first weights (default: 0)")
     add("--dataset", default="mnist", help="the data set (default: mnist)")
-    add("--run-dir", type=Path, required=True, metavar="DIR", help="a new or empty folder")
+    add("--run-dir", type=path_of, required=True, metavar="DIR", help="a new or empty folder")
     options = parser.parse_args(arguments)
     if options.episodes < 1 or options.seed < 0:
         parser.error(

@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from agents.evaluation.frozen_scenes import FrozenScenes
 from agents.evaluation.result import Evaluation
-from agents.runs.team import SIGNALS
+from agents.runs.team import give_signals_back, take_signals
 from agents.sb3.log import record_rollout, record_time, running_error
 
 
@@ -196,7 +196,7 @@ class GracefulStop(BaseCallback):
         self._handlers: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> Self:
-        self._handlers = {number: signal.signal(number, self._stop) for number in SIGNALS}
+        self._handlers = take_signals(self._stop)
         return self
 
     def __exit__(
@@ -212,8 +212,7 @@ class GracefulStop(BaseCallback):
         self._restore()
 
     def _restore(self) -> None:
-        for number, handler in self._handlers.items():
-            signal.signal(number, handler)
+        give_signals_back(self._handlers)
         self._handlers = {}
 
     def _on_step(self) -> bool:

@@ -1,16 +1,19 @@
 """How does a command line become a run, and its end an exit code?"""
 
 import sys
-import threading
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import gymnasium as gym
 
-from agents.errors import DivergenceError, TeamError
-from agents.files import EVALUATION, read_json
+from agents.errors import DivergenceError, TeamError, plain_output
+from agents.files import (
+    CONFIG,
+    EVALUATION,
+    PICTURES,
+    lock_folder,
+    read_json,
+    remove_leftovers,
+)
 from agents.runs.options import parse_options, speak_of_options
 from agents.runs.plan import Plan, plan_run
 
@@ -21,11 +24,7 @@ OUT_OF_MEMORY = (
 # What can end a training that has begun: its exit code, and what the user is told.
 ENDS: tuple[tuple[type[Exception], int, str], ...] = (
     (DivergenceError, DIVERGED, "{error} {checkpoint}"),
-    (
-        TeamError,
-        TEAM_LOST,
-        "{error} What was whole in {folder} still is: go on with `--resume {folder}`.",
-    ),
+    (TeamError, TEAM_LOST, "{error} {resume}"),
     (FileExistsError, WRONG_OPTION, "{error}"),
     (
         OSError,
@@ -37,6 +36,7 @@ ENDS: tuple[tuple[type[Exception], int, str], ...] = (
 )
 
 
+@plain_output()
 def main(arguments: list[str] | None = None, prog: str = "train.py") -> int:
     """Train as a command line says; return the exit code.
 
@@ -50,8 +50,7 @@ def main(arguments: list[str] | None = None, prog: str = "train.py") -> int:
     | 130 | Ctrl-C or SIGTERM ended it; what is there is whole |
     """
     try:
-        with plain_output():
-            return launch(arguments, prog)
+        return launch(arguments, prog)
     except RefusedError as refusal:
         print(f"{prog}: error: {speak_of_options(str(refusal))}", file=sys.stderr)
         return refusal.exit_code
@@ -74,6 +73,8 @@ def launch(arguments: list[str] | None, prog: str) -> int:
     Raises:
         RefusedError: If an option is impossible, or the training cannot go on.
     """
+    if is_being_imported_again():
+        return WRONG_OPTION  # the process that has started this one says what is wrong
     try:
         options = parse_options(arguments, prog)
         plan = plan_run(options)
@@ -83,6 +84,7 @@ def launch(arguments: list[str] | None, prog: str) -> int:
         from agents.runs.run import make_run, train  # loads torch: not before it is needed
 
         run = make_run(plan)
+        plan = run.plan
     except MemoryError as error:
         raise RefusedError(
             OUT_OF_MEMORY.format(error=error or "Python has none left"), WRONG_OPTION
@@ -109,35 +111,33 @@ def explain(error: Exception, plan: Plan) -> RefusedError:
     code, text = next((code, text) for kind, code, text in ENDS if isinstance(error, kind))
     saved = (plan.folder / "checkpoint.zip").exists()
     before = f"The checkpoint in {plan.folder} is of before." if saved else "No checkpoint is left."
-    reason = str(error) or "Python has none left"
-    return RefusedError(text.format(error=reason, folder=plan.folder, checkpoint=before), code)
+    resume = f"What was whole in {plan.folder} still is: go on with `--resume {plan.folder}`."
+    facts = {
+        "error": str(error) or "Python has none left",
+        "folder": plan.folder,
+        "checkpoint": before,
+        "resume": resume if (plan.folder / CONFIG).exists() else "Nothing was written.",
+    }
+    return RefusedError(text.format(**facts), code)
+
+
+def is_being_imported_again() -> bool:
+    """Return whether this is a user's script that multiprocessing reads to start a process."""
+    again = sys.modules.get("__mp_main__")
+    return again is not None and again is not sys.modules["__main__"]
 
 
 def report_finished(folder: Path) -> int:
-    """Say what is in the folder of a run that is finished; return the exit code."""
+    """Say what is in the folder of a run that is finished; draw what it lacks of its pictures."""
+    with lock_folder(folder):
+        remove_leftovers(folder)
     result = read_json(folder / EVALUATION)
     print(
         f"{folder} holds the finished run of these options: {result['error']:.2f} % error on "
         f"{result['num_scenes']:,} {result['split']} scenes."
     )
-    return 0
+    if all((folder / name).exists() for name in PICTURES):
+        return 0
+    from agents.evaluation import show  # loads torch
 
-
-@contextmanager
-def plain_output() -> Iterator[None]:
-    """Show a warning as one line, and nothing of threads that cannot write, for a while.
-
-    TensorBoard writes in a thread of its own: when the disk is full, the run itself says so.
-    """
-
-    def report(failure: threading.ExceptHookArgs) -> None:
-        if not issubclass(failure.exc_type, OSError):
-            threading.__excepthook__(failure)
-
-    before = warnings.formatwarning, threading.excepthook
-    warnings.formatwarning = lambda message, *_, **__: f"warning: {message}\n"
-    threading.excepthook = report
-    try:
-        yield
-    finally:
-        warnings.formatwarning, threading.excepthook = before
+    return show.main([str(folder), "--out", str(folder)])

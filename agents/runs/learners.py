@@ -11,6 +11,7 @@ from stable_baselines3.common.callbacks import BaseCallback, CallbackList
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 
 from agents.errors import DivergenceError, TeamError
+from agents.model.config import check_names, check_type
 from agents.model.networks import forward_multiply_adds
 from agents.model.processes import all_same, launched, world_size
 from agents.model.ram import RAM
@@ -27,7 +28,6 @@ from agents.sb3.policy_file import (
     save_algorithm,
 )
 from agents.sb3.vec_env import GymnasiumVecEnv
-from agents.settings import check_names, check_type
 from ram_env.games.classify import GlimpseTask
 
 HUGE = 1e10  # far more than any weight of a policy that has learned something
@@ -143,9 +143,9 @@ class RAMLearner:
         left = episodes * self.task.num_glimpses - self.model.num_timesteps
         self.model.learn(left, CallbackList(callbacks), reset_num_timesteps=False)
 
-    def save_checkpoint(self) -> None:
+    def save_checkpoint(self, folder: Path) -> None:
         """Save the model as it is now to the run folder."""
-        save_checkpoint(self.model, self._plan.folder)
+        save_checkpoint(self.model, folder)
 
     def save(self, path: Path) -> None:
         """Save the trained model."""
@@ -237,8 +237,8 @@ class SB3Learner:
                 f"{self.model.num_timesteps:,} env steps. Lower `learning_rate`."
             ) from error
 
-    def save_checkpoint(self) -> None:
-        self.save(self._plan.folder / CHECKPOINT)
+    def save_checkpoint(self, folder: Path) -> None:
+        self.save(folder / CHECKPOINT)
 
     def save(self, path: Path) -> None:
         save_algorithm(path, self._plan.algo, self._plan.settings, self.model)

@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from agents.model.config import PRESETS, RAMConfig
+from agents.files import path_of
+from agents.model.config import PRESETS, RAMConfig, check_settings, setting, type_of
 from agents.sb3.algorithms import ALGORITHMS, MEMORIES
-from agents.settings import check_settings, setting, type_of
 from ram_env import SHORT_NAMES
 from ram_env.games.actions import ActionFormat
 from ram_env.games.settings import RewardRule
@@ -297,7 +297,7 @@ READERS: dict[type, Any] = {
     float: lambda text: _read_number(text, float, "a number"),
     bool: _read_truth,
     str: str,
-    Path: lambda text: Path(text).expanduser(),
+    Path: path_of,
 }
 
 

@@ -95,6 +95,9 @@ def plan_run(options: Options) -> Plan | None:
         device = plan.device if options.device == "auto" else options.device
         return dataclasses.replace(plan, device=device)
     plan = new_plan(options)
+    if options.run_dir is None:  # a folder of its own, see `make_run`
+        check_writable(plan.folder)
+        return plan
     if not (plan.folder / CONFIG).is_file():
         check_folder(plan.folder)
         return plan
@@ -233,6 +236,15 @@ def check_folder(folder: Path) -> None:
             "`run_dir` must be a new or empty folder, so that nothing is overwritten, got "
             f"{folder}."
         )
+    check_writable(folder)
+
+
+def check_writable(folder: Path) -> None:
+    """Refuse a folder in which nothing can be made.
+
+    Raises:
+        PermissionError: If it, or the one that it would be made in, cannot be written to.
+    """
     nearest = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     if not nearest.is_dir() or not os.access(nearest, os.W_OK):
         raise PermissionError(f"`run_dir` must be in a folder that you may write to, got {folder}.")

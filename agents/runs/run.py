@@ -2,8 +2,10 @@
 
 import dataclasses
 import math
+import warnings
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,7 +14,7 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.logger import Logger, TensorBoardOutputFormat
 
 from agents.evaluation.frozen_scenes import FrozenScenes
-from agents.evaluation.pictures import draw_gazes
+from agents.evaluation.pictures import draw_run
 from agents.evaluation.provenance import describe_source
 from agents.evaluation.result import Evaluation, describe_dataset
 from agents.files import (
@@ -20,6 +22,7 @@ from agents.files import (
     EVALUATION,
     is_finished,
     lock_folder,
+    new_folder,
     read_json,
     remove_leftovers,
     write_json,
@@ -57,7 +60,7 @@ class Finished(NamedTuple):
 
 
 def make_run(plan: Plan) -> Run:
-    """Make all that a plan asks for; nothing is written yet.
+    """Make all that a plan asks for; if it names no folder also that, and write nothing yet.
 
     Raises:
         ValueError: If an option is impossible, or `torchrun` has started processes with others.
@@ -82,6 +85,8 @@ def make_run(plan: Plan) -> Run:
         split: FrozenScenes(plan.env_id, learner.env_kwargs, split, memory=plan.memory)
         for split in (("validation", "test") if leads else ())
     }
+    if leads and plan.options.run_dir is None and not plan.goes_on:
+        plan = dataclasses.replace(plan, folder=new_folder(plan.folder))
     return Run(plan, learner, scenes)
 
 
@@ -117,18 +122,13 @@ def train(run: Run) -> Finished | None:
             remove_leftovers(plan.folder)
             bar = ProgressBar(episodes, learner.task.num_glimpses, plan.task_name)
             validation = Validation(scenes["validation"], validation_interval(plan, episodes), bar)
-            checkpoint = Checkpoint(learner.save_checkpoint, plan.options.checkpoint_seconds)
+            save = partial(learner.save_checkpoint, plan.folder)
+            checkpoint = Checkpoint(save, plan.options.checkpoint_seconds)
             with log_of(plan, learner, episodes, validation), closing(bar):
                 learner.learn(episodes, [bar, validation, checkpoint, stop])
             seconds = seconds_trained(learner.model)
             learner.save(plan.folder / "model.zip")
             result = scenes["test"].evaluate(learner.model)
-            title += f": {result.error:.2f} % error on {result.num_scenes:,} test scenes"
-            from agents.evaluation.curves import save_curves  # matplotlib takes a while to load
-
-            save_curves(plan.folder / "curves.png", plan.folder / "progress.csv", title)
-            draw_gazes(scenes["test"], learner.model, plan.folder, title)
-            # The last file: a run without it, killed while it was drawn, can go on.
             content = dataclasses.asdict(result) | {
                 "validation_error": validation.latest.error if validation.latest else None,
                 "episodes": learner.model.num_timesteps // learner.task.num_glimpses,
@@ -138,6 +138,15 @@ def train(run: Run) -> Finished | None:
                 "protocol": "one deterministic pass, last weights, frozen scenes",
             }
             write_json(plan.folder / EVALUATION, content)
+            title += f": {result.error:.2f} % error on {result.num_scenes:,} test scenes"
+            try:  # last: whatever becomes of its pictures, the run is finished
+                draw_run(plan.folder, scenes["test"], learner.model, plan.folder, title)
+            except Exception as error:
+                warnings.warn(
+                    f"its pictures could not be drawn ({error!r}): try `ram-env show "
+                    f"{plan.folder}`.",
+                    stacklevel=2,
+                )
     learner.env.close()
     return Finished(result, stop.stopped)
 

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from multiprocessing import current_process
 from multiprocessing.process import BaseProcess
 from typing import Any, NamedTuple
 
@@ -15,11 +16,15 @@ import torch.distributed as dist
 from torch.multiprocessing.spawn import start_processes
 
 from agents.errors import DivergenceError, TeamError
-from agents.model.processes import GONE, TIMEOUT, Launch, launched, talking
+from agents.model.processes import TIMEOUT, Launch, launched, talking
 
 HOST = "127.0.0.1"
 READY = "ready"  # key of the store: how many processes are about to join
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+NO_GUARD = (
+    "A script that starts a training runs again in each process of it: let it do so below "
+    "`if __name__ == '__main__':`, or with `processes` 1."
+)
 
 
 def join_launched_team(launch: Launch, device: torch.device) -> None:
@@ -64,7 +69,8 @@ def plan_team(processes: int | None, threads: int | None, device: str, num_envs:
         num_envs: To be divided among the processes.
 
     Raises:
-        ValueError: If `torchrun` has started another number of processes than is asked for.
+        ValueError: If `torchrun` has started another number of processes than is asked for, or
+            none can be started.
     """
     cores = count_cores()
     on_gpu = device.startswith("cuda") or (device == "auto" and torch.cuda.is_available())
@@ -72,7 +78,12 @@ def plan_team(processes: int | None, threads: int | None, device: str, num_envs:
     if launch is None:
         counts = (2, 1) if on_gpu else (4, 2, 1)
         fitting = (count for count in counts if count <= cores and num_envs % count == 0)
-        size = processes or next(fitting)
+        size = processes or (next(fitting) if can_start_processes() else 1)
+        if size > 1 and not can_start_processes():
+            raise ValueError(
+                "`processes` must be 1 in a daemon process, and in a program that is read from "
+                f"standard input: others cannot be started from there, got {size}."
+            )
         return Team(size, threads or max(1, cores // size), device)
     if processes not in (None, launch.size):
         raise ValueError(
@@ -88,6 +99,12 @@ def count_cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def can_start_processes() -> bool:
+    """Return whether others can be started: by no daemon, and they read the program's file anew."""
+    program = getattr(sys.modules["__main__"], "__file__", None)  # "<stdin>" of one that was piped
+    return not current_process().daemon and (program is None or os.path.exists(program))
 
 
 @contextmanager
@@ -138,22 +155,31 @@ def _wait_for(followers: Sequence[BaseProcess], store: Any) -> None:
     """Wait until all processes are about to join, in steps: joining itself heeds no Ctrl-C."""
     while store.add(READY, 0) < len(followers):
         if not all(process.is_alive() for process in followers):
-            raise TeamError(GONE)
+            raise TeamError(f"a process that should help to train ended at once. {NO_GUARD}")
         time.sleep(0.01)
 
 
 @contextmanager
 def _signals_ignored() -> Iterator[None]:
-    """Ignore Ctrl-C and SIGTERM for a moment, in the thread that may say so."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    handlers = {number: signal.signal(number, signal.SIG_IGN) for number in SIGNALS}
+    """Ignore Ctrl-C and SIGTERM for a moment."""
+    handlers = take_signals(signal.SIG_IGN)
     try:
         yield
     finally:
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
+        give_signals_back(handlers)
+
+
+def take_signals(handler: Any) -> dict[signal.Signals, Any]:
+    """Handle Ctrl-C and SIGTERM; return who did before. Only the main thread can: else nobody."""
+    if threading.current_thread() is not threading.main_thread():
+        return {}
+    return {number: signal.signal(number, handler) for number in SIGNALS}
+
+
+def give_signals_back(handlers: dict[signal.Signals, Any]) -> None:
+    """Undo `take_signals`, given what it returned."""
+    for number, handler in handlers.items():
+        signal.signal(number, handler or signal.SIG_DFL)  # None: one that is not Python's
 
 
 def take_share_of_cores(number: int, size: int) -> None:
@@ -175,8 +201,7 @@ def take_share_of_cores(number: int, size: int) -> None:
 
 def leave_signals_to_leader() -> None:
     """Go on after Ctrl-C and SIGTERM, which reach all processes, until process 0 says stop."""
-    for number in SIGNALS:
-        signal.signal(number, signal.SIG_IGN)
+    take_signals(signal.SIG_IGN)
 
 
 def _follow(

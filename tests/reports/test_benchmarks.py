@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 import torch
 from gymnasium.vector import AutoresetMode
-from matplotlib.figure import Figure
 from PIL import Image
 
 from agents import study
+from agents.figures import Figure
 from agents.model.config import make_config
 from agents.model.networks import RAMNetworks, forward_multiply_adds
 from benchmarks import __main__ as command

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from matplotlib.figure import Figure
 from PIL import Image
 from PIL.GifImagePlugin import GifImageFile
 
@@ -20,6 +19,7 @@ from agents.evaluation.pictures import (
     save_gaze_animation,
     save_gaze_grid,
 )
+from agents.figures import Figure
 from ram_env.drawing.rendering import RIGHT, WRONG, EpisodeView, glimpse_color
 
 COLUMNS = (

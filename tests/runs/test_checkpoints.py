@@ -183,7 +183,7 @@ def test_a_run_killed_while_it_was_evaluated_is_finished(whole: Path, tmp_path: 
 def test_a_run_killed_over_its_pictures_is_finished(
     picture: str, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It has no result yet, so that it goes on, and draws what is missing."""
+    """The same command once more draws what is missing."""
     folder = tmp_path / "run"
 
     def die(path: Path, *_: Any) -> None:
@@ -194,8 +194,8 @@ def test_a_run_killed_over_its_pictures_is_finished(
         patch.setattr(pictures, picture, die)
         with pytest.raises(Killed):
             run(make_options(folder))
-    assert not (folder / "evaluation.json").exists()
-    resume(folder)
+    assert plan_run(make_options(folder)) is None
+    assert launch.report_finished(folder) == 0
     assert_same_run(folder, whole)
     assert {"curves.png", "gaze.png", "gaze.gif"} <= {path.name for path in folder.iterdir()}
     assert not list(folder.glob(".*.tmp"))
@@ -354,11 +354,11 @@ def test_killed_processes_go_on_from_the_command_line(
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
-    if not (folder / "evaluation.json").exists():  # it is the last file
-        # Every other time by the command that began it: it finds out by itself.
-        begun = (folder / "config.json").exists() and moment % 4 < 2
-        options = ["--resume", str(folder)] if begun else [*KILLED, "--run-dir", str(folder)]
-        assert start(*options).wait() == 0
+    # Every other time by the command that began it: it finds out by itself what is left to do.
+    begun = (folder / "config.json").exists() and not (folder / "evaluation.json").exists()
+    resumes = begun and moment % 4 < 2
+    options = ["--resume", str(folder)] if resumes else [*KILLED, "--run-dir", str(folder)]
+    assert start(*options).wait() == 0
     assert_same_run(folder, whole)
     assert not list(folder.glob(".*.tmp"))
 

@@ -200,7 +200,7 @@ def test_memory_that_ends_in_the_middle_is_told_in_one_line(
 ) -> None:
     """Whoever asked for it; an error of the program keeps its traceback."""
     monkeypatch.setattr(run, "train", raiser(error))
-    monkeypatch.setattr(run, "make_run", lambda plan: None)
+    monkeypatch.setattr(run, "make_run", lambda plan: run.Run(plan, None, {}))  # type: ignore
     assert line in refuse([], capsys)
     monkeypatch.setattr(run, "train", raiser(RuntimeError("shapes differ")))
     with pytest.raises(RuntimeError, match="shapes differ"):

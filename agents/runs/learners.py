@@ -11,6 +11,7 @@ from stable_baselines3.common.callbacks import BaseCallback, CallbackList
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 
 from agents.errors import DivergenceError, TeamError
+from agents.model.config import check_names, check_type
 from agents.model.networks import forward_multiply_adds
 from agents.model.processes import all_same, launched, world_size
 from agents.model.ram import RAM
@@ -27,7 +28,6 @@ from agents.sb3.policy_file import (
     save_algorithm,
 )
 from agents.sb3.vec_env import GymnasiumVecEnv
-from agents.settings import check_names, check_type
 from ram_env.games.classify import GlimpseTask
 
 HUGE = 1e10  # far more than any weight of a policy that has learned something

@@ -17,9 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from agents.files import path_of
-from agents.model.config import PRESETS, RAMConfig
+from agents.model.config import PRESETS, RAMConfig, check_settings, setting, type_of
 from agents.sb3.algorithms import ALGORITHMS, MEMORIES
-from agents.settings import check_settings, setting, type_of
 from ram_env import SHORT_NAMES
 from ram_env.games.actions import ActionFormat
 from ram_env.games.settings import RewardRule

@@ -37,7 +37,7 @@ from stable_baselines3.common.vec_env import (
 from torch import Tensor
 
 from agents import RAM, GymnasiumVecEnv
-from ram_env.games.classify import GlimpseTask
+from ram_env.games.tasks import CanvasTask
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -300,7 +300,7 @@ def test_beliefs_are_written_for_the_score_scale_of_the_env(kind: str, tmp_path:
     }[kind]()
     model, batch = make_model(env), observe()
     model.save(tmp_path / "model")
-    task = GlimpseTask(**DIGITS, **scale)
+    task = CanvasTask(**DIGITS, **scale)
     tensors = {key: torch.as_tensor(value) for key, value in batch.items()}
     with torch.no_grad():
         thought = model.policy(tensors, model.policy.networks.initial_state(5))

@@ -56,13 +56,10 @@ WRAPPERS: dict[str, Callable[[Any], Any]] = {
 
 def told(infos: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return infos with Python's numbers, and statistics without the time."""
-    plain = []
-    for info in infos:
-        are_numbers = {key: isinstance(value, np.generic) for key, value in info.items()}
-        plain.append(
-            {key: info[key].item() if yes else info[key] for key, yes in are_numbers.items()}
-        )
+    plain = [dict(info) for info in infos]
     for info in plain:
+        for key, value in info.items():
+            info[key] = value.item() if isinstance(value, np.generic) else value
         if "episode" in info:
             info["episode"] = {key: info["episode"][key] for key in ("r", "l")}
     return plain

@@ -1,5 +1,6 @@
 """Who plays which games: a finished run, a model of the package, or anybody's policy?"""
 
+import inspect
 import pathlib
 import pkgutil
 from typing import Any, NamedTuple
@@ -107,6 +108,14 @@ def _make_policy(
             f"`policy {name}` must return an object with `predict(observation, state, "
             f"episode_start, deterministic)`, got {policy!r}, which has none."
         )
+    try:
+        inspect.signature(policy.predict).bind(None, None, None, deterministic=True)
+    except TypeError as error:
+        raise ValueError(
+            f"`policy {name}` must have `predict(observation, state, episode_start, "
+            f"deterministic)`, got one that cannot be called so ({error}): what it has no use for "
+            "it may leave unread."
+        ) from error
     for kind, space in (("observation", observation_space), ("action", action_space)):
         trained_on = getattr(policy, f"{kind}_space", space)
         if trained_on != space:

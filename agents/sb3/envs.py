@@ -1,9 +1,11 @@
 """How are many games made for Stable-Baselines3, and what does an agent ask of them?"""
 
+import inspect
 from typing import Any
 
 import gymnasium as gym
 import numpy as np
+from gymnasium.envs.registration import EnvSpec, load_env_creator
 from gymnasium.vector import AutoresetMode, VectorEnv
 from stable_baselines3.common.vec_env import VecEnv
 
@@ -35,21 +37,39 @@ def make_vec_env(
         **more_env_kwargs: Arguments of the env too, by their names.
 
     Raises:
+        TypeError: If it is called with the `num_envs` of Gymnasium's functions.
         ValueError: If an argument is unknown or out of its range.
         gymnasium.error.Error: If the id is not registered.
     """
-    arguments, mode = {**(env_kwargs or {}), **more_env_kwargs}, AutoresetMode.SAME_STEP
+    if "num_envs" in more_env_kwargs:
+        raise TypeError(
+            "make_vec_env() got an unexpected keyword argument 'num_envs': the number of envs is "
+            "`n_envs` here, as in Stable-Baselines3's function of this name."
+        )
+    arguments = {**(env_kwargs or {}), **more_env_kwargs}
     module, _, env_id = env_id.rpartition(":")
     import_env_module(module or None)
-    if gym.spec(env_id).vector_entry_point is not None:
-        arguments["autoreset_mode"] = mode.value
+    if "vectorization_mode" not in arguments and _chooses_autoreset(gym.spec(env_id)):
+        arguments["autoreset_mode"] = AutoresetMode.SAME_STEP.value
     else:
-        arguments["vectorization_mode"] = "sync"
-        arguments["vector_kwargs"] = {"autoreset_mode": mode}
+        arguments = {"vectorization_mode": "sync", **arguments}
+        arguments["vector_kwargs"] = {
+            **arguments.get("vector_kwargs", {}),
+            "autoreset_mode": AutoresetMode.SAME_STEP,
+        }
     env = GymnasiumVecEnv(add_memory(make_games(env_id, num_envs=n_envs, **arguments), memory))
     if seed is not None:
         env.seed(seed)
     return env
+
+
+def _chooses_autoreset(spec: EnvSpec) -> bool:
+    """Return whether an env has a native vector env, and that lets its maker choose the mode."""
+    maker: Any = spec.vector_entry_point
+    if maker is None:
+        return False
+    maker = load_env_creator(maker) if isinstance(maker, str) else maker
+    return "autoreset_mode" in inspect.signature(maker).parameters
 
 
 def make_games(env_id: str, **arguments: Any) -> VectorEnv[Any, Any, Any]:
@@ -89,13 +109,9 @@ def labels_begun(env: VecEnv) -> np.ndarray:
     Raises:
         ValueError: If the infos of the resets do not hold it.
     """
-    games = env.unwrapped
-    if isinstance(games, GymnasiumVecEnv):
-        infos = games.reset_info_arrays
-        if "label" in infos and infos["_label"].all():
-            return np.asarray(infos["label"], dtype=np.int64)
-    elif all("label" in info for info in games.reset_infos):
-        return np.array([info["label"] for info in games.reset_infos], dtype=np.int64)
+    infos = env.unwrapped.reset_infos
+    if all("label" in info for info in infos):
+        return np.array([info["label"] for info in infos], dtype=np.int64)
     raise ValueError(
         "`env` must give the `label` of an episode in the info of its reset, as ram_env's envs do; "
         "without labels, learn from reward alone: preset='pure'."

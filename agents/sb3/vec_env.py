@@ -6,7 +6,8 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 from gymnasium import spaces
-from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv, VectorEnv, VectorWrapper
+from stable_baselines3.common.env_util import is_wrapped
 from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import VecEnv
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices, VecEnvObs, VecEnvStepReturn
@@ -30,25 +31,22 @@ class GymnasiumVecEnv(VecEnv):
     Attributes:
         num_calls: How often the env was reset or stepped: who remembers it knows whether others
             have played meanwhile.
-        reset_info_arrays: The infos of the last reset of all games at once, each an array of first
-            dimension B with a mask `_key` beside it.
 
     Raises:
         ValueError: If its autoreset mode is another one, or its `Dict` actions are others.
     """
-
-    _reset_infos: list[Info] | None  # None: not yet split from the arrays
 
     def __init__(self, env: VectorEnv[Any, Any, Any]) -> None:
         mode = env.metadata.get("autoreset_mode")
         if mode != AutoresetMode.SAME_STEP:
             raise ValueError(
                 "`env` must restart episodes in the same step, as Stable-Baselines3 expects, got "
-                f"{mode}: make it with gym.make_vec(..., autoreset_mode='SameStep')."
+                f"{mode}: make it by agents.make_vec_env(id, {env.num_envs}); or with "
+                "autoreset_mode='SameStep', which gym.make_vec wants in `vector_kwargs` where it "
+                "makes a SyncVectorEnv or AsyncVectorEnv."
             )
         self.env = env
         self.num_calls = 0
-        self.reset_info_arrays: Info = {}
         # SB3's constructor asks `get_attr("render_mode")`.
         self.num_envs = env.num_envs
         space = env.single_action_space
@@ -64,25 +62,15 @@ class GymnasiumVecEnv(VecEnv):
     def reset(self) -> VecEnvObs:
         """Reset all envs with the seeds and options set before; return the observations."""
         self.num_calls += 1
-        seeds = self._seeds if any(seed is not None for seed in self._seeds) else None
-        observation, infos = self.env.reset(seed=seeds, options=self._joint_options())  # type: ignore[arg-type]
-        self.reset_info_arrays, self._reset_infos = infos, None
+        # One number, from which `seed` counts on, as any vector env does: not all take a list.
+        seed = None if self._seeds[0] is None else int(self._seeds[0])
+        observation, infos = self.env.reset(seed=seed, options=self._joint_options())
+        self.reset_infos = split_infos(infos, self.num_envs)
         self._reset_seeds()
         self._reset_options()
         self._returns[:] = 0.0
         self._lengths[:] = 0
         return observation
-
-    @property
-    def reset_infos(self) -> list[Info]:
-        """The info of the reset that began the episode of each game."""
-        if self._reset_infos is None:
-            self._reset_infos = split_infos(self.reset_info_arrays, self.num_envs)
-        return self._reset_infos
-
-    @reset_infos.setter
-    def reset_infos(self, infos: list[Info]) -> None:
-        self._reset_infos = infos
 
     def step_async(self, actions: np.ndarray) -> None:
         """Take note of the actions."""
@@ -99,26 +87,36 @@ class GymnasiumVecEnv(VecEnv):
         dones = terminations | truncations
         self._returns += rewards
         self._lengths += 1
-        if not dones.any():
-            return observation, rewards.astype(np.float32), dones, split_infos(infos, self.num_envs)
-        final_obs, final_info = infos.pop("final_obs"), infos.pop("final_info")
-        infos = {key: value for key, value in infos.items() if not key.startswith("_final_")}
-        step_infos = split_infos(final_info, self.num_envs)
-        if dones.all():
-            self.reset_info_arrays, self._reset_infos = infos, None
-        else:
-            reset_infos = self.reset_infos
-            for number, info in enumerate(split_infos(infos, self.num_envs)):
-                (reset_infos if dones[number] else step_infos)[number] = info
-        for row in np.flatnonzero(dones):
-            step_infos[row] |= {
-                "terminal_observation": final_obs[row],
-                "TimeLimit.truncated": bool(truncations[row] and not terminations[row]),
-                "episode": {"r": float(self._returns[row]), "l": int(self._lengths[row])},
-            }
+        step_infos = split_infos(infos, self.num_envs)
+        for row in np.flatnonzero(dones).tolist():
+            last = self._end_episode(row, step_infos[row])
+            last["TimeLimit.truncated"] = bool(truncations[row] and not terminations[row])
+            step_infos[row] = last
         self._returns[dones] = 0.0
         self._lengths[dones] = 0
         return observation, rewards.astype(np.float32), dones, step_infos
+
+    def _end_episode(self, row: int, begun: Info) -> Info:
+        """Take apart what a vector env tells when an episode ends and the next begins.
+
+        Args:
+            row: The env.
+            begun: Its info, with what belongs to the episode that has ended; the rest of it becomes
+                the info of the reset.
+
+        Returns:
+            The info of the step that ended the episode.
+        """
+        last_observation = begun.pop("final_obs", None)
+        # Gymnasium's RecordEpisodeStatistics notes those of the episode that ended.
+        statistics = begun.pop("episode", {})
+        last = begun.pop("final_info", begun)
+        self.reset_infos[row] = begun
+        mine = {"r": float(self._returns[row]), "l": int(self._lengths[row])}
+        last = {**last, "episode": {**statistics, **last.get("episode", {}), **mine}}
+        if last_observation is not None:
+            last["terminal_observation"] = last_observation
+        return last
 
     def close(self) -> None:
         """Close the envs."""
@@ -129,22 +127,38 @@ class GymnasiumVecEnv(VecEnv):
         return self.env.render() or [None] * self.num_envs  # type: ignore[return-value]
 
     def get_attr(self, attr_name: str, indices: VecEnvIndices = None) -> list[Any]:
-        """Return an attribute of the vector env, or of the games of a `SyncVectorEnv`."""
-        games = getattr(self.env, "envs", None)
-        if games is not None and not hasattr(self.env, attr_name):
-            return [games[row].get_wrapper_attr(attr_name) for row in self._get_indices(indices)]
-        value = getattr(self.env, attr_name)
-        per_env = isinstance(value, tuple) and len(value) == self.num_envs
-        return [value[row] if per_env else value for row in self._get_indices(indices)]
-
-    def set_attr(self, attr_name: str, value: Any, indices: VecEnvIndices = None) -> None:
-        """Set an attribute of the vector env: of all envs at once, there is only one.
+        """Return an attribute of each env, or of the outermost wrapper that has it.
 
         Raises:
-            ValueError: If `indices` names some of the envs only.
+            AttributeError: If there is none of this name.
         """
+        rows = self._get_indices(indices)
+        if attr_name in ("observation_space", "action_space"):
+            return [getattr(self.env, f"single_{attr_name}") for _ in rows]
+        owner: Any = self._owner(attr_name)
+        if isinstance(owner, AsyncVectorEnv) and not all(owner.call("has_wrapper_attr", attr_name)):
+            raise AttributeError(f"{owner} has no attribute {attr_name!r}.")  # it ends when asked
+        if hasattr(owner, "get_attr"):
+            values = owner.get_attr(attr_name)
+            return [values[row] for row in rows]
+        return [getattr(owner, attr_name) for _ in rows]
+
+    def set_attr(self, attr_name: str, value: Any, indices: VecEnvIndices = None) -> None:
+        """Set an attribute of each env, or of the outermost wrapper that has it.
+
+        Raises:
+            ValueError: If `indices` names some of the envs only, and they are none of their own.
+        """
+        owner: Any = self._owner(attr_name)
+        if isinstance(owner, SyncVectorEnv):
+            for row in self._get_indices(indices):
+                owner.envs[row].set_wrapper_attr(attr_name, value)
+            return
         self._require_all("set_attr", indices)
-        setattr(self.env, attr_name, value)
+        if hasattr(owner, "set_attr"):
+            owner.set_attr(attr_name, [value] * self.num_envs)
+        else:
+            setattr(owner, attr_name, value)
 
     def env_method(
         self,
@@ -153,19 +167,50 @@ class GymnasiumVecEnv(VecEnv):
         indices: VecEnvIndices = None,
         **method_kwargs: Any,
     ) -> list[Any]:
-        """Call a method of the vector env once; return its result for each env.
+        """Call a method of each env, or of the outermost wrapper that has it; return the results.
 
         Raises:
-            ValueError: If `indices` names some of the envs only.
+            ValueError: If `indices` names some of the envs only, and they are none of their own.
         """
+        owner: Any = self._owner(method_name)
+        if isinstance(owner, SyncVectorEnv):
+            games = [owner.envs[row] for row in self._get_indices(indices)]
+            methods = [game.get_wrapper_attr(method_name) for game in games]
+            return [method(*method_args, **method_kwargs) for method in methods]
         self._require_all("env_method", indices)
-        return [getattr(self.env, method_name)(*method_args, **method_kwargs)] * self.num_envs
+        if hasattr(owner, "call"):
+            return list(owner.call(method_name, *method_args, **method_kwargs))
+        return [getattr(owner, method_name)(*method_args, **method_kwargs)] * self.num_envs
 
     def env_is_wrapped(
         self, wrapper_class: type[gym.Wrapper[Any, Any, Any, Any]], indices: VecEnvIndices = None
     ) -> list[bool]:
-        """Return True for each env if asked for `Monitor`, whose work the adapter does itself."""
-        return [issubclass(wrapper_class, Monitor) for _ in self._get_indices(indices)]
+        """Return whether each env is in such a wrapper, as the adapter does the work of `Monitor`.
+
+        A wrapper of the vector env is one of each env; those in an `AsyncVectorEnv` are not seen.
+        """
+        rows, layers = self._get_indices(indices), self._layers()
+        if issubclass(wrapper_class, Monitor) or any(isinstance(x, wrapper_class) for x in layers):
+            return [True for _ in rows]
+        games = layers[-1].envs if isinstance(layers[-1], SyncVectorEnv) else None
+        return [games is not None and is_wrapped(games[row], wrapper_class) for row in rows]
+
+    def _layers(self) -> list[VectorEnv[Any, Any, Any]]:
+        """Return the wrappers of the vector env, the outermost first, and itself."""
+        layers = [self.env]
+        while isinstance(layers[-1], VectorWrapper):
+            layers.append(layers[-1].env)
+        return layers
+
+    def _owner(self, name: str) -> VectorEnv[Any, Any, Any]:
+        """Return the outermost wrapper that has an attribute of its own, else the vector env."""
+        *wrappers, env = self._layers()
+        for wrapper in wrappers:
+            kinds = type(wrapper).__mro__
+            own_kinds = kinds[: kinds.index(VectorWrapper)]  # that one passes on what is inside
+            if name in vars(wrapper) or any(name in vars(kind) for kind in own_kinds):
+                return wrapper
+        return env
 
     def _require_all(self, name: str, indices: VecEnvIndices) -> None:
         if len(list(self._get_indices(indices))) != self.num_envs:
@@ -180,38 +225,53 @@ class GymnasiumVecEnv(VecEnv):
             return None
         if any(set(option) != set(options[0]) for option in options):
             raise ValueError("`options` must have the same keys for every env of a vector env.")
-        return {key: np.array([option[key] for option in options]) for key in options[0]}
+        joint = {key: [option[key] for option in options] for key in options[0]}
+        return {key: _one_or_all(values) for key, values in joint.items()}
 
 
-def split_infos(infos: dict[str, Any], num_envs: int) -> list[Info]:
+def _one_or_all(values: list[Any]) -> Any:
+    """Return the one value that all envs have, or else an array."""
+    if all(np.array_equal(value, values[0]) for value in values):
+        return values[0]  # not all vector envs take an array of what a single env takes
+    return np.array(values)
+
+
+def split_infos(infos: Any, num_envs: int) -> list[Info]:
     """Split the infos of a vector env into one dict per env.
 
     Args:
-        infos: Arrays of first dimension `num_envs`, each with a mask `_key` beside it.
+        infos: A dict, or one dict per env already. In it, arrays and lists of `num_envs` values and
+            dicts of such belong to the envs one by one; if there is a mask `_key` beside one, only
+            to those that it names. All else belongs to every env.
         num_envs: B.
 
     Returns:
-        B dicts of Python numbers and arrays; a key is missing where its mask is False.
+        B dicts, of Python numbers where arrays hold them; a key is missing where its mask is False.
     """
-    keys = [key for key in infos if not key.startswith("_")]
-    columns = [_column(infos[key]) for key in keys]
-    masks = [infos[f"_{key}"] for key in keys]
-    if all(mask.all() for mask in masks):
-        if not keys:
-            return [{} for _ in range(num_envs)]
+    if not isinstance(infos, dict):
+        return [dict(info) for info in infos]
+    keys = [key for key in infos if not (key[:1] == "_" and key[1:] in infos)]
+    columns = [_column(infos[key], num_envs) for key in keys]
+    masks = [infos.get(f"_{key}") for key in keys]
+    if not keys:
+        return [{} for _ in range(num_envs)]
+    if all(mask is None or np.all(mask) for mask in masks):
         return [dict(zip(keys, values, strict=True)) for values in zip(*columns, strict=True)]
     return [
         {
             key: column[row]
             for key, column, mask in zip(keys, columns, masks, strict=True)
-            if mask[row]
+            if mask is None or mask[row]
         }
         for row in range(num_envs)
     ]
 
 
-def _column(values: Any) -> list[Any]:
+def _column(values: Any, num_envs: int) -> list[Any]:
     """Return one value per env, Python numbers where they are scalars."""
     if isinstance(values, dict):
-        return split_infos(values, len(next(iter(values.values()))))
-    return values.tolist() if values.ndim == 1 else list(values)
+        return split_infos(values, num_envs)
+    is_array = isinstance(values, np.ndarray) and values.ndim > 0
+    if not (is_array or isinstance(values, list)) or len(values) != num_envs:
+        return [values] * num_envs
+    return values.tolist() if is_array and values.ndim == 1 else list(values)

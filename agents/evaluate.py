@@ -3,24 +3,28 @@
 `python -m agents.evaluate --run runs/NAME [--split test]` measures a finished run again,
 `--pretrained TASK` the model of a task that comes with the package, and
 `--policy MODULE:FACTORY --env TASK` whatever has `predict` as the models of Stable-Baselines3 do.
+With `--pictures DIR` gaze.png and gaze.gif show where it looked.
 """
 
 import argparse
 import dataclasses
 import json
+import pathlib
 import re
 import sys
 
 import gymnasium as gym
 
 from agents.errors import DivergenceError, plain_output
+from agents.evaluation.pictures import draw_gazes
 from agents.evaluation.players import (
     Player,
     player_of_policy,
     player_of_pretrained,
     player_of_run,
 )
-from agents.files import path_of
+from agents.evaluation.result import Evaluation
+from agents.files import make_folder, path_of
 from agents.model.pretrained import pretrained_rows
 from agents.runs.options import as_option, check_env_kwargs, parse_pairs, speak_of_options
 from agents.sb3.algorithms import MEMORIES
@@ -34,7 +38,11 @@ def main(arguments: list[str] | None = None, prog: str = "python -m agents.evalu
     options = parser.parse_args(arguments)
     find_modules_here()
     try:
-        evaluation = find_player(options).measure()
+        player = find_player(options)
+        if options.pictures is not None:
+            make_folder(options.pictures)  # first: measuring takes a while
+        evaluation = player.measure()
+        pictures = draw(player, evaluation, options)
     except (ValueError, DivergenceError, gym.error.Error) as error:
         parser.error(re.sub(r"`(run|policy)\b", r"`--\1", speak_of_options(str(error))))
     if options.json:
@@ -46,7 +54,17 @@ def main(arguments: list[str] | None = None, prog: str = "python -m agents.evalu
         print(f"  committed with the model: {committed:.2f} %")
     for glimpse, value in enumerate(evaluation.error_per_glimpse, start=1):
         print(f"  after glimpse {glimpse}: {value:.2f} %")
+    for path in pictures:
+        print(f"  see {path}")
     return 0
+
+
+def draw(player: Player, evaluation: Evaluation, options: argparse.Namespace) -> list[pathlib.Path]:
+    """Draw where the player looked, if there is a folder for it; return the files."""
+    if options.pictures is None:
+        return []
+    title = f"{options.policy or options.pretrained or options.run}: {evaluation.describe()}"
+    return draw_gazes(player.scenes, player.model, options.pictures, title)
 
 
 def make_parser(prog: str) -> argparse.ArgumentParser:
@@ -71,6 +89,7 @@ def make_parser(prog: str) -> argparse.ArgumentParser:
         help="what a policy is told of what was seen (default: nothing)",
     )
     add("--split", choices=["validation", "test"], default="test", help="(default: test)")
+    add("--pictures", type=path_of, metavar="DIR", help="where to draw (default: nowhere)")
     add("--json", action="store_true", help="print JSON instead of a line")
     return parser
 

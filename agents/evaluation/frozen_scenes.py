@@ -145,7 +145,8 @@ class FrozenScenes:
         state, starts = None, np.ones(num_envs, dtype=bool)
         steps = []
         for _ in range(self.task.num_glimpses):
-            actions, state = model.predict(observation, state, starts, deterministic=True)
+            answer: Any = model.predict(observation, state, starts, deterministic=True)
+            actions, state = check_answer(answer, num_envs)
             steps.append(self._read(actions))
             observation, *_, infos = self._env.step(actions)
             starts = np.zeros(num_envs, dtype=bool)
@@ -158,3 +159,23 @@ class FrozenScenes:
         if decoded.scores is None:
             return decoded.labels, np.eye(self.task.num_classes, dtype=np.float32)[decoded.labels]
         return decoded.labels, np.exp(self.task.log_belief(decoded.scores)).astype(np.float32)
+
+
+def check_answer(answer: Any, num_envs: int) -> tuple[np.ndarray, Any]:
+    """Return the actions and the state that `predict` has answered with.
+
+    Raises:
+        ValueError: If they are not these two, or not as many actions as games.
+    """
+    if not isinstance(answer, tuple) or len(answer) != 2:
+        raise ValueError(
+            "`predict` must return two values, the actions and the state for the next call, got "
+            f"{type(answer).__name__}: `return actions, state`, with None for no state."
+        )
+    actions, state = np.asarray(answer[0]), answer[1]
+    if actions.shape[:1] != (num_envs,):
+        raise ValueError(
+            f"`predict` must return an action for each of the {num_envs} observations of a batch, "
+            f"in an array of as many rows, got one of shape {actions.shape}."
+        )
+    return actions, state

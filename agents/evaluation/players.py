@@ -1,5 +1,6 @@
 """Who plays which games: a finished run, a model of the package, or anybody's policy?"""
 
+import inspect
 import pathlib
 import pkgutil
 from typing import Any, NamedTuple
@@ -8,11 +9,10 @@ from gymnasium import spaces
 
 from agents.evaluation.frozen_scenes import FrozenScenes, Predictor
 from agents.evaluation.result import Evaluation
-from agents.files import CONFIG, read_json
+from agents.files import CONFIG, read_config
 from agents.model.ram import RAM
 from agents.sb3.policy_file import load_model
 from ram_env import SHORT_NAMES
-from ram_env.registration import import_env_module
 
 
 class Player(NamedTuple):
@@ -35,13 +35,12 @@ def player_of_run(run: pathlib.Path, split: str = "test", num_scenes: int | None
     for path in (run / CONFIG, run / "model.zip"):
         if not path.is_file():
             raise ValueError(f"`run` must be the folder of a finished run: {path} is missing.")
-    config = read_json(run / CONFIG)
+    config = read_config(run)
     try:
-        env_id, env_kwargs, module = config["env_id"], config["env_kwargs"], config["env_module"]
+        env_id, env_kwargs = config["env_id"], config["env_kwargs"]
         algo, memory = config["algo"], config["memory"]
     except KeyError as error:
         raise ValueError(f"`{run / CONFIG}` is damaged: it has no {error}.") from error
-    import_env_module(module)
     model = load_model(run / "model.zip", algo)
     return Player(model, FrozenScenes(env_id, env_kwargs, split, num_scenes, memory))
 
@@ -107,6 +106,14 @@ def _make_policy(
             f"`policy {name}` must return an object with `predict(observation, state, "
             f"episode_start, deterministic)`, got {policy!r}, which has none."
         )
+    try:
+        inspect.signature(policy.predict).bind(None, None, None, deterministic=True)
+    except TypeError as error:
+        raise ValueError(
+            f"`policy {name}` must have `predict(observation, state, episode_start, "
+            f"deterministic)`, got one that cannot be called so ({error}): what it has no use for "
+            "it may leave unread."
+        ) from error
     for kind, space in (("observation", observation_space), ("action", action_space)):
         trained_on = getattr(policy, f"{kind}_space", space)
         if trained_on != space:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from agents.files import CONFIG, LOCK, is_finished, leftovers, read_json
+from agents.files import CONFIG, LOCK, is_finished, leftovers, read_config, read_json
 from agents.model.config import RAMConfig, check_rounds, make_config
 from agents.runs.options import Options
 from agents.sb3.algorithms import (
@@ -22,7 +22,7 @@ from agents.sb3.algorithms import (
 from ram_env import SHORT_NAMES
 from ram_env.games.actions import ActionFormat
 from ram_env.games.settings import RewardRule
-from ram_env.registration import import_env_module, resolve_env
+from ram_env.registration import resolve_env
 
 VERSION = 2  # of config.json; the first did not hold the options
 
@@ -181,23 +181,6 @@ def plan_of_run(folder: Path) -> Plan:
             "spent."
         )
     return plan
-
-
-def read_config(folder: Path) -> dict[str, Any]:
-    """Return what config.json of a run folder says, the module of its env imported.
-
-    Raises:
-        ValueError: If there is none, it is damaged, or its env cannot be imported.
-    """
-    path = folder / CONFIG
-    try:
-        config = read_json(path)
-    except (FileNotFoundError, NotADirectoryError) as error:
-        raise ValueError(f"{folder} must be the folder of a run: {path} is missing.") from error
-    except OSError as error:
-        raise ValueError(f"`{path}` cannot be read ({error}).") from error
-    import_env_module(config.get("env_module"))
-    return config
 
 
 def check_same_options(folder: Path, options: Options) -> None:

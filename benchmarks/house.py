@@ -14,8 +14,8 @@ from pathlib import Path
 LAYERS = {
     "agents": ("files", "errors", "figures", "sb3", "model", "evaluation", "runs", "reports"),
     "ram_env": (
-        *("hashing", "arguments", "geometry", "retina", "drawing", "data", "scenes", "games"),
-        *("registration", "env", "vector_env", "wrappers"),
+        *("hashing", "arguments", "geometry", "retina", "drawing", "data", "pictures", "scenes"),
+        *("games", "registration", "sub_envs", "env", "vector_env", "wrappers"),
     ),
 }
 

@@ -9,7 +9,7 @@ from ram_env.arguments import shown
 from ram_env.drawing.rendering import EpisodeView, render_episode
 from ram_env.drawing.window import HumanWindow
 from ram_env.games.game import Observation
-from ram_env.games.make import make_game
+from ram_env.games.make import PlaysGame, make_game
 
 ONLY = 0  # the row of a single env: see `ram_env.geometry.Rows`
 
@@ -20,7 +20,7 @@ def draw_scene_seed(np_random: np.random.Generator) -> int:
     return int(np_random.bit_generator.random_raw()) >> 1
 
 
-class GlimpseEnv(gym.Env[Observation, Any]):
+class GlimpseEnv(PlaysGame, gym.Env[Observation, Any]):
     """Classify a hidden image by looking at it piece by piece.
 
     ## Description
@@ -89,6 +89,7 @@ class GlimpseEnv(gym.Env[Observation, Any]):
     signals, evaluation and pictures: a policy that sees `label` or `target_box` is cheating.
 
     ## Arguments
+    All are attributes too, to be read; to change one, make a new env.
 
     | argument | default | meaning |
     |---|---|---|
@@ -140,7 +141,7 @@ class GlimpseEnv(gym.Env[Observation, Any]):
             TypeError: If an argument is unknown.
             ValueError: If an argument is out of its range or does not fit the others.
         """
-        self.render_mode = checked_render_mode(render_mode)
+        self.render_mode = checked_render_mode(render_mode, self.metadata["render_modes"])
         self.task = make_game(task_arguments)
         self.observation_space = self.task.observation_space  # type: ignore[assignment]
         self.action_space = self.task.action_space
@@ -214,13 +215,12 @@ class GlimpseEnv(gym.Env[Observation, Any]):
         return {**self._scene, "target_box": self._scene["target_box"].copy()}
 
 
-def checked_render_mode(render_mode: str | None) -> str | None:
+def checked_render_mode(render_mode: str | None, modes: list[str]) -> str | None:
     """Return the render mode.
 
     Raises:
         ValueError: If it is none of the env's.
     """
-    modes = GlimpseEnv.metadata["render_modes"]
     if render_mode is None or (isinstance(render_mode, str) and render_mode in modes):
         return render_mode
     raise ValueError(f"`render_mode` must be None or one of {modes}, got {shown(render_mode)}.")

@@ -6,6 +6,8 @@ are meant. A single env passes one number and everything stays without a batch a
 several times as fast; the rules are written once for both.
 """
 
+from collections.abc import Iterator
+
 import numpy as np
 
 # Which rows of a batch are meant: int64 (M,), all different; or one, and then what goes with it,
@@ -14,6 +16,25 @@ Rows = np.ndarray | int
 
 # As an array: numpy would convert a Python number at each use, which takes as long as the sum.
 _ONE = np.array(1.0)
+
+_PART_BYTES = 2**20  # what is worked on at a time: about what a core's cache holds
+
+
+def parts_of(num_rows: int, bytes_per_row: int) -> Iterator[slice] | Iterator[int]:
+    """Cut a batch of rows into parts, so small that what is made on the way stays in the cache.
+
+    Args:
+        num_rows: Of the batch.
+        bytes_per_row: What is made on the way for each.
+
+    Returns:
+        Slices; or the rows one by one, without a batch axis, where not even two of them fit: what
+        is looked at of a single row need not be copied.
+    """
+    size = _PART_BYTES // bytes_per_row
+    if size < 2:
+        return iter(range(num_rows))
+    return (slice(start, start + size) for start in range(0, num_rows, size))
 
 
 def location_to_pixel(locations: np.ndarray, canvas_shape: tuple[int, int]) -> np.ndarray:
@@ -60,6 +81,17 @@ class PixelGrid:
         pixels = (locations[..., ::-1].astype(np.float64) + _ONE) * self._half_sides  # (y, x)
         # Nothing is negative here, so the conversion to whole numbers rounds down.
         return np.minimum(pixels, self._last).astype(np.int64)
+
+
+def pixels_in(shapes: np.ndarray, locations: np.ndarray) -> np.ndarray:
+    """Return the (row, column), int64 (..., 2), at locations in canvases of many shapes.
+
+    Args:
+        shapes: Height and width of each canvas, int64 (..., 2).
+        locations: (x, y), float32 (..., 2), known to be in [-1, 1].
+    """
+    pixels = (locations[..., ::-1].astype(np.float64) + _ONE) * (shapes / 2.0)
+    return np.minimum(pixels, shapes - 1.0).astype(np.int64)
 
 
 def window_side(patch_size: int, scale: int) -> int:

@@ -5,7 +5,7 @@ from typing import Protocol
 
 import numpy as np
 
-from ram_env.geometry import Rows
+from ram_env.geometry import Rows, parts_of, window_side
 
 
 class Visible(Protocol):
@@ -37,6 +37,8 @@ class Retina:
 
     Attributes:
         glimpse_shape: (K, g, g).
+        bytes_on_the_way: What a glimpse takes while it is made: the crop of the widest window, and
+            the sums of its pixels in twos and fours.
 
     Source: Mnih et al. 2014, arXiv:1406.6247, section 3.1 and figure 1A.
     """
@@ -44,6 +46,7 @@ class Retina:
     def __init__(self, patch_size: int, num_scales: int) -> None:
         self.patch_size, self.num_scales = patch_size, num_scales
         self.glimpse_shape = (num_scales, patch_size, patch_size)
+        self.bytes_on_the_way = 3 * window_side(patch_size, num_scales - 1) ** 2
         # White, 255, in each of the 4**k pixels that a cell of scale k is the mean of.
         white = np.array([255 * 4**scale for scale in range(num_scales)], dtype=np.float32)
         self._white = white[:, None, None]
@@ -60,10 +63,18 @@ class Retina:
             float32 (..., K, g, g), in [0, 1], finest scale first.
         """
         glimpses = np.empty((*pixels.shape[:-1], *self.glimpse_shape), dtype=np.float32)
-        for scale, sums in enumerate(scenes.sums(rows, pixels)):
+        if not isinstance(rows, np.ndarray):
+            self._fill(glimpses, scenes.sums(rows, pixels))
+            return glimpses
+        for part in parts_of(len(rows), self.bytes_on_the_way):
+            self._fill(glimpses[part], scenes.sums(rows[part], pixels[part]))
+        return glimpses
+
+    def _fill(self, glimpses: np.ndarray, scales: Sequence[np.ndarray]) -> None:
+        """Write the means under the cells of each scale, of which the sums are given."""
+        for scale, sums in enumerate(scales):
             glimpses[..., scale, :, :] = sums
         glimpses /= self._white
-        return glimpses
 
 
 def block_sums(pixels: np.ndarray, num_levels: int) -> list[np.ndarray]:

@@ -15,12 +15,13 @@ from ram_env.drawing.rendering import EpisodeView, render_episode
 from ram_env.env import GlimpseEnv, checked_render_mode, draw_scene_seed
 from ram_env.games.actions import check_count, select_actions
 from ram_env.games.game import Observation, Outcome
-from ram_env.games.make import make_game
+from ram_env.games.make import PlaysGame, make_game
+from ram_env.sub_envs import SubEnvs
 
 Infos = dict[str, Any]
 
 
-class GlimpseVectorEnv(VectorEnv[Observation, Any, np.ndarray]):
+class GlimpseVectorEnv(PlaysGame, SubEnvs, VectorEnv[Observation, Any, np.ndarray]):
     """Play `num_envs` games of `GlimpseEnv` in lockstep or out of it, in arrays.
 
     For the same seed it returns bit for bit, infos included, what `SyncVectorEnv` over `GlimpseEnv`
@@ -30,7 +31,8 @@ class GlimpseVectorEnv(VectorEnv[Observation, Any, np.ndarray]):
         num_envs: How many games.
         autoreset_mode: When a finished game restarts: `NEXT_STEP` (default), `SAME_STEP` or
             `DISABLED`, or the value of one of them, such as `"NextStep"`.
-        render_mode: `None` or `"rgb_array"`: `render` then returns a tuple of pictures.
+        render_mode: `"rgb_array"`: `render` returns a tuple of pictures; `"rgb_array_list"`: of
+            lists of all pictures since the last `render` or reset; or `None`.
         task_arguments: Those of `GlimpseEnv`.
 
     Raises:
@@ -38,7 +40,11 @@ class GlimpseVectorEnv(VectorEnv[Observation, Any, np.ndarray]):
         ValueError: If one is out of its range or does not fit the others.
     """
 
-    metadata = {**GlimpseEnv.metadata, "autoreset_mode": AutoresetMode.NEXT_STEP}  # noqa: RUF012
+    metadata = {  # noqa: RUF012
+        **GlimpseEnv.metadata,
+        "render_modes": ["rgb_array", "rgb_array_list"],
+        "autoreset_mode": AutoresetMode.NEXT_STEP,
+    }
 
     def __init__(
         self,
@@ -47,12 +53,12 @@ class GlimpseVectorEnv(VectorEnv[Observation, Any, np.ndarray]):
         render_mode: str | None = None,
         **task_arguments: Any,
     ) -> None:
-        self.render_mode = checked_render_mode(render_mode)
-        if self.render_mode == "human":
+        if isinstance(render_mode, str) and render_mode == "human":
             raise ValueError(
                 "`render_mode='human'` is for a single env, `gym.make`: got it for a vector env; "
-                "choose 'rgb_array' or None."
+                "choose None, or 'rgb_array' and gymnasium.wrappers.vector.HumanRendering."
             )
+        self.render_mode = checked_render_mode(render_mode, self.metadata["render_modes"])
         if "max_episode_steps" in task_arguments:  # `make_vec` hands on that of a spec
             raise TypeError(
                 "`max_episode_steps` is for single envs, got it for a vector env, whose episodes "
@@ -70,6 +76,7 @@ class GlimpseVectorEnv(VectorEnv[Observation, Any, np.ndarray]):
         self._all = np.arange(self.num_envs)
         self._np_randoms: list[np.random.Generator | None] = [None] * self.num_envs
         self._np_random_seeds = [-1] * self.num_envs
+        self._pictures: list[list[np.ndarray]] = [[] for _ in self._all]
 
     @property  # type: ignore[misc]
     def np_random(self) -> tuple[np.random.Generator, ...]:  # type: ignore[override]
@@ -109,6 +116,7 @@ class GlimpseVectorEnv(VectorEnv[Observation, Any, np.ndarray]):
         for row, (generator, used_seed) in seeded.items():
             self._np_randoms[row], self._np_random_seeds[row] = generator, used_seed
         self._begin(rows, given)
+        self._collect(rows)
         return self._observation(), self._place(rows, self.task.info(self._episodes, rows))
 
     def step(self, actions: Any) -> tuple[Observation, np.ndarray, np.ndarray, np.ndarray, Infos]:
@@ -145,15 +153,22 @@ class GlimpseVectorEnv(VectorEnv[Observation, Any, np.ndarray]):
             restarting = terminations
         if restarting.any():
             self._begin(np.flatnonzero(restarting), {})
+        self._collect(self._all)
         infos |= self._place(self._all, self.task.info(self._episodes, self._all))
         truncations = np.zeros(self.num_envs, dtype=bool)
         return self._observation(), rewards, terminations, truncations, infos
 
-    def render(self) -> tuple[np.ndarray, ...] | None:
-        """Draw all episodes so far: num_envs pictures, uint8 (height, width, 3) each."""
+    def render(self) -> tuple[Any, ...] | None:
+        """Draw all episodes so far: num_envs pictures, or lists of them, as the mode says.
+
+        A picture is uint8 (height, width, 3).
+        """
         if self.render_mode is None:
             return None
-        return tuple(render_episode(self.view(row)) for row in range(self.num_envs))
+        if self.render_mode == "rgb_array":
+            return tuple(self._picture(row) for row in range(self.num_envs))
+        collected, self._pictures = self._pictures, [[] for _ in self._all]
+        return tuple(collected)
 
     def skip_resets(self, number: int) -> None:
         """Let the random numbers of all sub-envs go on as so many resets would, without playing.
@@ -171,10 +186,22 @@ class GlimpseVectorEnv(VectorEnv[Observation, Any, np.ndarray]):
 
     def _begin(self, rows: np.ndarray, given: dict[str, np.ndarray]) -> None:
         """Start episodes on scenes that are given or drawn; a row draws a seed in any case."""
+        if self.render_mode == "rgb_array_list":
+            for row in rows:
+                self._pictures[row] = []
         drawn = [draw_scene_seed(self._generator(row)) for row in rows]
         seeds = given["scene_seed"][rows] if "scene_seed" in given else np.array(drawn, np.int64)
         indices = given["index"][rows] if "index" in given else None
         self.task.begin(self._episodes, rows, seeds, indices)
+
+    def _picture(self, row: int) -> np.ndarray:
+        return render_episode(self.view(row))
+
+    def _collect(self, rows: np.ndarray) -> None:
+        """Keep pictures of how some sub-envs look now, for mode `"rgb_array_list"`."""
+        if self.render_mode == "rgb_array_list":
+            for row in rows:
+                self._pictures[row].append(self._picture(row))
 
     def _generator(self, row: int) -> np.random.Generator:
         generator = self._np_randoms[row]

@@ -5,7 +5,7 @@ F features, S state, H hidden units, C classes.
 """
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -150,7 +150,7 @@ class Thought(NamedTuple):
 
 
 class RAMNetworks(nn.Module):
-    """The five networks, put together."""
+    """The five networks, put together; float32, whatever PyTorch's default type is."""
 
     def __init__(self, glimpse_shape: tuple[int, ...], num_classes: int, config: RAMConfig) -> None:
         super().__init__()
@@ -162,6 +162,7 @@ class RAMNetworks(nn.Module):
         self.location_network = LocationNetwork(config)
         self.action_network = ActionNetwork(config.hidden_size, num_classes)
         self.baseline_network = BaselineNetwork(config.hidden_size)
+        self.float()
 
     def initial_state(self, batch_size: int) -> Tensor:
         """Return the state before the first glimpse, zeros (B, S)."""
@@ -182,6 +183,17 @@ class RAMNetworks(nn.Module):
 def full_precision(tensor: Tensor) -> torch.autocast:
     """Return a context without mixed precision: for small products whose result must be exact."""
     return torch.autocast(tensor.device.type, enabled=False)
+
+
+def uses_bfloat16(precision: str, device: torch.device) -> bool:
+    """Return whether a `precision` setting means mixed precision on a device."""
+    if precision != "auto":
+        return precision == "bfloat16"
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    # Older releases of PyTorch cannot tell what the processor can.
+    capabilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
+    return any(capabilities.get(name, False) for name in ("avx512_bf16", "amx_bf16"))
 
 
 def forward_multiply_adds(networks: nn.Module) -> int:

@@ -11,7 +11,7 @@ from stable_baselines3.common.callbacks import BaseCallback, CallbackList
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 
 from agents.errors import DivergenceError, TeamError
-from agents.model.config import check_type
+from agents.model.config import check_names, check_type
 from agents.model.networks import forward_multiply_adds
 from agents.model.processes import all_same, launched, world_size
 from agents.model.ram import RAM
@@ -153,8 +153,11 @@ class RAMLearner:
 
     def describe(self) -> dict[str, Any]:
         """Return what config.json says of this part of the run, beyond its plan."""
-        precision = "bfloat16" if self.model.mixed_precision else "float32"
-        return {"precision": precision, **describe_device(self.model.device)}
+        return {
+            "precision": "bfloat16" if self.model.mixed_precision else "float32",
+            "gaze_reward": self.model.taught_by.gaze_reward,
+            **describe_device(self.model.device),
+        }
 
     def describe_size(self) -> dict[str, Any]:
         """Return what evaluation.json says of the model's size."""
@@ -254,10 +257,7 @@ def check_arguments(algo: str, settings: dict[str, Any]) -> None:
         ValueError: If one is refused.
     """
     known = dict(inspect.signature(algorithm_class(algo)).parameters)
-    names = sorted(set(known) - OURS)
-    unknown = sorted(set(settings) - set(names))
-    if unknown:
-        raise ValueError(f"unknown setting {unknown} of {algo}: the settings are {names}.")
+    check_names(settings, set(known) - OURS, algo)
     for name, value in settings.items():
         expected = type(known[name].default)
         if expected is type(None) and isinstance(value, str):

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from agents.files import CONFIG, LOCK, is_finished, leftovers, read_json
-from agents.model.config import RAMConfig, make_config
+from agents.model.config import RAMConfig, check_rounds, make_config
 from agents.runs.options import Options
 from agents.sb3.algorithms import (
     MULTIDISCRETE,
@@ -264,11 +264,7 @@ def check_shares(plan: Plan) -> None:
             f"`{'num_envs' if plan.options.num_envs else 'batch_size'}` must be a multiple of "
             f"`processes`, so that each has as many, got {num_envs} and {processes}."
         )
-    if batch_size % num_envs:
-        raise ValueError(
-            "`batch_size` must be a multiple of `num_envs`, so that rounds of games fill it, got "
-            f"{batch_size} and {num_envs}."
-        )
+    check_rounds(batch_size, num_envs)
 
 
 def check_is_for_ram(options: Options) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 from gymnasium import spaces
 from gymnasium.error import ResetNeeded
 
-from ram_env.arguments import MAX_INT64, check_bytes, options_of, scene_option
+from ram_env.arguments import MAX_INT64, check_bytes, options_of, scene_option, shown
 from ram_env.data.datasets import load_dataset
 from ram_env.data.images import ImageDataset
 from ram_env.drawing.rendering import EpisodeView
@@ -15,9 +15,9 @@ from ram_env.games.actions import log_belief, make_format
 from ram_env.games.episodes import Episodes, any_of, episode_bytes
 from ram_env.games.game import Game, Observation, Outcome
 from ram_env.games.settings import InitialLocation, RewardRule, Settings
-from ram_env.geometry import Rows
+from ram_env.geometry import Rows, parts_of
 from ram_env.retina import Retina
-from ram_env.scenes.painted import Painted, ScenePainter, painted_bytes
+from ram_env.scenes.painted import Painted, ScenePainter, painted_bytes, plan_bytes
 
 MAX_SCENE_SEED = MAX_INT64
 _POINT = Retina(1, 1)  # one that needs no border around the canvas
@@ -68,6 +68,21 @@ class GlimpseTask(Settings, Game):
             glimpse=spaces.Box(0.0, 1.0, self.retina.glimpse_shape, dtype=np.float32),
             location=spaces.Box(-1.0, 1.0, (2,), dtype=np.float32),
         )
+        self._is_made = True
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Refuse to change a task that is made: what was made of its arguments would not change.
+
+        Raises:
+            AttributeError: Always, from then on.
+        """
+        if "_is_made" in self.__dict__:
+            raise AttributeError(
+                f"`{name}` is fixed once the env is made, got {shown(value)}: make a new env, such "
+                f"as gym.make(id, {name}=...). A reset chooses its scene by the options `index` and"
+                " `scene_seed`."
+            )
+        super().__setattr__(name, value)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "GlimpseTask":
         """Return the task itself: copies of an env share rules and images, which never change."""
@@ -75,8 +90,8 @@ class GlimpseTask(Settings, Game):
 
     @property
     def bytes_per_episode(self) -> int:
-        """How many bytes an episode takes: what grows with the arguments."""
-        scene = painted_bytes(self.canvas_shape, self.retina, self.num_distractors)
+        """How many bytes an episode takes."""
+        scene = painted_bytes(self.canvas_shape, self.retina)
         sizes = (self.num_glimpses, self.retina.glimpse_shape, self.num_classes)
         return scene + episode_bytes(*sizes)
 
@@ -87,8 +102,10 @@ class GlimpseTask(Settings, Game):
             ValueError: If they do not fit.
         """
         height, width = self.canvas_shape
+        # However many there are, scenes are planned and glimpses taken in parts.
+        on_the_way = plan_bytes(self.num_distractors) + self.retina.bytes_on_the_way
         check_bytes(
-            num_episodes * self.bytes_per_episode,
+            num_episodes * self.bytes_per_episode + on_the_way,
             f"{num_episodes} envs of `canvas_size` {height}x{width}, `num_distractors` "
             f"{self.num_distractors} and `num_glimpses` {self.num_glimpses}",
         )
@@ -112,6 +129,17 @@ class GlimpseTask(Settings, Game):
         indices: np.ndarray | None = None,
     ) -> None:
         """Start new episodes and take their first glimpse: see `Game.begin`."""
+        if not isinstance(rows, np.ndarray):
+            self._begin(episodes, rows, scene_seeds, indices)
+            return
+        for part in parts_of(len(rows), self._painter.bytes_on_the_way):
+            chosen = None if indices is None else indices[part]
+            self._begin(episodes, rows[part], scene_seeds[part], chosen)
+
+    def _begin(
+        self, episodes: Episodes, rows: Rows, scene_seeds: np.ndarray, indices: np.ndarray | None
+    ) -> None:
+        """Do what `begin` does, all at once."""
         plans = episodes.scenes.plan(scene_seeds, indices)
         episodes.scenes.begin(rows, plans)
         episodes.index[rows] = plans.index

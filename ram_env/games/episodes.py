@@ -6,7 +6,10 @@ import numpy as np
 
 from ram_env.scenes.source import SceneSource
 
-_BYTES_PER_NUMBER = 18  # float32 as it is, as it is returned, low and high; two flags
+# Of what is shown: float32 as it is held, as it is returned now, before and at the end, and as low
+# and high of the space of a vector env; two flags there.
+BYTES_PER_NUMBER = 26
+_BYTES_PER_EPISODE = 3000  # random numbers, infos and all else of one size
 
 
 class Episodes:
@@ -46,9 +49,9 @@ class Episodes:
 
 
 def episode_bytes(num_glimpses: int, glimpse_shape: tuple[int, ...], num_classes: int) -> int:
-    """Return how many bytes an episode takes beside its scene: what grows with the arguments."""
-    # A glimpse is held, handed out, and bounded in the space of a vector env; so are scores.
-    return _BYTES_PER_NUMBER * (math.prod(glimpse_shape) + num_classes) + 8 * num_glimpses
+    """Return how many bytes an episode takes beside its scene."""
+    numbers = math.prod(glimpse_shape) + num_classes
+    return BYTES_PER_NUMBER * numbers + 8 * num_glimpses + _BYTES_PER_EPISODE
 
 
 def any_of(flags: np.ndarray) -> bool:

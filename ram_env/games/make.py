@@ -1,4 +1,4 @@
-"""Which game do the arguments of an env mean?"""
+"""Which game do the arguments of an env mean, and how does the env show them?"""
 
 import inspect
 from typing import Any
@@ -23,3 +23,22 @@ def make_game(arguments: dict[str, Any]) -> GlimpseTask:
                 f"{', '.join(known)}.{did_you_mean(name, known)}"
             )
     return GlimpseTask(**arguments)
+
+
+class PlaysGame:
+    """An env with a task, whose arguments it shows as attributes: to be read, not changed."""
+
+    task: GlimpseTask
+
+
+def _shown(name: str) -> property:
+    """Return the attribute of an env that is an argument of its task."""
+    return property(
+        lambda env: getattr(env.task, name),
+        lambda env, value: setattr(env.task, name, value),  # which refuses, and says what to do
+        doc=f"The task's `{name}`.",
+    )
+
+
+for _name in inspect.signature(GlimpseTask).parameters:
+    setattr(PlaysGame, _name, _shown(_name))

@@ -56,6 +56,10 @@ class ScenePainter:
         distortion: By how much at most each number of the target's map differs from the identity.
         elastic_distortion: How far at most each node of the grid that bends the target is shifted,
             as a share of the image's height and width.
+
+    Attributes:
+        bytes_on_the_way: What a scene takes while it is painted: its plan, and copies of the target
+            as it is, as it is added, and of what is below.
     """
 
     def __init__(
@@ -85,6 +89,7 @@ class ScenePainter:
         self._elastic_distortion = elastic_distortion
         self._images = PaddedImages(images)
         self._size = distractor_size
+        self.bytes_on_the_way = plan_bytes(num_distractors) + 4 * height * width
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "ScenePainter":
         """Return the painter itself: copies of an env share the images, which never change."""
@@ -171,11 +176,15 @@ class Painted(Canvases):
         return self.visible[row].copy()
 
 
-def painted_bytes(canvas_shape: tuple[int, int], retina: Retina, num_distractors: int) -> int:
-    """Return how many bytes a painted scene takes, its plan included."""
+def painted_bytes(canvas_shape: tuple[int, int], retina: Retina) -> int:
+    """Return how many bytes a painted scene takes."""
     height, width = padded_shape(canvas_shape, retina.patch_size, retina.num_scales)
-    plan = 4 * 8 * _DRAWS_PER_DISTRACTOR * num_distractors  # hashed in four steps
-    return height * width + plan
+    return height * width
+
+
+def plan_bytes(num_distractors: int) -> int:
+    """Return how many bytes a plan takes while it is made."""
+    return 4 * 8 * _DRAWS_PER_DISTRACTOR * num_distractors  # hashed in four steps
 
 
 def _shares(draws: np.ndarray) -> np.ndarray:

@@ -9,8 +9,17 @@ from gymnasium import spaces
 
 from ram_env.arguments import check_bytes
 from ram_env.games.classify import GlimpseTask
+from ram_env.games.episodes import BYTES_PER_NUMBER
 from ram_env.games.game import Observation
-from ram_env.geometry import PixelGrid, Rows, enlarge, lay_scales, padded_shape, window_side
+from ram_env.geometry import (
+    PixelGrid,
+    Rows,
+    enlarge,
+    lay_scales,
+    padded_shape,
+    parts_of,
+    window_side,
+)
 from ram_env.scenes.canvases import pad_canvases
 
 
@@ -64,7 +73,7 @@ class HistoryMemory(Memory):
         length, side = task.num_glimpses, task.patch_size
         glimpse_shape = (length, task.num_scales, side, side)
         check_bytes(
-            2 * 4 * num_episodes * length * (task.num_scales * side**2 + 3),  # kept and shown
+            BYTES_PER_NUMBER * num_episodes * length * (task.num_scales * side**2 + 3),
             f"the histories of {num_episodes} envs of `num_glimpses` {length}",
         )
         self.space = spaces.Dict(
@@ -116,7 +125,7 @@ class CanvasMemory(Memory):
         (height, width), side, num_scales = task.canvas_shape, task.patch_size, task.num_scales
         padded = padded_shape(task.canvas_shape, side, num_scales)
         glimpse_shape = (num_scales, side, side)
-        bytes_shown = 4 * (2 * height * width + 2 * math.prod(glimpse_shape))
+        bytes_shown = BYTES_PER_NUMBER * (2 * height * width + math.prod(glimpse_shape))
         check_bytes(
             num_episodes * (5 * math.prod(padded) + bytes_shown),
             f"what {num_episodes} envs of `canvas_size` {height}x{width} have seen",
@@ -148,6 +157,14 @@ class CanvasMemory(Memory):
         """Paint the glimpse over all that is not finer."""
         self._glimpses[rows] = observation["glimpse"]
         self._locations[rows] = observation["location"]
+        if not isinstance(rows, np.ndarray):
+            self._paint(rows, observation)
+            return
+        for part in parts_of(len(rows), 16 * self._side**2):
+            self._paint(rows[part], {key: value[part] for key, value in observation.items()})
+
+    def _paint(self, rows: Rows, observation: Observation) -> None:
+        """Paint glimpses all at once: with look, values, scales and flags, 16 bytes per pixel."""
         row, column = self._pixel_grid.pixels_at(observation["location"]).T
         window = (rows, row, column)
         look = lay_scales(observation["glimpse"])

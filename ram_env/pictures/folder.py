@@ -1,0 +1,128 @@
+"""Which pictures lie in a folder, of which class and split? `PATH/CLASS/.../*.jpg`."""
+
+import hashlib
+import os
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from ram_env.arguments import shown
+
+SPLITS = ("train", "validation", "test")
+_FOLDERS = {"train": 0, "validation": 1, "val": 1, "test": 2}  # above the classes, if at all
+_ENDS = (0.8, 0.9)  # of train and validation, on the scale of the hash; the rest is test
+
+
+@dataclass(frozen=True, eq=False)
+class Listing:
+    """The pictures of a folder, in the order of their paths.
+
+    Attributes:
+        root: The folder.
+        paths: Of each picture, relative to the folder, with `/`.
+        labels: Number of each picture's class, int64 (N,).
+        splits: Number of each picture's split in `SPLITS`, int64 (N,).
+        class_names: The names of the folders that are classes, in order.
+    """
+
+    root: Path
+    paths: list[str]
+    labels: np.ndarray
+    splits: np.ndarray
+    class_names: tuple[str, ...]
+
+
+def list_folder(root: Path) -> Listing:
+    """List the pictures below a folder; no file is opened.
+
+    What lies below a folder of `root` is of that folder's class, however deep. Folders `train`,
+    `validation` (or `val`) and `test` alone in `root` are splits and hold the classes. A split that
+    has no folder is taken from the others by a hash of each path, 80 : 10 : 10, so that a new file
+    moves no other one. Names that begin with a dot, and files whose ending Pillow does not know,
+    are passed over; links are followed.
+
+    Raises:
+        ValueError: If the folder is none, or holds no two classes with pictures.
+    """
+    if not root.is_dir():
+        raise ValueError(f"`dataset` must be a folder with a folder for each class, got {root}.")
+    tops = sorted(_folders(root))
+    has_splits = "train" in tops and set(tops) <= set(_FOLDERS)
+    present = {_FOLDERS[top] for top in tops} if has_splits else {0}
+    paths, names, splits = [], [], []
+    for top in tops:
+        for path in _pictures(root, top):
+            parts = path.split("/")[1 if has_splits else 0 :]
+            if len(parts) > 1:  # not between the folder of a split and those of the classes
+                paths.append(path)
+                names.append(parts[0])
+                splits.append(_split_of(path, _FOLDERS[top] if has_splits else 0, present))
+    class_names = sorted(set(names))
+    _check_classes(root, tops, class_names)
+    number_of = {name: number for number, name in enumerate(class_names)}
+    labels = [number_of[name] for name in names]
+    listing = Listing(root, paths, np.array(labels), np.array(splits), tuple(class_names))
+    _check_splits(listing)
+    return listing
+
+
+def _folders(path: Path) -> Iterator[str]:
+    """Yield the names of the folders in a folder, links to folders too."""
+    with os.scandir(path) as entries:
+        yield from (it.name for it in entries if it.is_dir() and not it.name.startswith("."))
+
+
+def _pictures(root: Path, top: str) -> Iterator[str]:
+    """Yield the path of each picture below a folder of `root`, in a fixed order."""
+    endings = Image.registered_extensions()
+    seen = set()
+    for folder, inner, files in os.walk(root / top, followlinks=True):
+        real = os.path.realpath(folder)
+        # A link may lead back up; a folder that was seen is not walked again.
+        inner[:] = sorted(name for name in inner if not name.startswith(".")) * (real not in seen)
+        if real in seen:
+            continue
+        seen.add(real)
+        for name in sorted(files):
+            if not name.startswith(".") and os.path.splitext(name)[1].lower() in endings:
+                yield os.path.relpath(os.path.join(folder, name), root).replace(os.sep, "/")
+
+
+def _split_of(path: str, split: int, present: set[int]) -> int:
+    """Return the split of a picture that lies in the folder of another one, or in none."""
+    if split != 0 or len(present) == len(SPLITS):
+        return split
+    # The same on all systems: some take names apart into letters and accents.
+    digest = hashlib.sha256(unicodedata.normalize("NFC", path).encode()).digest()
+    share = int.from_bytes(digest[:8], "big") / 2.0**64
+    drawn = int(np.searchsorted(_ENDS, share, side="right"))
+    return 0 if drawn in present else drawn
+
+
+def _check_classes(root: Path, tops: list[str], class_names: list[str]) -> None:
+    if len(class_names) < 2:
+        raise ValueError(
+            "`dataset` must be a folder with a folder of pictures for each of at least 2 classes, "
+            f"got {root} with folders {shown(tops)} and pictures of {shown(class_names)}."
+        )
+
+
+def _check_splits(listing: Listing) -> None:
+    """Refuse a folder of which a split has no pictures, or whose training split lacks a class."""
+    for number, split in enumerate(SPLITS):
+        if not (listing.splits == number).any():
+            raise ValueError(
+                f"`dataset` {listing.root} has {len(listing.paths)} pictures, none of them for "
+                f"{split!r}: add pictures, or sort them into folders train, validation and test."
+            )
+    trained = set(listing.labels[listing.splits == 0].tolist())
+    missing = [name for n, name in enumerate(listing.class_names) if n not in trained]
+    if missing:
+        raise ValueError(
+            f"`dataset` {listing.root} has no pictures of {shown(missing)} to train on: add "
+            "pictures, or sort them into folders train, validation and test."
+        )

@@ -1,0 +1,195 @@
+"""How are the files of a folder read once, to be looked at anywhere? Into the user's cache.
+
+A folder of the cache holds `pixels`, all levels of all pictures, and `index.npz`, which says whose
+they are. Its name is a hash of what the files are called, of their sizes and times, and of how they
+are read: files that change are read anew.
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+import threading
+import warnings
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ram_env.pictures.decoding import (
+    is_grey,
+    open_picture,
+    scaled_size,
+    to_pixels,
+    upright_size,
+)
+from ram_env.pictures.folder import Listing
+from ram_env.pictures.pyramids import Pyramids, level_starts, num_pixels, pyramid_of
+
+DAMAGED = ("error", "skip")
+_VERSION = 1  # of what the cache holds
+_LARGE = 2**24  # pixels: of such pictures one at a time is decoded, so that memory is bounded
+_NAMED = 3  # damaged files that a message names
+
+
+class Reading(NamedTuple):
+    """How files are read.
+
+    Attributes:
+        image_size: The longer side is averaged down to so many pixels; None: as it is.
+        channels: 1 or 3; None: 1 if every picture is grey by its kind, else 3.
+        damaged: `"error"`, or `"skip"` to go on without the files that cannot be read.
+    """
+
+    image_size: int | None = None
+    channels: int | None = None
+    damaged: str = "error"
+
+
+def take_in(listing: Listing, reading: Reading, cache: Path) -> tuple[Pyramids, np.ndarray]:
+    """Return the pictures of a folder, decoded now or by whoever came first.
+
+    Args:
+        listing: The folder.
+        reading: How its files are read.
+        cache: Where folders of pixels lie.
+
+    Returns:
+        The pictures, and where in there each one of the listing is, int64 (N,); -1: nowhere.
+
+    Raises:
+        ValueError: If files cannot be read, or the cache cannot hold the pixels.
+    """
+    files = [listing.root / path for path in listing.paths]
+    folder = cache / _key(files, listing.paths, reading)
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+        from filelock import FileLock  # few need it
+
+        with FileLock(f"{folder}.lock"):
+            if not folder.is_dir():
+                _fill(folder, files, reading)
+    except OSError as error:
+        raise ValueError(
+            f"`data_cache` {cache} cannot hold the pixels of {listing.root} ({error}): make room "
+            "or name another folder."
+        ) from error
+    with np.load(folder / "index.npz") as index:
+        shapes, places, channels = index["shapes"], index["places"], int(index["channels"])
+    if num_lost := int((places < 0).sum()):
+        warnings.warn(
+            f"{num_lost} of {len(files)} pictures in {listing.root} cannot be read and are passed "
+            "over.",
+            stacklevel=4,
+        )
+    pixels = np.memmap(folder / "pixels", dtype=np.uint8, mode="r").reshape(-1, channels)
+    return Pyramids(shapes, channels, pixels), places
+
+
+def _key(files: list[Path], names: list[str], reading: Reading) -> str:
+    """Return a name for what files hold now, read in some way."""
+    facts: list[Any] = [_VERSION, reading]
+    for file, name in zip(files, names, strict=True):
+        try:
+            status = file.stat()
+            facts.append((name, status.st_size, status.st_mtime_ns))
+        except OSError:  # a link to nowhere: it is damaged
+            facts.append((name, None, None))
+    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:32]
+
+
+def _fill(folder: Path, files: list[Path], reading: Reading) -> None:
+    """Read files into a new folder of the cache; it is there whole, or not at all.
+
+    Raises:
+        ValueError: If files cannot be read and are not to be skipped.
+        OSError: If the cache cannot hold the pixels.
+    """
+    problems: dict[int, str] = {}
+
+    def read_head(number: int) -> tuple[bool, tuple[int, int]]:
+        with open_picture(files[number]) as image:
+            return is_grey(image), scaled_size(upright_size(image), reading.image_size)
+
+    heads = _in_threads(read_head, range(len(files)), problems, "looking at pictures")
+    if not heads:
+        _report(files, problems, reading.damaged)
+    channels = reading.channels or (1 if all(grey for grey, _ in heads.values()) else 3)
+    shapes = np.array([shape for _, shape in heads.values()])
+    starts = dict(zip(heads, level_starts(shapes)[:, 0].tolist(), strict=True))
+    num_bytes, free = num_pixels(shapes) * channels, shutil.disk_usage(folder.parent).free
+    if num_bytes > free:
+        raise OSError(f"{num_bytes:,} bytes are needed, {free:,} are free")
+    fresh = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    one_large, one_writer = threading.Lock(), threading.Lock()
+    try:
+        with open(fresh / "pixels", "wb") as pixels:
+            pixels.truncate(num_bytes)
+
+            def take(number: int) -> None:
+                with open_picture(files[number]) as image:
+                    is_large = image.width * image.height > _LARGE
+                    with one_large if is_large else contextlib.nullcontext():
+                        found = to_pixels(image, channels, reading.image_size)
+                        if found.shape[:2] != heads[number][1]:
+                            raise ValueError("it is not of the size that it says")
+                        levels = pyramid_of(found)
+                with one_writer:
+                    pixels.seek(starts[number] * channels)
+                    pixels.write(levels.data)
+
+            _in_threads(take, heads, problems, "reading pictures")
+        _report(files, problems, reading.damaged)
+        places = np.full(len(files), -1)
+        for place, number in enumerate(heads):
+            places[number] = -1 if number in problems else place
+        np.savez(fresh / "index.npz", shapes=shapes, places=places, channels=channels)
+        os.replace(fresh, folder)
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+
+
+def _in_threads(
+    work: Callable[[int], Any], numbers: Iterable[int], problems: dict[int, str], what: str
+) -> dict[int, Any]:
+    """Do some work for each number, with a progress bar; return the results where there was none.
+
+    Args:
+        work: Called with a number in one of several threads.
+        numbers: The numbers.
+        problems: Takes in why the work failed, by number.
+        what: Is being done, for the bar.
+    """
+    from tqdm import tqdm  # few need it
+
+    def try_one(number: int) -> tuple[int, Any]:
+        try:
+            return number, work(number)
+        except (OSError, MemoryError) as error:
+            if isinstance(error, OSError) and error.filename is None and error.errno is not None:
+                raise  # of the cache, not of the file
+            problems[number] = str(error) or type(error).__name__
+        except Exception as error:  # Pillow's readers raise nearly anything at what is damaged
+            problems[number] = str(error) or type(error).__name__
+        return number, None
+
+    numbers = list(numbers)
+    with warnings.catch_warnings(), ThreadPoolExecutor() as threads:
+        warnings.simplefilter("ignore")  # Pillow's, of metadata that nobody asks for
+        done = tqdm(threads.map(try_one, numbers), what, len(numbers), disable=None, leave=False)
+        return {number: result for number, result in done if number not in problems}
+
+
+def _report(files: list[Path], problems: dict[int, str], damaged: str) -> None:
+    """Refuse files that cannot be read, unless they are to be skipped, or nothing would be left."""
+    if problems and (damaged == "error" or len(problems) == len(files)):
+        first = "; ".join(f"{files[n]}: {problems[n]}" for n in sorted(problems)[:_NAMED])
+        raise ValueError(
+            f"`dataset` holds {len(problems)} of {len(files)} pictures that cannot be read ({first}"
+            f"{'; ...' if len(problems) > _NAMED else ''}): mend or remove them, or pass them over "
+            "by damaged='skip'."
+        )

@@ -17,7 +17,7 @@ def test_version_of_tells_two_writes_apart(
     path.write_bytes(b"one")
     found = os.stat(path)
     if times == "stand still":
-        monkeypatch.setattr(os, "stat", lambda _: found)
+        monkeypatch.setattr(os, "stat", lambda *_, **__: found)
     first = version_of(path)
     path.read_bytes()
     assert version_of(path) == first

@@ -7,9 +7,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from ram_env.data.datasets import SPLITS, load_dataset
-from ram_env.data.images import ImageDataset
-from ram_env.games.classify import GlimpseTask
+from ram_env.data.datasets import SPLITS
+from ram_env.games.classify import Dataset, GlimpseTask
 
 PACKAGES = ("torch", "stable-baselines3", "gymnasium", "numpy", "pillow")
 SOURCE = Path(__file__).parents[2]
@@ -28,11 +27,10 @@ def describe_source(results: Path = RESULTS) -> dict[str, Any]:
 
 def describe_data(task: GlimpseTask) -> dict[str, Any]:
     """Return what tells the images of a task from others; `check_data` reads it."""
-    name, folder = task.dataset.name, task.data_dir
-    return {"dataset_sha256": {split: load_dataset(name, split, folder).sha256 for split in SPLITS}}
+    return {"dataset_sha256": {split: task.load(split).sha256 for split in SPLITS}}
 
 
-def check_data(config: dict[str, Any], dataset: ImageDataset, split: str) -> None:
+def check_data(config: dict[str, Any], dataset: Dataset, split: str) -> None:
     """Refuse other images than those that a run was trained on.
 
     Args:

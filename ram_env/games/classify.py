@@ -1,7 +1,7 @@
 """How is the game of classifying played? Each rule once, for one env and for many."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from gymnasium import spaces
@@ -18,6 +18,26 @@ from ram_env.retina import Retina
 from ram_env.scenes.source import SceneSource
 
 MAX_SCENE_SEED = MAX_INT64
+
+
+class Dataset(Protocol):
+    """What a task must know of the data that it classifies."""
+
+    @property
+    def labels(self) -> np.ndarray:
+        """The class of each image or picture, int64 (N,)."""
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """The name of each class, the same for each split."""
+
+    @property
+    def name(self) -> str:
+        """What was loaded, which loads it again."""
+
+    @property
+    def sha256(self) -> str:
+        """What tells other data, in hexadecimal."""
 
 
 class GlimpseTask(Settings, Game):
@@ -41,12 +61,17 @@ class GlimpseTask(Settings, Game):
         ValueError: If an argument is out of its range or does not fit the others.
     """
 
+    dataset: Dataset  # at first what the argument names
     num_classes = 0  # until the data tells
     class_names: tuple[str, ...]
     retina: Retina
     bytes_per_scene: int
     bytes_on_the_way: int
     bytes_to_begin: int
+
+    def load(self, split: str) -> Dataset:
+        """Load a split of the data that the arguments name."""
+        raise NotImplementedError
 
     def make_scenes(self, num_scenes: int) -> SceneSource:
         """Make room for some scenes, none of them begun."""

@@ -33,8 +33,7 @@ class CanvasTask(CanvasSettings, GlimpseTask):
         # However many there are, scenes are planned and glimpses taken in parts.
         self.bytes_on_the_way = plan_bytes(self.num_distractors) + crop_bytes(self.retina)
         self.check_bytes(num_episodes=1)  # before anything is downloaded
-        name: Any = self.dataset
-        self.dataset = load_dataset(name, self.split, self.data_dir)
+        self.dataset = self.load(self.split)
         self.check_image_sizes(self.dataset.images.shape[1:])
         is_training = self.split == "train"  # what results are measured on stays as written
         self._painter = ScenePainter(
@@ -47,6 +46,12 @@ class CanvasTask(CanvasSettings, GlimpseTask):
         )
         self.bytes_to_begin = self._painter.bytes_on_the_way
         self.complete()
+
+    def load(self, split: str) -> ImageDataset:
+        """Load a split of the images that the arguments name."""
+        named: Any = self.dataset
+        name = named.name if isinstance(named, ImageDataset) else named
+        return load_dataset(name, split, self.data_dir)
 
     def describe_size(self) -> str:
         """Return the arguments that the size of an episode depends on, in words."""
@@ -87,8 +92,8 @@ class PictureTask(PictureSettings, GlimpseTask):
     def __post_init__(self) -> None:
         """Check the arguments, read the pictures and make the spaces."""
         super().__post_init__()
-        reading = Reading(self.image_size, self.channels, self.damaged)
-        self.dataset = load_pictures(self.dataset, self.split, reading, self.data_cache)
+        self._reading = Reading(self.image_size, self.channels, self.damaged)
+        self.dataset = self.load(self.split)
         self.channels = self.dataset.store.channels
         if self.num_scales is None:
             self.num_scales = self._covering_scales()
@@ -96,6 +101,12 @@ class PictureTask(PictureSettings, GlimpseTask):
         self.bytes_per_scene = 0  # pixels are read where they lie
         self.bytes_on_the_way = self.bytes_to_begin = glimpse_bytes(self.retina)
         self.complete()
+
+    def load(self, split: str) -> PictureDataset:
+        """Load a split of the pictures that the arguments name."""
+        named: Any = self.dataset
+        name = named.name if isinstance(named, PictureDataset) else named
+        return load_pictures(name, split, self._reading, self.data_cache)
 
     def _covering_scales(self) -> int:
         """Return how many scales it takes for the widest window to be as wide as any picture."""

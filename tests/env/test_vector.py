@@ -88,7 +88,7 @@ def test_vector_episodes_equal_the_reference(task_id: str) -> None:
     envs = make_native(3, task_id=task_id)
     arguments = dict(TASKS[task_id])
     side = arguments.pop("canvas_size")
-    dataset = envs.task.dataset
+    dataset: Any = envs.task.dataset
     games = [
         ReferenceGame(dataset.images, dataset.labels, (side, side), **arguments) for _ in range(3)
     ]

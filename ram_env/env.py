@@ -194,6 +194,15 @@ class GlimpseEnv(PlaysGame, gym.Env[Observation, Any]):
             return None
         return render_episode(self.view())
 
+    def skip_resets(self, number: int) -> None:
+        """Let the random numbers go on as so many resets would, without playing.
+
+        Args:
+            number: Not negative.
+        """
+        bits: Any = self.np_random.bit_generator
+        bits.advance(number)  # a reset draws once: see `draw_scene_seed`
+
     def view(self) -> EpisodeView:
         """Return what there is to draw of the episode so far, the hidden scene included."""
         return self.task.view(self._episodes, ONLY)

@@ -6,9 +6,10 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from gymnasium import spaces
+from gymnasium.vector import AutoresetMode
 
 from agents.evaluation.result import Evaluation, make_evaluation
-from agents.sb3.envs import add_memory, make_games, task_of
+from agents.sb3.envs import add_memory, make_games, task_of, view_of
 from ram_env.drawing.rendering import EpisodeView
 from ram_env.games.actions import ActionFormat
 from ram_env.scenes.source import frozen_scenes
@@ -66,7 +67,7 @@ class FrozenScenes:
         kwargs = self.env_kwargs | {"split": split}
         if kwargs.get("action_format") == ActionFormat.DICT:
             kwargs["action_format"] = ActionFormat.BOX  # as a model is shown it
-        probe = task_of(make_games(env_id, num_envs=1, **kwargs))
+        probe = task_of(make_games(env_id, 1, AutoresetMode.DISABLED, **kwargs))
         available = len(probe.dataset.labels)
         self.num_scenes = available if num_scenes is None else num_scenes
         if not 1 <= self.num_scenes <= available:
@@ -75,7 +76,7 @@ class FrozenScenes:
             )
         fitting = max(1, MAX_BYTES // probe.bytes_per_episode)
         num_envs = min(self.num_scenes, MAX_ENVS, fitting)
-        games = make_games(env_id, num_envs=num_envs, autoreset_mode="Disabled", **kwargs)
+        games = make_games(env_id, num_envs, AutoresetMode.DISABLED, **kwargs)
         self._env = add_memory(games, memory)
         self.task = task_of(self._env)
 
@@ -119,7 +120,7 @@ class FrozenScenes:
 
     def _views(self, position: int, beliefs: np.ndarray) -> list[EpisodeView]:
         """Return what there was to draw of an episode that has just ended, glimpse by glimpse."""
-        last: EpisodeView = self._env.unwrapped.view(position)  # type: ignore[attr-defined]
+        last = view_of(self._env, position)
         return [
             dataclasses.replace(
                 last,

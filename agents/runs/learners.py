@@ -31,6 +31,7 @@ from agents.sb3.policy_file import (
 )
 from agents.sb3.vec_env import GymnasiumVecEnv
 from ram_env.games.classify import GlimpseTask
+from ram_env.registration import import_env_module
 
 HUGE = 1e10  # far more than any weight of a policy that has learned something
 STATS_WINDOW = 2560  # episodes that the running error is averaged over
@@ -46,6 +47,7 @@ def make_learner(plan: Plan) -> "Learner":
         MemoryError: If they do not fit into memory.
     """
     check_device(plan.device)
+    import_env_module(plan.env_module)  # again, in the processes that help
     assert plan.processes is not None  # dealt out
     num_envs = plan.num_envs // plan.processes
     env = make_vec_env(plan.env_id, num_envs, memory=plan.memory, **plan.env_kwargs)
@@ -139,8 +141,8 @@ class RAMLearner:
         if self.model._n_updates:
             rounds = self.model.config.batch_size // self._plan.num_envs
             self.env.reset()  # seeded: the first scenes, as at the start of the run
-            vector_env: Any = self.env.env.unwrapped
-            vector_env.skip_resets(self.model._n_updates * rounds - 1)
+            games: Any = self.env.env.unwrapped
+            games.call("skip_resets", self.model._n_updates * rounds - 1)
 
     def learn(self, episodes: int, callbacks: list[BaseCallback]) -> None:
         """Learn until so many episodes are played, those before a resumption included."""

@@ -29,13 +29,11 @@ from agents.model.networks import uses_bfloat16
 from agents.model.policy import RAMPolicy
 from agents.model.pretrained import pretrained_path
 from agents.model.processes import average, average_gradients, rank, world_size
-from agents.sb3.envs import labels_begun, make_vec_env, task_in
+from agents.sb3.envs import labels_begun, make_vec_env, seed_games, task_in
 from agents.sb3.log import record_rollout
 from agents.sb3.spaces import other_classes
 from agents.sb3.vec_env import GymnasiumVecEnv
 from ram_env.hashing import mix_bits
-
-SEED_DISTANCE = 2**20  # between the seeds of the first envs of two models: as many envs fit between
 
 
 class RAM(BaseAlgorithm):
@@ -173,8 +171,7 @@ class RAM(BaseAlgorithm):
     def seed_env(self) -> None:
         """Seed the envs: every process and every seed plays scenes of its own."""
         assert self.seed is not None  # drawn in _setup_model
-        # Env i of an env of many is seeded with i more: seed 1 would share all but one with seed 0.
-        self.env.seed(self.seed * SEED_DISTANCE + rank() * self.n_envs)
+        seed_games(self.env, self.seed, rank() * self.n_envs)
 
     def learn(
         self,

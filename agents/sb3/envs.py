@@ -11,7 +11,7 @@ from gymnasium.vector import AutoresetMode, SyncVectorEnv, VectorEnv
 from stable_baselines3.common.vec_env import VecEnv
 
 from agents.sb3.algorithms import MEMORIES
-from agents.sb3.vec_env import GymnasiumVecEnv
+from agents.sb3.vec_env import SEED_DISTANCE, GymnasiumVecEnv
 from ram_env.drawing.rendering import EpisodeView
 from ram_env.games.classify import GlimpseTask
 from ram_env.registration import import_env_module
@@ -32,7 +32,8 @@ def make_vec_env(
     Args:
         env_id: A registered id; `module:id` imports the module that registers it.
         n_envs: How many games at once.
-        seed: Seeds game i with `seed + i` at the first reset; None: drawn from the system.
+        seed: Seeds game i with `seed * 2**20 + i` at the first reset, so that no two seeds share
+            a scene; None: drawn from the system.
         memory: `"none"`; or for agents without one, `"history"` or `"canvas"`: see
             `ram_env.wrappers`.
         env_kwargs: Arguments of the env.
@@ -151,6 +152,21 @@ def task_in(env: VecEnv) -> GlimpseTask | None:
     """Return the task that the games of a `VecEnv` play; None if it is none of ours."""
     task = env.get_attr("task", indices=0)[0] if env.has_attr("task") else None
     return task if isinstance(task, GlimpseTask) else None
+
+
+def seed_games(env: VecEnv, seed: int, first_game: int = 0) -> None:
+    """Seed the games of any `VecEnv` so that no two seeds share a scene.
+
+    Args:
+        env: The games.
+        seed: Not negative.
+        first_game: The number of the first of these among the games of all processes.
+    """
+    first, games = seed * SEED_DISTANCE + first_game, env.unwrapped
+    if isinstance(games, GymnasiumVecEnv):
+        games.seed_from(first)
+    else:
+        env.seed(first)
 
 
 def labels_begun(env: VecEnv) -> np.ndarray:

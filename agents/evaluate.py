@@ -1,6 +1,7 @@
 """How good is it? Error on the frozen scenes, with its interval, after each glimpse.
 
-`python -m agents.evaluate --run runs/NAME [--split test]` measures a finished run again,
+`python -m agents.evaluate --run runs/NAME [--split test]` measures a finished run again, with
+`--dataset` or `--data-dir` if its images are elsewhere now,
 `--pretrained TASK` the model of a task that comes with the package, and
 `--policy MODULE:FACTORY --env TASK` whatever has `predict` as the models of Stable-Baselines3 do.
 With `--pictures DIR` gaze.png and gaze.gif show where it looked.
@@ -12,6 +13,7 @@ import json
 import pathlib
 import re
 import sys
+from typing import Any
 
 import gymnasium as gym
 
@@ -49,7 +51,7 @@ def main(arguments: list[str] | None = None, prog: str = "python -m agents.evalu
         print(json.dumps(dataclasses.asdict(evaluation), indent=2))
         return 0
     print(evaluation.describe())
-    if options.pretrained and options.split == "test":
+    if options.pretrained and options.split == "test" and evaluation.dataset == "mnist":
         committed = pretrained_rows()[options.pretrained]["error"]
         print(f"  committed with the model: {committed:.2f} %")
     for glimpse, value in enumerate(evaluation.error_per_glimpse, start=1):
@@ -83,6 +85,8 @@ def make_parser(prog: str) -> argparse.ArgumentParser:
         metavar="KEY=VALUE",
         help="arguments of it (default: none)",
     )
+    add("--dataset", metavar="NAME", help="where the images are now (default: as before)")
+    add("--data-dir", metavar="DIR", help="folder of the IDX files now (default: as before)")
     add(
         "--memory",
         choices=MEMORIES,
@@ -104,12 +108,15 @@ def find_player(options: argparse.Namespace) -> Player:
         for name in ("env", "env_kwargs", "memory"):
             if getattr(options, name) is not None:
                 raise ValueError(f"`{as_option(name)}` is for `--policy`: leave it out.")
+    given = {"dataset": options.dataset, "data_dir": options.data_dir}
+    data: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    check_env_kwargs(data)
     if options.run is not None:
-        return player_of_run(options.run, options.split)
+        return player_of_run(options.run, options.split, data=data)
     if options.pretrained is not None:
-        return player_of_pretrained(options.pretrained, options.split)
+        return player_of_pretrained(options.pretrained, options.split, **data)
     env_id, _ = resolve_env(options.env or "cluttered")
-    env_kwargs = parse_pairs("env_kwargs", options.env_kwargs or [])
+    env_kwargs = parse_pairs("env_kwargs", options.env_kwargs or []) | data
     check_env_kwargs(env_kwargs)
     memory = options.memory or "none"
     return player_of_policy(options.policy, env_id, env_kwargs, options.split, memory=memory)

@@ -31,6 +31,7 @@ from agents.model.pretrained import pretrained_path
 from agents.model.processes import average, average_gradients, rank, world_size
 from agents.sb3.envs import labels_begun, make_vec_env, task_in
 from agents.sb3.log import record_rollout
+from agents.sb3.spaces import other_classes
 from agents.sb3.vec_env import GymnasiumVecEnv
 from ram_env.hashing import mix_bits
 
@@ -385,6 +386,9 @@ class RAM(BaseAlgorithm):
             ValueError: If it does not fit the model.
         """
         env = self._wrap_env(self._env_of(env), self.verbose)
+        difference = other_classes(self.action_space, env.action_space)
+        if difference:
+            raise ValueError(f"`env` must have the classes of the model{difference}.")
         check_for_correct_spaces(env, self.observation_space, self.action_space)
         check_rounds(self.config.batch_size, env.num_envs * world_size())
         self.n_envs = env.num_envs  # any number that divides a batch, unlike for the base class

@@ -11,6 +11,8 @@ from stable_baselines3.common.callbacks import BaseCallback, CallbackList
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 
 from agents.errors import DivergenceError, TeamError
+from agents.evaluation.provenance import check_data
+from agents.files import CONFIG, read_json
 from agents.model.config import check_names, check_type
 from agents.model.networks import forward_multiply_adds
 from agents.model.processes import all_same, launched, world_size
@@ -103,6 +105,8 @@ class RAMLearner:
         self.env_kwargs = plan.env_kwargs | {"dataset": task.dataset.name}
         self.columns = COLUMNS + ALGORITHMS["ram"].losses
         self.columns += ("train/learning_rate", "train/location_std")
+        if plan.goes_on:
+            check_data(read_json(plan.folder / CONFIG), task.dataset, task.split)
         found = load_checkpoint(plan.folder, env, plan.device) if plan.goes_on else None
         if found is None:
             self.renew()

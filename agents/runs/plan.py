@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from agents.evaluation.provenance import at_new_place
 from agents.files import CONFIG, LOCK, is_finished, leftovers, read_config, read_json
 from agents.model.config import RAMConfig, check_rounds, make_config
 from agents.runs.options import Options
@@ -93,7 +94,8 @@ def plan_run(options: Options) -> Plan | None:
     if options.resume is not None:
         plan = plan_of_run(options.resume)
         device = plan.device if options.device == "auto" else options.device
-        return dataclasses.replace(plan, device=device)
+        env_kwargs = at_new_place(plan.env_kwargs, options.env_kwargs)
+        return dataclasses.replace(plan, device=device, env_kwargs=env_kwargs)
     plan = new_plan(options)
     if options.run_dir is None:  # a folder of its own, see `make_run`
         check_writable(plan.folder)

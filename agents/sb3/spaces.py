@@ -42,6 +42,15 @@ def num_classes_of(space: spaces.Space[Any]) -> int:
     )
 
 
+def other_classes(trained_on: spaces.Space[Any], here: spaces.Space[Any]) -> str:
+    """Return how an error message goes on if two action spaces differ in their classes, or ""."""
+    try:
+        known, found = num_classes_of(trained_on), num_classes_of(here)
+    except ValueError:
+        return ""
+    return "" if known == found else f", which tells {known} classes apart; here are {found}"
+
+
 def box_for_dict(space: spaces.Dict) -> spaces.Box:
     """Return the Box of location and class scores that stands for a Dict of location and label.
 

@@ -14,7 +14,7 @@ from agents.errors import DivergenceError
 from agents.model.config import PRESETS, make_config
 from agents.model.networks import Thought
 from agents.model.policy import Decision, RAMPolicy
-from ram_env.games.classify import GlimpseTask
+from ram_env.games.tasks import CanvasTask
 
 B, K, G, C = 6, 2, 4, 5
 GLIMPSE = spaces.Box(0.0, 1.0, (K, G, G))
@@ -154,7 +154,7 @@ def test_scores_carry_the_belief(score_scale: float) -> None:
 
 def test_env_reads_the_belief_that_the_policy_holds() -> None:
     """The env's default score scale is the policy's."""
-    task = GlimpseTask(dataset="digits")
+    task = CanvasTask(dataset="digits")
     logits = torch.randn(B, 10, generator=torch.Generator().manual_seed(0)) * 4.0
     policy = RAMPolicy(task.observation_space, task.action_space, lambda _: 1e-3)
     assert policy.score_scale == task.score_scale

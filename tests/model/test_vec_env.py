@@ -15,6 +15,7 @@ from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv, VecMonitor
 from agents.sb3.envs import labels_begun, make_vec_env, task_in, task_of
 from agents.sb3.vec_env import GymnasiumVecEnv, split_infos
 from ram_env import TASKS
+from ram_env.games.tasks import CanvasTask
 
 NUM_ENVS = 3
 
@@ -252,7 +253,7 @@ def test_labels_are_those_of_the_episodes_that_have_begun() -> None:
 def test_task_in_any_vec_env(kind: Callable[[], VecEnv]) -> None:
     """The task that single envs play is found in any vector env around them."""
     task = task_in(kind())
-    assert task is not None and task.canvas_shape == (28, 28)
+    assert isinstance(task, CanvasTask) and task.canvas_shape == (28, 28)
 
 
 def test_task_of_other_envs() -> None:

@@ -28,7 +28,7 @@ from agents.runs.options import (
 )
 from agents.runs.plan import new_plan
 from ram_env import SHORT_NAMES
-from ram_env.data import datasets, mnist
+from ram_env.data import mnist
 from ram_env.registration import resolve_env
 
 ROOT = Path(__file__).parents[2]
@@ -292,7 +292,6 @@ def test_recorded_commands_still_parse() -> None:
 
 def test_missing_mnist_names_the_remedies(capsys: pytest.CaptureFixture[str]) -> None:
     """`--dataset mnist` without data or network says how to get it, in one line."""
-    datasets._load_mnist.cache_clear()
     line = refuse([*QUICK, "--dataset", "mnist", "--run-dir", "run"], capsys)
     for part in ("MNIST was not found", "`--data-dir`", "RAM_ENV_DATA", "network"):
         assert part in line

@@ -87,6 +87,7 @@ class GlimpseEnv(PlaysGame, gym.Env[Observation, Any]):
     `label`, `index`, `scene_seed` (int) and `target_box` (int64: row, column, height, width of the
     image); at the last step also `prediction` (int) and `is_success` (bool). They serve training
     signals, evaluation and pictures: a policy that sees `label` or `target_box` is cheating.
+    `env.unwrapped.task.class_names` has the name of each label.
 
     ## Arguments
     All are attributes too, to be read; to change one, make a new env.

@@ -24,6 +24,7 @@ RIGHT: Color = (0, 135, 98)
 WRONG: Color = (213, 94, 0)
 
 MAX_BARS = 10
+MAX_NAME = 8  # characters of the name of a class
 _RAMP = np.array([(76, 155, 255), (200, 115, 220), (255, 120, 85), (255, 210, 60)])
 _MIN_HEIGHT = 240
 
@@ -36,9 +37,15 @@ class EpisodeView:
     locations: np.ndarray  # float32 (t, 2), (x, y) in [-1, 1], 1 <= t <= num_glimpses
     glimpses: np.ndarray  # float32 (t, K, g, g) in [0, 1], finest scale first
     num_glimpses: int  # T, of the whole episode
+    class_names: tuple[str, ...]  # C
     label: int  # the truth
     belief: np.ndarray | None  # float (C,), probabilities; None if there are no scores so far
     prediction: int | None  # the scored label; None before the end
+
+    def name_of(self, label: int) -> str:
+        """Return the name of a class, as much of it as there is room for."""
+        name = self.class_names[label]
+        return name if len(name) <= MAX_NAME else f"{name[: MAX_NAME - 1]}…"
 
 
 @cache
@@ -166,10 +173,13 @@ def _draw_headline(draw: ImageDraw.ImageDraw, view: EpisodeView, unit: int) -> N
     if view.prediction is not None:
         right = view.prediction == view.label
         verdict = "right" if right else "wrong"
-        texts.append((f"answer {view.prediction}: {verdict}", RIGHT if right else WRONG))
+        texts.append(
+            (f"answer {view.name_of(view.prediction)}: {verdict}", RIGHT if right else WRONG)
+        )
     elif view.belief is not None:
-        texts.append((f"guess {view.belief.argmax()} ({view.belief.max():.2f})", INK))
-    texts.append((f"truth {view.label}", RIGHT))
+        best = int(view.belief.argmax())
+        texts.append((f"guess {view.name_of(best)} ({view.belief[best]:.2f})", INK))
+    texts.append((f"truth {view.name_of(view.label)}", RIGHT))
     left, font = float(unit), load_font(round(1.4 * unit))
     for text, color in texts:
         draw.text((left, unit // 2), text, color, font)
@@ -195,7 +205,9 @@ def _draw_belief(
     bar_left, bar_width = left + 5 * unit, 11 * unit
     for row, label in enumerate(_shown_labels(view.belief, view.label)):
         y = top + round((row + 0.5) * 2.5 * unit)
-        name, color = (f"truth {label}", RIGHT) if label == view.label else (str(label), INK)
+        name, color = view.name_of(label), INK
+        if label == view.label:
+            name, color = f"truth {name}" if len(name) <= 2 else name, RIGHT  # as there is room
         draw.text((bar_left - unit // 2, y), name, color, font, anchor="rm")
         edges = (y - round(0.8 * unit), y + round(0.8 * unit))
         draw.rectangle((bar_left, edges[0], bar_left + bar_width, edges[1]), TRACK)

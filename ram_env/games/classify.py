@@ -234,6 +234,7 @@ class GlimpseTask(Settings, Game):
             locations=locations,
             glimpses=self.retina.glimpse(episodes.scenes, rows, pixels),
             num_glimpses=self.num_glimpses,
+            class_names=self.class_names,
             label=int(episodes.label[row]),
             belief=None if np.isnan(scores).any() else np.exp(self.log_belief(scores)),
             prediction=None if prediction < 0 else prediction,

@@ -136,6 +136,18 @@ class RAMConfig:
     feature_size: int = setting(
         256, "units of the glimpse network's output", lowest=1, highest=MAX_UNITS
     )
+    glimpse_encoder: str = setting(
+        "linear",
+        "what the glimpse's layer sees: linear: its pixels; conv: patterns that two convolutions "
+        "find in every scale",
+        choices=("linear", "conv"),
+    )
+    glimpse_statistics: str = setting(
+        "fixed",
+        "how a glimpse is normalised: fixed: by the two settings below; data: by mean and standard "
+        "deviation of each scale and colour, measured when the model is made",
+        choices=("fixed", "data"),
+    )
     glimpse_shift: float = setting(0.1, "subtracted from a glimpse (about its mean)")
     glimpse_scale: float = setting(0.25, "then divides it (about its standard deviation)", above=0)
     normalise_features: bool = setting(True, "layer norm before the glimpse network's last ReLU")

@@ -165,14 +165,14 @@ def check_model(header: dict[str, Any], tensors: dict[str, Tensor]) -> None:
 
 
 def described_sizes(header: dict[str, Any]) -> tuple[tuple[int, ...], int]:
-    """Return (K, g, g) and C of the spaces in a header; no memory is taken.
+    """Return (K, g, g) or (K, 3, g, g), and C, of the spaces in a header; no memory is taken.
 
     Raises:
         ValueError, KeyError, TypeError: If they are none that RAM plays in.
     """
     sides = header["observation_space"]["spaces"]["glimpse"]["shape"]
-    if not isinstance(sides, list) or len(sides) != 3 or sides[1] != sides[2]:
-        raise ValueError(f"the shape of `glimpse` must be [K, g, g], got {shown(sides)}")
+    if not isinstance(sides, list) or len(sides) not in (3, 4) or sides[-1] != sides[-2]:
+        raise ValueError(f"the shape of `glimpse` must be [K, [3,] g, g], got {shown(sides)}")
     glimpse_shape = tuple(whole_number("glimpse", side, 1) for side in sides)
     match header["action_space"]:
         case {"type": "box", "shape": [size]}:

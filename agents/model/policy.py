@@ -27,6 +27,7 @@ class Decision(NamedTuple):
     actions: np.ndarray  # (B, ...): both, as actions of the action space
 
 
+MIN_STD = 1.0 / 255.0  # of pixels, so that a scale that is all but flat shows no noise
 ASK_NETWORKS = (
     "`policy(observation, state)` returns logits, mean location and baseline as tensors, `act` "
     "decides, and `networks.initial_state(batch_size)` is the state before the first glimpse"
@@ -92,6 +93,12 @@ class RAMPolicy(BasePolicy):
         """
         self.score_scale = positive_number("score_scale", score_scale, HIGHEST_SCORE_SCALE)
         self._action_format = action_format_of(self.action_space, self.score_scale)
+
+    def set_statistics(self, mean: np.ndarray, std: np.ndarray) -> None:
+        """Normalise glimpses by these, float32 (K,) or (K, 3) each."""
+        for name, values in (("shift", mean), ("scale", std.clip(MIN_STD))):
+            buffer = self.networks.glimpse_network.get_buffer(name)
+            buffer.copy_(torch.as_tensor(values).reshape(buffer.shape))
 
     def forward(self, observation: dict[str, Tensor], state: Tensor) -> Thought:
         """Take in one glimpse: `glimpse` (B, K, g, g), `location` (B, 2); state (B, S)."""

@@ -160,6 +160,8 @@ class RAM(BaseAlgorithm):
         if task is None:
             return
         self.policy.set_score_scale(task.score_scale)
+        if self.config.glimpse_statistics == "data" and not self._n_updates:
+            self.policy.set_statistics(*task.glimpse_statistics())
         if reward not in (None, task.reward):
             warnings.warn(
                 "`learn_class_from='reward'`, as preset 'pure' has it, learns well where each "

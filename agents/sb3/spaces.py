@@ -10,7 +10,7 @@ MAX_BOX_SIZE = 2**24  # numbers in an observation: more than any agent here sees
 
 
 def glimpse_shape_of(space: spaces.Space[Any]) -> tuple[int, ...]:
-    """Return (K, g, g) of the observations of RAM.
+    """Return (K, g, g), in colour (K, 3, g, g), of the observations of RAM.
 
     Raises:
         ValueError: If the space is another one.

@@ -33,9 +33,10 @@ _MIN_HEIGHT = 240
 class EpisodeView:
     """What one episode showed up to its t-th glimpse: enough to draw it."""
 
-    canvas: np.ndarray  # uint8 (H, W)
+    canvas: np.ndarray  # uint8 (h, w), in colour (h, w, 3): the scene, or a smaller picture of it
+    scene_shape: tuple[int, int]  # height and width of the scene in pixels
     locations: np.ndarray  # float32 (t, 2), (x, y) in [-1, 1], 1 <= t <= num_glimpses
-    glimpses: np.ndarray  # float32 (t, K, g, g) in [0, 1], finest scale first
+    glimpses: np.ndarray  # float32 (t, K, [3,] g, g) in [0, 1], finest scale first
     num_glimpses: int  # T, of the whole episode
     class_names: tuple[str, ...]  # C
     label: int  # the truth
@@ -65,22 +66,30 @@ def foveate(glimpse: np.ndarray) -> np.ndarray:
     """Put the scales of one glimpse in place over each other, the finest on top.
 
     Args:
-        glimpse: float32 (K, g, g) in [0, 1], finest scale first.
+        glimpse: float32 (K, g, g), in colour (K, 3, g, g), in [0, 1], finest scale first.
 
     Returns:
-        uint8 (w, w) with w = g * 2**(K-1), the canvas pixels under the coarsest window: exact in
-        the finest window, in blocks of 2**k x 2**k pixels where only scale k reaches.
+        uint8 (w, w) or (w, w, 3) with w = g * 2**(K-1), the canvas pixels under the coarsest
+        window: exact in the finest window, in blocks of 2**k x 2**k pixels where only scale k
+        reaches.
     """
-    return lay_scales(np.rint(glimpse * 255).astype(np.uint8))
+    values = np.rint(glimpse * 255).astype(np.uint8)
+    if values.ndim == 3:
+        return lay_scales(values)
+    return np.moveaxis(lay_scales(np.moveaxis(values, 1, 0)), 0, -1)
 
 
 def fit(picture: np.ndarray, side: int) -> Image.Image:
-    """Scale a uint8 (H, W) picture to a longer side of `side` pixels: enlarge without smoothing.
+    """Scale a picture to a longer side of `side` pixels: enlarge without smoothing.
+
+    Args:
+        picture: uint8 (H, W) or (H, W, 3).
+        side: In pixels.
 
     Returns:
         An RGB image in the proportions of the picture.
     """
-    grows = side >= max(picture.shape)
+    grows = side >= max(picture.shape[:2])
     method = Image.Resampling.NEAREST if grows else Image.Resampling.BOX
     return ImageOps.contain(Image.fromarray(picture), (side, side), method).convert("RGB")
 
@@ -100,9 +109,9 @@ def draw_scene(view: EpisodeView, side: int) -> Image.Image:
     """
     scene = fit(view.canvas, side)
     draw = ImageDraw.Draw(scene, "RGBA")
-    zoom = side / max(view.canvas.shape)
-    pixels = location_to_pixel(view.locations, view.canvas.shape)  # (t, 2), (row, column)
-    _, num_scales, patch_size, _ = view.glimpses.shape
+    zoom = side / max(view.scene_shape)
+    pixels = location_to_pixel(view.locations, view.scene_shape)  # (t, 2), (row, column)
+    num_scales, patch_size = view.glimpses.shape[1], view.glimpses.shape[-1]
     latest = len(pixels) - 1
     for index, pixel in enumerate(pixels):
         color = glimpse_color(index, view.num_glimpses)
@@ -126,14 +135,16 @@ def draw_retina(view: EpisodeView, side: int) -> Image.Image:
     Returns:
         An RGB image of `side` x `side`.
     """
-    picture = foveate(view.glimpses[-1])
-    image = fit(picture, side)
+    num_scales, patch_size = view.glimpses.shape[1], view.glimpses.shape[-1]
+    # Windows that would be less than a pixel here are left out: they all lie in the middle.
+    num_hidden = max(0, num_scales - 1 - (side // patch_size).bit_length())
+    image = fit(foveate(view.glimpses[-1, num_hidden:]), side)
     draw = ImageDraw.Draw(image)
     color = glimpse_color(len(view.locations) - 1, view.num_glimpses)
-    _, num_scales, patch_size, _ = view.glimpses.shape
-    centre = np.full(2, len(picture) // 2)
-    for scale in reversed(range(num_scales)):
-        window = _window_box(centre, window_side(patch_size, scale), side / len(picture))
+    widest = window_side(patch_size, num_scales - 1)
+    centre = np.full(2, widest // 2)
+    for scale in reversed(range(num_hidden, num_scales)):
+        window = _window_box(centre, window_side(patch_size, scale), side / widest)
         draw.rectangle(window, outline=color, width=max(1, side // 150))
     return image
 

@@ -172,6 +172,22 @@ class GlimpseTask(Settings, Game):
         random = self.initial_location == InitialLocation.RANDOM
         self._look(episodes, rows, plans.location if random else np.zeros_like(plans.location))
 
+    def glimpse_statistics(self, num_scenes: int = 512) -> tuple[np.ndarray, np.ndarray]:
+        """Return mean and standard deviation of the pixels that the retina sees of some scenes.
+
+        Args:
+            num_scenes: The first so many, each looked at once, anywhere; no env is touched.
+
+        Returns:
+            float32 (K,) each, of scenes in colour (K, 3).
+        """
+        episodes, rows = self.allocate(num_scenes), np.arange(num_scenes)
+        self.begin(episodes, rows, rows)
+        seen = episodes.glimpses.astype(np.float64)
+        pixels = (0, seen.ndim - 2, seen.ndim - 1)
+        mean, std = seen.mean(axis=pixels), seen.std(axis=pixels)
+        return mean.astype(np.float32), std.astype(np.float32)
+
     def step(self, episodes: Episodes, rows: Rows, actions: Any) -> Outcome:
         """Move the sensor, or at step T score the label: see `Game.step`."""
         num_taken = episodes.num_taken[rows]
@@ -231,6 +247,7 @@ class GlimpseTask(Settings, Game):
         prediction = int(episodes.prediction[row])
         return EpisodeView(
             canvas=episodes.scenes.picture(row),
+            scene_shape=episodes.scenes.shape_of(row),
             locations=locations,
             glimpses=self.retina.glimpse(episodes.scenes, rows, pixels),
             num_glimpses=self.num_glimpses,

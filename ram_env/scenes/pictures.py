@@ -125,6 +125,11 @@ class Pictures:
         axis = pixels.ndim - 1
         return list(np.moveaxis(found, axis, 0))
 
+    def shape_of(self, row: int) -> tuple[int, int]:
+        """Return height and width of a picture in pixels."""
+        height, width = self._store.shapes[self._picture[row]]
+        return int(height), int(width)
+
     def picture(self, row: int) -> np.ndarray:
         """Return a scene for people, its longer side at most `LONGEST_SIDE`, at most halved twice.
 

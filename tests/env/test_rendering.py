@@ -52,7 +52,9 @@ def make_view(
     seen = np.array(locations, np.float32)
     pixels = location_to_pixel(seen, canvas.shape)
     glimpses = retina.glimpse(canvases, np.zeros(len(seen), np.int64), pixels)
-    return EpisodeView(canvas, seen, glimpses, num_glimpses, names, label, belief, prediction)
+    return EpisodeView(
+        canvas, canvas.shape, seen, glimpses, num_glimpses, names, label, belief, prediction
+    )
 
 
 def make_canvas(*shape: int) -> np.ndarray:

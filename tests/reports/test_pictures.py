@@ -42,6 +42,7 @@ def make_episode(
     return [
         EpisodeView(
             canvas=canvas,
+            scene_shape=(60, 60),
             locations=locations[:seen],
             glimpses=glimpses[:seen],
             num_glimpses=num_glimpses,

@@ -18,6 +18,7 @@ from small_ram import (
     EVERY_STEP,
     GLIMPSES,
     NUM_ENVS,
+    SMALL,
     STEPS,
     EachUpdate,
     assert_equal_weights,
@@ -157,6 +158,13 @@ def test_id_makes_the_native_vector_env(tiny_id: str) -> None:
     assert model.n_envs == 6
     expected = make_model(make_env(6), batch_size=6).learn(18)
     assert_equal_weights(weights(model.learn(18)), weights(expected))
+
+
+@pytest.mark.parametrize("env_id", ["CartPole-v1", "Pendulum-v1"])
+def test_an_id_of_another_game_is_refused_for_its_spaces(env_id: str) -> None:
+    """Whether it has a native vector env or not: what it shows is what RAM cannot see."""
+    with pytest.raises(ValueError, match=r"`observation_space` must be a Dict of `glimpse`"):
+        RAM("RAMPolicy", env_id, device="cpu", **SMALL)
 
 
 def test_an_id_can_be_set_and_loaded_into(tiny_id: str, tmp_path: Path) -> None:

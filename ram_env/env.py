@@ -148,7 +148,7 @@ class GlimpseEnv(PlaysGame, gym.Env[Observation, Any]):
         self.action_space = self.task.action_space
         self._episodes = self.task.allocate(1)
         self._scene: dict[str, Any] = {}  # the info of the episode; it stays the same
-        self._window = HumanWindow() if render_mode == "human" else None
+        self._window = HumanWindow()
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -210,12 +210,11 @@ class GlimpseEnv(PlaysGame, gym.Env[Observation, Any]):
 
     def close(self) -> None:
         """Close the window, if there is one."""
-        if self._window is not None:
-            self._window.close()
+        self._window.close()
 
     def _show(self) -> None:
         """Bring the window of mode `"human"` up to date."""
-        if self._window is not None:
+        if self.render_mode == "human":
             self._window.show(render_episode(self.view()), self.metadata["render_fps"])
 
     def _observation(self) -> Observation:

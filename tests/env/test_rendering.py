@@ -1,14 +1,10 @@
 """Rendering: what is drawn where, in which colour, and what stays untouched."""
 
-import copy
-import sys
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pytest
-from gymnasium.error import DependencyNotInstalled
-from helpers import assert_identical
 from PIL import Image
 
 from ram_env.drawing.rendering import (
@@ -25,8 +21,6 @@ from ram_env.drawing.rendering import (
     glimpse_color,
     render_episode,
 )
-from ram_env.drawing.window import HumanWindow
-from ram_env.env import GlimpseEnv
 from ram_env.geometry import location_to_pixel
 from ram_env.retina import Retina
 from ram_env.scenes.canvases import Canvases
@@ -256,50 +250,6 @@ def test_every_glimpse_has_a_color_of_its_own(num_glimpses: int) -> None:
     colors = [glimpse_color(index, num_glimpses) for index in range(num_glimpses)]
     assert colors[0] == (76, 155, 255)
     assert len(set(colors)) == num_glimpses
-
-
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # pygame imports pkg_resources
-def test_human_window_shows_the_frame(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The window holds the pixels of the latest frame, takes its size, and can be reopened."""
-    pygame = pytest.importorskip("pygame")
-    monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")
-    window = HumanWindow()
-    for shape in [(40, 60, 3), (30, 50, 3)]:
-        frame = make_canvas(*shape)
-        window.show(frame, fps=1000)
-        shown = pygame.surfarray.array3d(pygame.display.get_surface())  # (width, height, 3)
-        np.testing.assert_array_equal(shown.swapaxes(0, 1), frame)
-        window.close()
-    window.close()
-    assert not pygame.display.get_init()
-
-
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")
-def test_an_env_with_an_open_window_can_be_copied(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The copy plays on as an env without a window does, and opens one of its own."""
-    pygame = pytest.importorskip("pygame")
-    monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")
-    env = GlimpseEnv(dataset="digits", render_mode="human")
-    env.metadata = {**env.metadata, "render_fps": 1000}
-    env.reset(seed=0)
-    twin, plain = copy.deepcopy(env), GlimpseEnv(dataset="digits")
-    env.close()
-    assert not pygame.display.get_init()
-    plain.reset(seed=0)
-    for _ in range(7):
-        action = np.zeros(12, np.float32)
-        assert_identical(twin.step(action), plain.step(action))
-    assert pygame.display.get_init()
-    twin.close()
-
-
-def test_human_window_without_pygame_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Pygame is an extra: the error names the command that installs it; closing is harmless."""
-    monkeypatch.setitem(sys.modules, "pygame", None)
-    window = HumanWindow()
-    with pytest.raises(DependencyNotInstalled, match=r'pip install "ram-env\[human\]"'):
-        window.show(make_canvas(40, 60, 3), fps=10)
-    window.close()
 
 
 def test_frame_is_a_picture_of_its_parts() -> None:

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw, ImageOps
 
+from agents.base.files import Path, write_atomically
 from agents.evaluation.frozen_scenes import FrozenScenes, Predictor
-from agents.files import Path, write_atomically
 from ram_env.drawing.rendering import (
     BACKGROUND,
     BAR,

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from agents.base.files import CONFIG, LOCK, is_finished, leftovers, read_config, read_json
 from agents.evaluation.provenance import at_new_place
-from agents.files import CONFIG, LOCK, is_finished, leftovers, read_config, read_json
 from agents.model.config import RAMConfig, check_rounds, make_config
 from agents.runs.options import Options
 from agents.sb3.algorithms import (

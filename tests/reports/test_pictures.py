@@ -9,7 +9,7 @@ from PIL.GifImagePlugin import GifImageFile
 
 from agents.base.figures import Figure
 from agents.evaluation.curves import _plot_errors, save_curves
-from agents.evaluation.pictures import (
+from agents.looking.gazes import (
     ANSWER,
     CELL,
     FRAME_MS,

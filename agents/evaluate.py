@@ -1,26 +1,32 @@
 """How good is it? Error on the frozen scenes, with its interval, after each glimpse.
 
-`python -m agents.evaluate --run runs/NAME [--split test]` measures a finished run again,
+`python -m agents.evaluate --run runs/NAME [--split test]` measures a finished run again, with
+`--dataset` or `--data-dir` if its images are elsewhere now,
 `--pretrained TASK` the model of a task that comes with the package, and
 `--policy MODULE:FACTORY --env TASK` whatever has `predict` as the models of Stable-Baselines3 do.
+With `--pictures DIR` gaze.png and gaze.gif show where it looked.
 """
 
 import argparse
 import dataclasses
 import json
+import pathlib
 import re
 import sys
+from typing import Any
 
 import gymnasium as gym
 
 from agents.errors import DivergenceError, plain_output
+from agents.evaluation.pictures import draw_gazes
 from agents.evaluation.players import (
     Player,
     player_of_policy,
     player_of_pretrained,
     player_of_run,
 )
-from agents.files import path_of
+from agents.evaluation.result import Evaluation
+from agents.files import make_folder, path_of
 from agents.model.pretrained import pretrained_rows
 from agents.runs.options import as_option, check_env_kwargs, parse_pairs, speak_of_options
 from agents.sb3.algorithms import MEMORIES
@@ -34,19 +40,33 @@ def main(arguments: list[str] | None = None, prog: str = "python -m agents.evalu
     options = parser.parse_args(arguments)
     find_modules_here()
     try:
-        evaluation = find_player(options).measure()
+        player = find_player(options)
+        if options.pictures is not None:
+            make_folder(options.pictures)  # first: measuring takes a while
+        evaluation = player.measure()
+        pictures = draw(player, evaluation, options)
     except (ValueError, DivergenceError, gym.error.Error) as error:
         parser.error(re.sub(r"`(run|policy)\b", r"`--\1", speak_of_options(str(error))))
     if options.json:
         print(json.dumps(dataclasses.asdict(evaluation), indent=2))
         return 0
     print(evaluation.describe())
-    if options.pretrained and options.split == "test":
+    if options.pretrained and options.split == "test" and evaluation.dataset == "mnist":
         committed = pretrained_rows()[options.pretrained]["error"]
         print(f"  committed with the model: {committed:.2f} %")
     for glimpse, value in enumerate(evaluation.error_per_glimpse, start=1):
         print(f"  after glimpse {glimpse}: {value:.2f} %")
+    for path in pictures:
+        print(f"  see {path}")
     return 0
+
+
+def draw(player: Player, evaluation: Evaluation, options: argparse.Namespace) -> list[pathlib.Path]:
+    """Draw where the player looked, if there is a folder for it; return the files."""
+    if options.pictures is None:
+        return []
+    title = f"{options.policy or options.pretrained or options.run}: {evaluation.describe()}"
+    return draw_gazes(player.scenes, player.model, options.pictures, title)
 
 
 def make_parser(prog: str) -> argparse.ArgumentParser:
@@ -65,12 +85,15 @@ def make_parser(prog: str) -> argparse.ArgumentParser:
         metavar="KEY=VALUE",
         help="arguments of it (default: none)",
     )
+    add("--dataset", metavar="NAME", help="where the images are now (default: as before)")
+    add("--data-dir", metavar="DIR", help="folder of the IDX files now (default: as before)")
     add(
         "--memory",
         choices=MEMORIES,
         help="what a policy is told of what was seen (default: nothing)",
     )
     add("--split", choices=["validation", "test"], default="test", help="(default: test)")
+    add("--pictures", type=path_of, metavar="DIR", help="where to draw (default: nowhere)")
     add("--json", action="store_true", help="print JSON instead of a line")
     return parser
 
@@ -85,12 +108,15 @@ def find_player(options: argparse.Namespace) -> Player:
         for name in ("env", "env_kwargs", "memory"):
             if getattr(options, name) is not None:
                 raise ValueError(f"`{as_option(name)}` is for `--policy`: leave it out.")
+    given = {"dataset": options.dataset, "data_dir": options.data_dir}
+    data: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    check_env_kwargs(data)
     if options.run is not None:
-        return player_of_run(options.run, options.split)
+        return player_of_run(options.run, options.split, data=data)
     if options.pretrained is not None:
-        return player_of_pretrained(options.pretrained, options.split)
+        return player_of_pretrained(options.pretrained, options.split, **data)
     env_id, _ = resolve_env(options.env or "cluttered")
-    env_kwargs = parse_pairs("env_kwargs", options.env_kwargs or [])
+    env_kwargs = parse_pairs("env_kwargs", options.env_kwargs or []) | data
     check_env_kwargs(env_kwargs)
     memory = options.memory or "none"
     return player_of_policy(options.policy, env_id, env_kwargs, options.split, memory=memory)

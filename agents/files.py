@@ -10,6 +10,8 @@ from typing import IO, Any
 
 from filelock import FileLock, Timeout
 
+from ram_env.registration import import_env_module
+
 Path = str | os.PathLike[str]
 CONFIG, EVALUATION = (
     "config.json",
@@ -127,6 +129,23 @@ def read_json(path: pathlib.Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise ValueError(f"`{path}` is damaged: it must hold a dict, got {content!r}.")
     return content
+
+
+def read_config(folder: pathlib.Path) -> dict[str, Any]:
+    """Return what config.json of a run folder says, the module of its env imported.
+
+    Raises:
+        ValueError: If there is none, it is damaged, or its env cannot be imported.
+    """
+    path = folder / CONFIG
+    try:
+        config = read_json(path)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise ValueError(f"{folder} must be the folder of a run: {path} is missing.") from error
+    except OSError as error:
+        raise ValueError(f"`{path}` cannot be read ({error}).") from error
+    import_env_module(config.get("env_module"))
+    return config
 
 
 def write_json(path: Path, content: Any) -> None:

@@ -3,7 +3,7 @@
 import difflib
 import math
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from enum import Enum
 from operator import index as as_index
 from typing import Any, TypeVar
@@ -14,6 +14,7 @@ Choice = TypeVar("Choice", bound=Enum)
 
 MAX_INT64 = 2**63 - 1
 _SHOWN = 200  # characters of a value in an error message
+_LISTED = 5  # names in one
 
 
 def shown(value: Any) -> str:
@@ -23,6 +24,14 @@ def shown(value: Any) -> str:
     except Exception:  # of numbers with thousands of digits, for one
         text = f"an object of type {type(value).__name__}"
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+
+
+def some_of(names: Sequence[str]) -> str:
+    """Return how an error message lists names, of which there may be none or many."""
+    if not names:
+        return "nothing"
+    more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
+    return ", ".join(map(shown, names[:_LISTED])) + more
 
 
 def as_array(name: str, value: Any) -> np.ndarray:

@@ -87,6 +87,7 @@ class GlimpseEnv(PlaysGame, gym.Env[Observation, Any]):
     `label`, `index`, `scene_seed` (int) and `target_box` (int64: row, column, height, width of the
     image); at the last step also `prediction` (int) and `is_success` (bool). They serve training
     signals, evaluation and pictures: a policy that sees `label` or `target_box` is cheating.
+    `env.unwrapped.task.class_names` has the name of each label.
 
     ## Arguments
     All are attributes too, to be read; to change one, make a new env.
@@ -193,6 +194,15 @@ class GlimpseEnv(PlaysGame, gym.Env[Observation, Any]):
         if self.render_mode != "rgb_array":
             return None
         return render_episode(self.view())
+
+    def skip_resets(self, number: int) -> None:
+        """Let the random numbers go on as so many resets would, without playing.
+
+        Args:
+            number: Not negative.
+        """
+        bits: Any = self.np_random.bit_generator
+        bits.advance(number)  # a reset draws once: see `draw_scene_seed`
 
     def view(self) -> EpisodeView:
         """Return what there is to draw of the episode so far, the hidden scene included."""

@@ -22,17 +22,20 @@ TASKS: dict[str, dict[str, Any]] = {
     task_id: dict(zip(_ARGUMENTS, values, strict=True)) for task_id, values in _SETTINGS.items()
 }
 
+PICTURE_TASKS: dict[str, dict[str, Any]] = {"GlimpseImageFolder-v0": {"scenes": "pictures"}}
+
 SHORT_NAMES = {
     "centered": "GlimpseMNIST-v0",
     "translated": "GlimpseTranslatedMNIST-v0",
     "cluttered": "GlimpseClutteredMNIST-v0",
     "cluttered100": "GlimpseClutteredMNIST100-v0",
+    "folder": "GlimpseImageFolder-v0",
 }
 
 
 def register_tasks() -> None:
     """Tell Gymnasium of all tasks; nothing is loaded."""
-    for task_id, arguments in TASKS.items():
+    for task_id, arguments in (TASKS | PICTURE_TASKS).items():
         gym.register(
             task_id,
             entry_point="ram_env.env:GlimpseEnv",

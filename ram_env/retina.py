@@ -1,15 +1,24 @@
 """What does the retina see of a scene? Means over square cells, in windows of growing width."""
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
-from ram_env.geometry import Rows, parts_of, window_side
+from ram_env.geometry import Rows, parts_of
 
 
 class Visible(Protocol):
-    """What a retina can look at."""
+    """What a retina can look at.
+
+    Attributes:
+        white: What the cells of each scale add up to where all is white, float32 (K, 1, 1), of
+            scenes in colour (K, 1, 1, 1).
+        bytes_on_the_way: What a glimpse takes while it is made.
+    """
+
+    white: np.ndarray
+    bytes_on_the_way: int
 
     def sums(self, rows: Rows, pixels: np.ndarray) -> Sequence[np.ndarray]:
         """Return what the pixels under each cell add up to.
@@ -19,8 +28,9 @@ class Visible(Protocol):
             pixels: (row, column) under the centre of each window, int64 (..., 2).
 
         Returns:
-            One array per scale, the finest first, unsigned (..., g, g). A cell of scale k covers
-            2**k x 2**k pixels, 255 is white, and outside of the scene lies 0.
+            One array per scale, the finest first, unsigned (..., g, g), of scenes in colour
+            (..., 3, g, g). A cell of scale k covers 2**k x 2**k pixels; outside of the scene lies
+            0.
         """
 
 
@@ -34,22 +44,20 @@ class Retina:
     Args:
         patch_size: g, the side of each scale in cells.
         num_scales: K, the number of scales.
+        channels: 1 for grey, 3 for scenes in colour.
 
     Attributes:
-        glimpse_shape: (K, g, g).
-        bytes_on_the_way: What a glimpse takes while it is made: the crop of the widest window, and
-            the sums of its pixels in twos and fours.
+        glimpse_shape: (K, g, g), in colour (K, 3, g, g).
 
     Source: Mnih et al. 2014, arXiv:1406.6247, section 3.1 and figure 1A.
     """
 
-    def __init__(self, patch_size: int, num_scales: int) -> None:
+    def __init__(self, patch_size: int, num_scales: int, channels: int = 1) -> None:
         self.patch_size, self.num_scales = patch_size, num_scales
-        self.glimpse_shape = (num_scales, patch_size, patch_size)
-        self.bytes_on_the_way = 3 * window_side(patch_size, num_scales - 1) ** 2
-        # White, 255, in each of the 4**k pixels that a cell of scale k is the mean of.
-        white = np.array([255 * 4**scale for scale in range(num_scales)], dtype=np.float32)
-        self._white = white[:, None, None]
+        colors = (channels,) if channels > 1 else ()
+        self.glimpse_shape = (num_scales, *colors, patch_size, patch_size)
+        cells = [slice(None)] * (len(self.glimpse_shape) - 1)
+        self._of_scale: list[Any] = [(..., scale, *cells) for scale in range(num_scales)]
 
     def glimpse(self, scenes: Visible, rows: Rows, pixels: np.ndarray) -> np.ndarray:
         """Look at some scenes.
@@ -60,21 +68,21 @@ class Retina:
             pixels: (row, column) under the centre of each glimpse, int64 (..., 2).
 
         Returns:
-            float32 (..., K, g, g), in [0, 1], finest scale first.
+            float32 (..., K, g, g) or (..., K, 3, g, g), in [0, 1], finest scale first.
         """
         glimpses = np.empty((*pixels.shape[:-1], *self.glimpse_shape), dtype=np.float32)
         if not isinstance(rows, np.ndarray):
-            self._fill(glimpses, scenes.sums(rows, pixels))
+            self._fill(glimpses, scenes, rows, pixels)
             return glimpses
-        for part in parts_of(len(rows), self.bytes_on_the_way):
-            self._fill(glimpses[part], scenes.sums(rows[part], pixels[part]))
+        for part in parts_of(len(rows), scenes.bytes_on_the_way):
+            self._fill(glimpses[part], scenes, rows[part], pixels[part])
         return glimpses
 
-    def _fill(self, glimpses: np.ndarray, scales: Sequence[np.ndarray]) -> None:
-        """Write the means under the cells of each scale, of which the sums are given."""
-        for scale, sums in enumerate(scales):
-            glimpses[..., scale, :, :] = sums
-        glimpses /= self._white
+    def _fill(self, glimpses: np.ndarray, scenes: Visible, rows: Rows, pixels: np.ndarray) -> None:
+        """Write glimpses, float32 (..., K, [3,] g, g), all at once."""
+        for of_scale, sums in zip(self._of_scale, scenes.sums(rows, pixels), strict=True):
+            glimpses[of_scale] = sums
+        glimpses /= scenes.white
 
 
 def block_sums(pixels: np.ndarray, num_levels: int) -> list[np.ndarray]:

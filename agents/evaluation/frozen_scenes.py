@@ -6,9 +6,10 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from gymnasium import spaces
+from gymnasium.vector import AutoresetMode
 
 from agents.evaluation.result import Evaluation, make_evaluation
-from agents.sb3.envs import add_memory, make_games, task_of
+from agents.sb3.envs import add_memory, make_games, task_of, view_of
 from ram_env.drawing.rendering import EpisodeView
 from ram_env.games.actions import ActionFormat
 from ram_env.scenes.source import frozen_scenes
@@ -66,7 +67,7 @@ class FrozenScenes:
         kwargs = self.env_kwargs | {"split": split}
         if kwargs.get("action_format") == ActionFormat.DICT:
             kwargs["action_format"] = ActionFormat.BOX  # as a model is shown it
-        probe = task_of(make_games(env_id, num_envs=1, **kwargs))
+        probe = task_of(make_games(env_id, 1, AutoresetMode.DISABLED, **kwargs))
         available = len(probe.dataset.labels)
         self.num_scenes = available if num_scenes is None else num_scenes
         if not 1 <= self.num_scenes <= available:
@@ -75,7 +76,7 @@ class FrozenScenes:
             )
         fitting = max(1, MAX_BYTES // probe.bytes_per_episode)
         num_envs = min(self.num_scenes, MAX_ENVS, fitting)
-        games = make_games(env_id, num_envs=num_envs, autoreset_mode="Disabled", **kwargs)
+        games = make_games(env_id, num_envs, AutoresetMode.DISABLED, **kwargs)
         self._env = add_memory(games, memory)
         self.task = task_of(self._env)
 
@@ -119,7 +120,7 @@ class FrozenScenes:
 
     def _views(self, position: int, beliefs: np.ndarray) -> list[EpisodeView]:
         """Return what there was to draw of an episode that has just ended, glimpse by glimpse."""
-        last: EpisodeView = self._env.unwrapped.view(position)  # type: ignore[attr-defined]
+        last = view_of(self._env, position)
         return [
             dataclasses.replace(
                 last,
@@ -145,7 +146,8 @@ class FrozenScenes:
         state, starts = None, np.ones(num_envs, dtype=bool)
         steps = []
         for _ in range(self.task.num_glimpses):
-            actions, state = model.predict(observation, state, starts, deterministic=True)
+            answer: Any = model.predict(observation, state, starts, deterministic=True)
+            actions, state = check_answer(answer, num_envs)
             steps.append(self._read(actions))
             observation, *_, infos = self._env.step(actions)
             starts = np.zeros(num_envs, dtype=bool)
@@ -158,3 +160,23 @@ class FrozenScenes:
         if decoded.scores is None:
             return decoded.labels, np.eye(self.task.num_classes, dtype=np.float32)[decoded.labels]
         return decoded.labels, np.exp(self.task.log_belief(decoded.scores)).astype(np.float32)
+
+
+def check_answer(answer: Any, num_envs: int) -> tuple[np.ndarray, Any]:
+    """Return the actions and the state that `predict` has answered with.
+
+    Raises:
+        ValueError: If they are not these two, or not as many actions as games.
+    """
+    if not isinstance(answer, tuple) or len(answer) != 2:
+        raise ValueError(
+            "`predict` must return two values, the actions and the state for the next call, got "
+            f"{type(answer).__name__}: `return actions, state`, with None for no state."
+        )
+    actions, state = np.asarray(answer[0]), answer[1]
+    if actions.shape[:1] != (num_envs,):
+        raise ValueError(
+            f"`predict` must return an action for each of the {num_envs} observations of a batch, "
+            f"in an array of as many rows, got one of shape {actions.shape}."
+        )
+    return actions, state

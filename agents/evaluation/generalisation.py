@@ -18,8 +18,9 @@ from PIL import Image
 from agents.evaluation.frozen_scenes import FrozenScenes, Predictor
 from agents.evaluation.result import Evaluation, markdown_table, wilson_interval
 from agents.figures import Figure
-from ram_env.data.datasets import ImageDataset
 from ram_env.data.idx import IDX_FILES, TEST_IMAGES, TRAIN_IMAGES
+from ram_env.data.images import ImageDataset
+from ram_env.games.tasks import CanvasTask
 
 NUM_GLIMPSES = 16
 DISTRACTORS = (0, 1, 2, 4, 6, 8, 12, 16)
@@ -69,6 +70,7 @@ def measure_sweeps(
         return Point(x, result.error, result.low, result.high)
 
     task = FrozenScenes(env_id, env_kwargs, "test", num_scenes).task
+    assert isinstance(task, CanvasTask)  # shipped models are of tasks on canvases
     points = _after_each_glimpse(measure(num_glimpses=NUM_GLIMPSES))
     yield Sweep("glimpses", "glimpses", task.num_glimpses, points)
     points = [measure_point(number, num_distractors=number) for number in DISTRACTORS]

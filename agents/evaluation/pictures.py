@@ -158,7 +158,7 @@ def _draw_glimpse(view: EpisodeView) -> Image.Image:
         color = RIGHT if label == view.label else BAR
         draw.rectangle((left, top, max(left, right - 2), bottom), color)
     best = int(belief.argmax())
-    text = f"{best}  ({belief[best]:.2f})"
+    text = f"{view.name_of(best)}  ({belief[best]:.2f})"
     draw.text((CELL / 2, SCENE - 10), text, INK, load_font(14), anchor="mm")
     return cell
 
@@ -168,8 +168,12 @@ def _draw_answer(last: EpisodeView) -> Image.Image:
     draw = ImageDraw.Draw(image)
     right = last.prediction == last.label
     color = RIGHT if right else WRONG
-    verdict = "right" if right else f"wrong, it is {last.label}"
-    draw.text((ANSWER / 2, 56), str(last.prediction), color, load_font(56), anchor="mm")
+    truth = last.name_of(last.label)
+    between = " " if len(truth) <= 2 else "\n"  # as there is room
+    verdict = "right" if right else f"wrong, it is{between}{truth}"
+    name = "?" if last.prediction is None else last.name_of(last.prediction)
+    size = round(56 / max(1, len(name) / 2))
+    draw.text((ANSWER / 2, 56), name, color, load_font(size), anchor="mm")
     draw.text((ANSWER / 2, 100), verdict, color, load_font(14), anchor="mm")
     return image
 

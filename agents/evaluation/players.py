@@ -1,5 +1,6 @@
 """Who plays which games: a finished run, a model of the package, or anybody's policy?"""
 
+import inspect
 import pathlib
 import pkgutil
 from typing import Any, NamedTuple
@@ -7,12 +8,13 @@ from typing import Any, NamedTuple
 from gymnasium import spaces
 
 from agents.evaluation.frozen_scenes import FrozenScenes, Predictor
+from agents.evaluation.provenance import at_new_place, check_data
 from agents.evaluation.result import Evaluation
-from agents.files import CONFIG, read_json
+from agents.files import CONFIG, read_config
 from agents.model.ram import RAM
 from agents.sb3.policy_file import load_model
+from agents.sb3.spaces import other_classes
 from ram_env import SHORT_NAMES
-from ram_env.registration import import_env_module
 
 
 class Player(NamedTuple):
@@ -26,36 +28,57 @@ class Player(NamedTuple):
         return self.scenes.evaluate(self.model)
 
 
-def player_of_run(run: pathlib.Path, split: str = "test", num_scenes: int | None = None) -> Player:
+def player_of_run(
+    run: pathlib.Path,
+    split: str = "test",
+    num_scenes: int | None = None,
+    data: dict[str, Any] | None = None,
+) -> Player:
     """Return the final model of a run folder.
 
+    Args:
+        run: The folder.
+        split: `"validation"` or `"test"`.
+        num_scenes: The first so many; all if None.
+        data: `dataset` and `data_dir`, if its images are not any more where they were.
+
     Raises:
-        ValueError: If the folder holds no finished run.
+        ValueError: If the folder holds no finished run, or the images are others now.
     """
     for path in (run / CONFIG, run / "model.zip"):
         if not path.is_file():
             raise ValueError(f"`run` must be the folder of a finished run: {path} is missing.")
-    config = read_json(run / CONFIG)
+    config = read_config(run)
     try:
-        env_id, env_kwargs, module = config["env_id"], config["env_kwargs"], config["env_module"]
+        env_id, env_kwargs = config["env_id"], config["env_kwargs"]
         algo, memory = config["algo"], config["memory"]
     except KeyError as error:
         raise ValueError(f"`{run / CONFIG}` is damaged: it has no {error}.") from error
-    import_env_module(module)
     model = load_model(run / "model.zip", algo)
-    return Player(model, FrozenScenes(env_id, env_kwargs, split, num_scenes, memory))
+    env_kwargs = at_new_place(env_kwargs, data or {})
+    scenes = FrozenScenes(env_id, env_kwargs, split, num_scenes, memory)
+    check_data(config, scenes.task.dataset, split)
+    _check_classes(model, scenes)
+    return Player(model, scenes)
 
 
 def player_of_pretrained(
-    name: str, split: str = "test", num_scenes: int | None = None, dataset: str = "mnist"
+    name: str, split: str = "test", num_scenes: int | None = None, **data: str
 ) -> Player:
     """Return the model of a task that comes with the package.
+
+    Args:
+        name: Short name of the task.
+        split: `"validation"` or `"test"`.
+        num_scenes: The first so many; all if None.
+        data: `dataset`, MNIST if not given, and `data_dir`.
 
     Raises:
         ValueError: If there is no model of that name, or no such data set.
     """
     model = RAM.from_pretrained(name, device="cpu")
-    scenes = FrozenScenes(SHORT_NAMES[name], {"dataset": dataset}, split, num_scenes)
+    scenes = FrozenScenes(SHORT_NAMES[name], {"dataset": "mnist"} | data, split, num_scenes)
+    _check_classes(model, scenes)
     return Player(model, scenes)
 
 
@@ -85,6 +108,13 @@ def player_of_policy(
     return Player(_make_policy(policy, *scenes.single_spaces), scenes)
 
 
+def _check_classes(model: Any, scenes: FrozenScenes) -> None:
+    _, action_space = scenes.single_spaces
+    difference = other_classes(model.action_space, action_space)
+    if difference:
+        raise ValueError(f"`dataset` must have the classes of the model{difference}.")
+
+
 def _make_policy(
     name: str, observation_space: spaces.Space[Any], action_space: spaces.Space[Any]
 ) -> Predictor:
@@ -107,11 +137,20 @@ def _make_policy(
             f"`policy {name}` must return an object with `predict(observation, state, "
             f"episode_start, deterministic)`, got {policy!r}, which has none."
         )
+    try:
+        inspect.signature(policy.predict).bind(None, None, None, deterministic=True)
+    except TypeError as error:
+        raise ValueError(
+            f"`policy {name}` must have `predict(observation, state, episode_start, "
+            f"deterministic)`, got one that cannot be called so ({error}): what it has no use for "
+            "it may leave unread."
+        ) from error
     for kind, space in (("observation", observation_space), ("action", action_space)):
         trained_on = getattr(policy, f"{kind}_space", space)
         if trained_on != space:
             raise ValueError(
                 f"`policy {name}` was made for another {kind} space, {trained_on}; here it is "
-                f"{space}: choose its task by `env`, `env_kwargs` and `memory`."
+                f"{space}{other_classes(trained_on, space)}: choose its task by `env`, "
+                "`env_kwargs` and `memory`."
             )
     return policy

@@ -1,4 +1,4 @@
-"""Where does a result come from? Its machine, versions, and the commit of the source."""
+"""Where does a result come from? Its images, machine, versions, and the commit of the source."""
 
 import os
 import platform
@@ -6,6 +6,9 @@ import subprocess
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+
+from ram_env.data.datasets import SPLITS
+from ram_env.games.classify import Dataset, GlimpseTask
 
 PACKAGES = ("torch", "stable-baselines3", "gymnasium", "numpy", "pillow")
 SOURCE = Path(__file__).parents[2]
@@ -20,6 +23,43 @@ def describe_source(results: Path = RESULTS) -> dict[str, Any]:
         "machine": describe_machine(),
         "commit": current_commit(results),
     }
+
+
+def describe_data(task: GlimpseTask) -> dict[str, Any]:
+    """Return what tells the images of a task from others; `check_data` reads it."""
+    return {"dataset_sha256": {split: task.load(split).sha256 for split in SPLITS}}
+
+
+def check_data(config: dict[str, Any], dataset: Dataset, split: str) -> None:
+    """Refuse other images than those that a run was trained on.
+
+    Args:
+        config: The run's, of config.json; older ones do not tell.
+        dataset: The images of a split, as they are now.
+        split: Which.
+
+    Raises:
+        ValueError: If they are others.
+    """
+    expected = config.get("dataset_sha256", {}).get(split)
+    if expected not in (None, dataset.sha256):
+        raise ValueError(
+            f"`dataset` must hold the images of the run, {split} split of SHA-256 {expected}, got "
+            f"others in {dataset.name!r}, of {dataset.sha256}: say by `dataset` or `data_dir` "
+            "where those of the run are now, or train anew."
+        )
+
+
+def at_new_place(env_kwargs: dict[str, Any], data: dict[str, Any]) -> dict[str, Any]:
+    """Return the arguments of a run's env with where its images are now.
+
+    Args:
+        env_kwargs: The arguments.
+        data: `dataset`, `data_dir`, both or none.
+    """
+    if "dataset" in data:
+        env_kwargs = {key: value for key, value in env_kwargs.items() if key != "data_dir"}
+    return env_kwargs | data
 
 
 def describe_machine() -> str:

@@ -3,6 +3,7 @@
 import argparse
 import sys
 from pathlib import Path
+from typing import Any
 
 import gymnasium as gym
 
@@ -23,32 +24,42 @@ def main(arguments: list[str] | None = None, prog: str = "python -m agents.evalu
     add = parser.add_argument
     names = ", ".join(pretrained_rows())
     add("model", metavar="NAME|DIR", help=f"a model of the package ({names}) or a run folder")
+    add("--dataset", metavar="NAME", help="where the images are now (default: as before)")
+    add("--data-dir", metavar="DIR", help="folder of the IDX files now (default: as before)")
     add("--out", type=path_of, default=Path(), metavar="DIR", help="(default: the current folder)")
     options = parser.parse_args(arguments)
+    data = {"dataset": options.dataset, "data_dir": options.data_dir}
     try:
-        player = find_player(options.model)
+        player = find_player(options.model, {key: it for key, it in data.items() if it is not None})
         make_folder(options.out)
         dataset = describe_dataset(player.scenes.task.dataset.name)
         title = f"{options.model} on test scenes of {dataset}"
         run = None if options.model in pretrained_rows() else path_of(options.model)
         files = draw_run(run, player.scenes, player.model, options.out, title)
     except (ValueError, DivergenceError, gym.error.Error) as error:
-        parser.error(str(error))
+        message = str(error)
+        for name in data:  # the library speaks of arguments
+            message = message.replace(f"`{name}`", f"`--{name.replace('_', '-')}`")
+        parser.error(message)
     print(f"{title}: see {' and '.join(map(str, files))}")
     return 0
 
 
-def find_player(model: str) -> Player:
+def find_player(model: str, data: dict[str, Any]) -> Player:
     """Return the model of the package of this name, or else that of the run folder.
+
+    Args:
+        model: The name or folder.
+        data: `dataset` and `data_dir`, those that are given.
 
     Raises:
         ValueError: If it is neither.
     """
     names = pretrained_rows()
     if model in names:
-        return player_of_pretrained(model, dataset="auto")
+        return player_of_pretrained(model, **{"dataset": "auto"} | data)
     if path_of(model).is_dir():
-        return player_of_run(path_of(model))
+        return player_of_run(path_of(model), data=data)
     raise ValueError(
         f"`model` must be one of {', '.join(names)}, or a run folder, got {model!r}."
         f"{did_you_mean(model, names)}"

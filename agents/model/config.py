@@ -8,8 +8,12 @@ import dataclasses
 import math
 import types
 import typing
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
+
+from ram_env.arguments import did_you_mean
+from ram_env.games.settings import RewardRule
 
 MAX_UNITS = 2**31  # of a layer, and
 MAX_BATCH = 2**24  # episodes: far more than any machine trains
@@ -89,6 +93,18 @@ def check_type(what: str, value: Any, expected: type) -> None:
         raise ValueError(f"{what} must be of type {expected.__name__}, got {value!r}.")
 
 
+def check_names(given: Iterable[str], known: Iterable[str], owner: str) -> None:
+    """Refuse settings that are unknown, with the nearest that is known or else all.
+
+    Raises:
+        ValueError: If one is refused.
+    """
+    names = sorted(known)
+    for name in sorted(set(given) - set(names)):
+        hint = did_you_mean(name, names) or f" The settings are {', '.join(names)}."
+        raise ValueError(f"unknown setting {name!r} of {owner}.{hint}")
+
+
 @dataclass(frozen=True)
 class RAMConfig:
     """All settings of `RAM`. The defaults are the preset `default`; see `PRESETS`.
@@ -120,6 +136,18 @@ class RAMConfig:
     feature_size: int = setting(
         256, "units of the glimpse network's output", lowest=1, highest=MAX_UNITS
     )
+    glimpse_encoder: str = setting(
+        "linear",
+        "what the glimpse's layer sees: linear: its pixels; conv: patterns that two convolutions "
+        "find in every scale",
+        choices=("linear", "conv"),
+    )
+    glimpse_statistics: str = setting(
+        "fixed",
+        "how a glimpse is normalised: fixed: by the two settings below; data: by mean and standard "
+        "deviation of each scale and colour, measured when the model is made",
+        choices=("fixed", "data"),
+    )
     glimpse_shift: float = setting(0.1, "subtracted from a glimpse (about its mean)")
     glimpse_scale: float = setting(0.25, "then divides it (about its standard deviation)", above=0)
     normalise_features: bool = setting(True, "layer norm before the glimpse network's last ReLU")
@@ -137,10 +165,11 @@ class RAMConfig:
         True, "cross-entropy after each glimpse (mean) and the last, instead of the last alone"
     )
     gaze_reward: str = setting(
-        "belief",
+        "auto",
         "what a location is paid: env: the env's rewards; belief: with each glimpse the rise of "
-        "p(label), at the last to 1 or 0 for right or wrong; log_likelihood: log p(label)",
-        choices=("env", "belief", "log_likelihood"),
+        "p(label), at the last to 1 or 0 for right or wrong; log_likelihood: log p(label); auto: "
+        "env if the env has another `reward` than final, else belief",
+        choices=("auto", "env", "belief", "log_likelihood"),
     )
     log_likelihood_floor: float = setting(
         -5.0, "lowest log p(label) that is paid, in nats", highest=0
@@ -201,6 +230,28 @@ class RAMConfig:
         # An answer must be paid at once if nothing else teaches it.
         return "every_step" if self.learn_class_from == "reward" else None
 
+    def decided(self, reward: str | None) -> "RAMConfig":
+        """Return the settings with `gaze_reward` decided by an env's reward rule, None: unknown."""
+        if self.gaze_reward != "auto":
+            return self
+        is_chosen = reward not in (None, RewardRule.FINAL)
+        return dataclasses.replace(self, gaze_reward="env" if is_chosen else "belief")
+
+    def learning_rate_at(self, progress_remaining: float) -> float:
+        """Return the learning rate at a point of the budget: 1 is the start, 0 the end."""
+        progress = 1.0 - progress_remaining
+        if progress < self.warmup_fraction:
+            return self.learning_rate * progress / self.warmup_fraction
+        if self.learning_rate_schedule == "constant":
+            return self.learning_rate
+        share = (progress - self.warmup_fraction) / (1.0 - self.warmup_fraction)
+        return self.learning_rate * (1.0 + math.cos(math.pi * min(share, 1.0))) / 2.0
+
+    def location_std_at(self, progress_remaining: float) -> float:
+        """Return the standard deviation of the location at a point of the budget."""
+        start, end = self.location_std, self.final_location_std
+        return end + (start - end) * max(progress_remaining, 0.0)
+
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as a dict that JSON can hold."""
         return dataclasses.asdict(self)
@@ -212,10 +263,7 @@ def replace_settings(config: RAMConfig, settings: dict[str, Any]) -> RAMConfig:
     Raises:
         ValueError: If a setting is unknown, of the wrong type or out of its range.
     """
-    names = {field.name for field in dataclasses.fields(RAMConfig)}
-    unknown = sorted(set(settings) - names)
-    if unknown:
-        raise ValueError(f"unknown setting {unknown}: the settings are {sorted(names)}.")
+    check_names(settings, (field.name for field in dataclasses.fields(RAMConfig)), "ram")
     return dataclasses.replace(config, **settings)
 
 
@@ -267,3 +315,17 @@ def make_config(preset: str = "default", **settings: Any) -> RAMConfig:
     if preset not in PRESETS:
         raise ValueError(f"`preset` must be one of {sorted(PRESETS)}, got {preset!r}.")
     return replace_settings(PRESETS[preset], settings)
+
+
+def check_rounds(batch_size: int, num_envs: int) -> None:
+    """Refuse a number of games, those of all processes, whose rounds do not fill a batch.
+
+    Raises:
+        ValueError: If it is refused.
+    """
+    if batch_size % num_envs:
+        nearest = max(1, round(batch_size / num_envs)) * num_envs
+        raise ValueError(
+            "`batch_size` must be a multiple of `num_envs`, so that rounds of games fill it, got "
+            f"{batch_size} and {num_envs}: `batch_size={nearest}` would do."
+        )

@@ -57,7 +57,8 @@ def gaze_rewards(rollout: Rollout, config: RAMConfig) -> Tensor:
 
     `"belief"` is the paper's reward, paid as it is earned: from p(label) before the glimpse to
     p(label) after it, and after the last one to 1 if the answer is right, else to 0. An episode's
-    pay adds up to that 1 or 0, less the belief that the first glimpse gave for nothing.
+    pay adds up to that 1 or 0, less the belief that the first glimpse gave for nothing. So does
+    `"auto"`, undecided.
     """
     if config.gaze_reward == "env":
         return rollout.rewards

@@ -19,6 +19,8 @@ from ram_env.games.settings import HIGHEST_SCORE_SCALE
 FORMAT = "ram-model"
 FORMAT_VERSION = 2
 SUCCESSES = "recent_successes"
+OPTIMIZER = "policy.optimizer"  # what `get_parameters` calls it, and
+LEFT_OUT = {"optimizer", OPTIMIZER}  # the names that `exclude` may give it
 # What settings were called in version 1.
 RENAMED = {
     "glimpse_hidden_size": "what_hidden_size",
@@ -27,8 +29,14 @@ RENAMED = {
 }
 
 
-def save_model(model: Any, path: Any, exclude: Iterable[str]) -> None:
+def save_model(model: Any, path: Any, exclude: Iterable[str], include: Iterable[str]) -> None:
     """Save a model; see `RAM.save`."""
+    for argument, names in (("exclude", {*exclude}), ("include", {*include})):
+        if names - LEFT_OUT:
+            raise ValueError(
+                f"`{argument}` may name 'optimizer' alone, as a file holds the networks, the "
+                f"settings and the counters in any case and nothing else, got {sorted(names)}."
+            )
     header = {
         "format": FORMAT,
         "version": FORMAT_VERSION,
@@ -43,7 +51,7 @@ def save_model(model: Any, path: Any, exclude: Iterable[str]) -> None:
         "seconds": model.seconds_trained,
     }
     tensors = {f"policy.{name}": value for name, value in model.policy.state_dict().items()}
-    if "optimizer" not in exclude:
+    if {*include} or not {*exclude}:
         tensors |= pack_optimizer(model.policy.optimizer)
         # For the running error in the log of a training that goes on.
         tensors[SUCCESSES] = torch.tensor([*(model.ep_success_buffer or ())], dtype=torch.bool)
@@ -72,13 +80,11 @@ def load_model(
     model.action_space = make_space(header["action_space"])
     model._setup_model()
     model.policy.set_score_scale(header.get("score_scale", SCORE_SCALE))
-    prefix = "policy."
-    weights = {
-        name.removeprefix(prefix): it for name, it in tensors.items() if name.startswith(prefix)
-    }
     try:
-        model.policy.load_state_dict(weights)
-        unpack_optimizer(model.policy.optimizer, tensors)
+        parameters = parameters_in(tensors, model.policy.optimizer)
+        model.policy.load_state_dict(parameters["policy"])
+        if OPTIMIZER in parameters:
+            model.policy.optimizer.load_state_dict(parameters[OPTIMIZER])
     except (RuntimeError, ValueError) as error:
         raise ValueError(f"`{path}` is damaged: {error}. Choose another file.") from error
     if SUCCESSES in tensors:
@@ -89,6 +95,35 @@ def load_model(
     model.num_timesteps = header["num_timesteps"]
     model._episode_num, model._n_updates = header["episodes"], header["updates"]
     return model
+
+
+def read_parameters(path: Any, optimizer: torch.optim.Optimizer) -> dict[str, dict[str, Any]]:
+    """Read from the file of a model what its `get_parameters` returned.
+
+    Args:
+        path: The file or a binary file object.
+        optimizer: Of the kind that the model was trained by.
+
+    Raises:
+        ValueError: If the file is not a model of a version known here, or damaged, or if its
+            optimiser was of another kind.
+    """
+    _, tensors = load_archive(path, FORMAT, FORMAT_VERSION, check_model)
+    return parameters_in(tensors, optimizer)
+
+
+def parameters_in(
+    tensors: dict[str, Tensor], optimizer: torch.optim.Optimizer
+) -> dict[str, dict[str, Any]]:
+    """Return the parameters in the tensors of a file; see `read_parameters`."""
+    prefix = "policy."
+    weights = {
+        name.removeprefix(prefix): it for name, it in tensors.items() if name.startswith(prefix)
+    }
+    state = unpack_optimizer(optimizer, tensors)
+    if not state and SUCCESSES not in tensors:  # it was left out
+        return {"policy": weights}
+    return {"policy": weights, OPTIMIZER: {**optimizer.state_dict(), "state": state}}
 
 
 def of_today(header: dict[str, Any]) -> dict[str, Any]:
@@ -123,21 +158,21 @@ def check_model(header: dict[str, Any], tensors: dict[str, Tensor]) -> None:
     with torch.device("meta"):  # shapes alone: nothing is allocated
         weights = RAMNetworks(glimpse_shape, num_classes, config).state_dict()
     expected = {f"policy.networks.{name}": value for name, value in weights.items()}
-    expected["policy.location_std"] = torch.zeros(())
+    expected["policy.location_std"] = torch.zeros((), dtype=torch.float32)
     check_tensors(tensors, expected, optional_tensors(tensors, [*weights.values()]))
     for name in ("observation_space", "action_space"):
         make_space(header[name])
 
 
 def described_sizes(header: dict[str, Any]) -> tuple[tuple[int, ...], int]:
-    """Return (K, g, g) and C of the spaces in a header; no memory is taken.
+    """Return (K, g, g) or (K, 3, g, g), and C, of the spaces in a header; no memory is taken.
 
     Raises:
         ValueError, KeyError, TypeError: If they are none that RAM plays in.
     """
     sides = header["observation_space"]["spaces"]["glimpse"]["shape"]
-    if not isinstance(sides, list) or len(sides) != 3 or sides[1] != sides[2]:
-        raise ValueError(f"the shape of `glimpse` must be [K, g, g], got {shown(sides)}")
+    if not isinstance(sides, list) or len(sides) not in (3, 4) or sides[-1] != sides[-2]:
+        raise ValueError(f"the shape of `glimpse` must be [K, [3,] g, g], got {shown(sides)}")
     glimpse_shape = tuple(whole_number("glimpse", side, 1) for side in sides)
     match header["action_space"]:
         case {"type": "box", "shape": [size]}:
@@ -155,7 +190,8 @@ def optional_tensors(tensors: dict[str, Tensor], weights: list[Tensor]) -> dict[
         kind, _, rest = name.partition(".")
         index = rest.partition(".")[0]
         if kind == "optimizer" and index.isdecimal() and int(index) < len(weights):
-            optional[name] = torch.zeros(()) if value.dim() == 0 else weights[int(index)]
+            number = torch.zeros((), dtype=torch.float32)
+            optional[name] = number if value.dim() == 0 else weights[int(index)]
     return optional
 
 
@@ -175,14 +211,16 @@ def pack_optimizer(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
                     'its state out by `exclude=["optimizer"]`.'
                 )
     return {
-        f"optimizer.{index}.{name}": value
+        f"optimizer.{index}.{name}": value.float()  # some count in PyTorch's default type
         for index, values in state.items()
         for name, value in values.items()
     }
 
 
-def unpack_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
-    """Put back what `pack_optimizer` returned; without it the optimiser stays as it is.
+def unpack_optimizer(
+    optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]
+) -> dict[int, dict[str, Tensor]]:
+    """Return the state that `pack_optimizer` packed, by weight; empty if there is none.
 
     Raises:
         ValueError: If it is no whole state of this optimiser, with which learning could go on.
@@ -198,7 +236,7 @@ def unpack_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor
             raise ValueError(
                 f"optimizer.{number} holds {found}, where {type(optimizer).__name__} has {whole}"
             )
-    optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
+    return state
 
 
 def kinds_of(state: dict[str, Any]) -> dict[str, str]:

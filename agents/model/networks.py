@@ -1,12 +1,13 @@
 """Which five networks does the Recurrent Attention Model consist of?
 
 Source: Mnih et al. 2014, arXiv:1406.6247, section 3. Shapes: B batch, K scales, g patch side,
-F features, S state, H hidden units, C classes.
+F features, S state, H hidden units, C classes. Glimpses of scenes in colour are (B, K, 3, g, g).
 """
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -16,13 +17,26 @@ from agents.model.config import RAMConfig
 class GlimpseNetwork(nn.Module):
     """Join what and where: g_t = relu(W_gh relu(W_h glimpse) + W_gl relu(W_l location)).
 
-    `glimpse_shape` is (K, g, g).
+    `glimpse_shape` is (K, g, g) or (K, 3, g, g).
     """
+
+    shift: Tensor | float  # per scale and colour where the data tells
+    scale: Tensor | float
 
     def __init__(self, glimpse_shape: tuple[int, ...], config: RAMConfig) -> None:
         super().__init__()
-        self.shift, self.scale = config.glimpse_shift, config.glimpse_scale
-        self.from_glimpse = nn.Linear(math.prod(glimpse_shape), config.what_hidden_size)
+        if config.glimpse_statistics == "data":
+            one_each = (*glimpse_shape[:-2], 1, 1)
+            self.register_buffer("shift", torch.zeros(one_each))
+            self.register_buffer("scale", torch.ones(one_each))
+        else:
+            self.shift, self.scale = config.glimpse_shift, config.glimpse_scale
+        size = math.prod(glimpse_shape)
+        self.patterns: nn.Module = nn.Flatten()
+        if config.glimpse_encoder == "conv":
+            self.patterns = ConvolutionalEncoder(glimpse_shape)
+            size = self.patterns.size
+        self.from_glimpse = nn.Linear(size, config.what_hidden_size)
         self.from_location = nn.Linear(2, config.where_hidden_size)
         self.what = nn.Linear(config.what_hidden_size, config.feature_size)
         self.where = nn.Linear(config.where_hidden_size, config.feature_size)
@@ -32,10 +46,35 @@ class GlimpseNetwork(nn.Module):
 
     def forward(self, glimpse: Tensor, location: Tensor) -> Tensor:
         """Encode glimpses, float (B, K, g, g) in [0, 1], taken at locations (B, 2): (B, F)."""
-        glimpse = (glimpse.flatten(1) - self.shift) / self.scale  # (B, K g g)
-        what = self.what(torch.relu(self.from_glimpse(glimpse)))  # (B, F)
+        patterns = self.patterns((glimpse - self.shift) / self.scale)  # (B, K g g)
+        what = self.what(torch.relu(self.from_glimpse(patterns)))  # (B, F)
         where = self.where(torch.relu(self.from_location(location)))  # (B, F)
         return torch.relu(self.norm(what + where))
+
+
+class ConvolutionalEncoder(nn.Module):
+    """Find patterns in each scale by the same two convolutions, wherever they lie.
+
+    Attributes:
+        size: How many numbers stand for a glimpse.
+    """
+
+    def __init__(self, glimpse_shape: tuple[int, ...]) -> None:
+        super().__init__()
+        self.num_colors = glimpse_shape[1] if len(glimpse_shape) == 4 else 1
+        self.fine = nn.Conv2d(self.num_colors, 32, 4, stride=2, padding=1)
+        self.coarse = nn.Conv2d(32, 64, 3, stride=2, padding=1)
+        side = (glimpse_shape[-1] // 2 + 1) // 2
+        self.size = glimpse_shape[0] * 64 * side**2
+        fine, coarse = (layer.weight.numel() for layer in (self.fine, self.coarse))
+        cells = glimpse_shape[0] * np.array([(glimpse_shape[-1] // 2) ** 2, side**2])
+        self.multiply_adds = int(cells @ np.array([fine, coarse]))
+
+    def forward(self, glimpse: Tensor) -> Tensor:
+        """Return the patterns in normalised glimpses, (B, K, [3,] g, g): (B, size)."""
+        scales = glimpse.reshape(-1, self.num_colors, *glimpse.shape[-2:])  # (B K, 3, g, g)
+        patterns = torch.relu(self.coarse(torch.relu(self.fine(scales))))  # (B K, 64, g/4, g/4)
+        return patterns.reshape(len(glimpse), -1)
 
 
 class ReLUCore(nn.Module):
@@ -150,7 +189,7 @@ class Thought(NamedTuple):
 
 
 class RAMNetworks(nn.Module):
-    """The five networks, put together."""
+    """The five networks, put together; float32, whatever PyTorch's default type is."""
 
     def __init__(self, glimpse_shape: tuple[int, ...], num_classes: int, config: RAMConfig) -> None:
         super().__init__()
@@ -162,6 +201,7 @@ class RAMNetworks(nn.Module):
         self.location_network = LocationNetwork(config)
         self.action_network = ActionNetwork(config.hidden_size, num_classes)
         self.baseline_network = BaselineNetwork(config.hidden_size)
+        self.float()
 
     def initial_state(self, batch_size: int) -> Tensor:
         """Return the state before the first glimpse, zeros (B, S)."""
@@ -184,10 +224,22 @@ def full_precision(tensor: Tensor) -> torch.autocast:
     return torch.autocast(tensor.device.type, enabled=False)
 
 
-def forward_multiply_adds(networks: nn.Module) -> int:
-    """Return the multiply-adds of one example's way through fully connected networks.
+def uses_bfloat16(precision: str, device: torch.device) -> bool:
+    """Return whether a `precision` setting means mixed precision on a device."""
+    if precision != "auto":
+        return precision == "bfloat16"
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    # Older releases of PyTorch cannot tell what the processor can.
+    capabilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
+    return any(capabilities.get(name, False) for name in ("avx512_bf16", "amx_bf16"))
 
-    A weight matrix of m x n takes m * n of them per example: as many as it has elements. Biases,
-    normalisation and activations are left out.
+
+def forward_multiply_adds(networks: nn.Module) -> int:
+    """Return the multiply-adds of one example's way through networks.
+
+    A weight matrix of m x n takes m * n of them per example: as many as it has elements, and those
+    of a convolution as many at each place. Biases, normalisation and activations are left out.
     """
-    return sum(weight.numel() for weight in networks.parameters() if weight.dim() == 2)
+    places = (it.multiply_adds for it in networks.modules() if isinstance(it, ConvolutionalEncoder))
+    return sum(places) + sum(it.numel() for it in networks.parameters() if it.dim() == 2)

@@ -1,6 +1,6 @@
 """How do the networks become a Stable-Baselines3 policy, from observations to actions?"""
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 import torch
@@ -25,6 +25,22 @@ class Decision(NamedTuple):
     log_prob: Tensor  # (B,): of the location
     labels: Tensor  # int64 (B,): answered
     actions: np.ndarray  # (B, ...): both, as actions of the action space
+
+
+MIN_STD = 1.0 / 255.0  # of pixels, so that a scale that is all but flat shows no noise
+ASK_NETWORKS = (
+    "`policy(observation, state)` returns logits, mean location and baseline as tensors, `act` "
+    "decides, and `networks.initial_state(batch_size)` is the state before the first glimpse"
+)
+
+
+def _refusal(name: str, instead: str) -> Any:
+    """Return a method for one of Stable-Baselines3's that RAM lacks; it says what to do instead."""
+
+    def refuse(*_: Any, **__: Any) -> NoReturn:
+        raise NotImplementedError(f"RAMPolicy has no `{name}` of its own: {instead}.")
+
+    return staticmethod(refuse)
 
 
 class RAMPolicy(BasePolicy):
@@ -61,7 +77,8 @@ class RAMPolicy(BasePolicy):
         self.networks = RAMNetworks(glimpse_shape, self.num_classes, self.config)
         self.set_score_scale(SCORE_SCALE)
         self._random_gaze = torch.Generator()
-        self.register_buffer("location_std", torch.tensor(self.config.location_std))
+        std = torch.full((), self.config.location_std, dtype=torch.float32)
+        self.register_buffer("location_std", std)
         self.optimizer = self.optimizer_class(
             self.networks.parameters(),
             lr=lr_schedule(1.0),  # type: ignore[call-arg]
@@ -76,6 +93,12 @@ class RAMPolicy(BasePolicy):
         """
         self.score_scale = positive_number("score_scale", score_scale, HIGHEST_SCORE_SCALE)
         self._action_format = action_format_of(self.action_space, self.score_scale)
+
+    def set_statistics(self, mean: np.ndarray, std: np.ndarray) -> None:
+        """Normalise glimpses by these, float32 (K,) or (K, 3) each."""
+        for name, values in (("shift", mean), ("scale", std.clip(MIN_STD))):
+            buffer = self.networks.glimpse_network.get_buffer(name)
+            buffer.copy_(torch.as_tensor(values).reshape(buffer.shape))
 
     def forward(self, observation: dict[str, Tensor], state: Tensor) -> Thought:
         """Take in one glimpse: `glimpse` (B, K, g, g), `location` (B, 2); state (B, S)."""
@@ -151,16 +174,14 @@ class RAMPolicy(BasePolicy):
         # The clamp meets a cumulative sum that rounding keeps under 1.
         return below.sum(1).clamp(max=self.num_classes - 1)
 
-    def save(self, path: str) -> None:
-        """Refuse what would be a pickle.
-
-        Raises:
-            NotImplementedError: Always; it says what to call instead.
-        """
-        raise NotImplementedError(
-            "RAMPolicy has no `save` of its own: save the whole model, `model.save(path)`, and "
-            "load it by `RAM.load(path)`, in a file that cannot run code."
-        )
+    # What is written would be a pickle, which can run code when it is read.
+    save = _refusal("save", "save the whole model, `model.save(path)`, and load it by `RAM.load`")
+    load = _refusal("load", "load the whole model, `RAM.load(path)`, and take its `policy`")
+    # They are given no state; and an action holds a clipped location and a belief, from which
+    # neither the location nor the label that was drawn can be told.
+    evaluate_actions = _refusal("evaluate_actions", ASK_NETWORKS)
+    get_distribution = _refusal("get_distribution", ASK_NETWORKS)
+    predict_values = _refusal("predict_values", ASK_NETWORKS)
 
     def predict(
         self,
@@ -235,12 +256,12 @@ class RAMPolicy(BasePolicy):
         if not deterministic:
             noise = torch.randn_like(mean)
             if self.config.learn_class_from == "reward":
-                uniform = torch.rand(len(mean), 1, device=mean.device)
+                uniform = torch.rand_like(mean[:, :1])
         elif self.config.gaze == "random":
-            noise = torch.randn(mean.shape, generator=self._random_gaze).to(mean.device)
+            noise = torch.randn(mean.shape, generator=self._random_gaze).to(mean)
         return self.act(thought, noise, uniform)
 
     def _predict(self, observation: Any, deterministic: bool = False) -> Tensor:
         """Choose actions for a batch at the start of its episodes."""
         thought = self(observation, self.networks.initial_state(len(observation["location"])))
-        return torch.as_tensor(self._decide(thought, deterministic).actions)
+        return torch.as_tensor(self._decide(thought, deterministic).actions, device=self.device)

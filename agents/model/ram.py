@@ -1,7 +1,7 @@
 """How does the Recurrent Attention Model learn, as a Stable-Baselines3 algorithm?"""
 
+import copy
 import io
-import math
 import pathlib
 import time
 import warnings
@@ -17,23 +17,23 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.type_aliases import GymEnv, MaybeCallback
-from stable_baselines3.common.utils import check_for_correct_spaces
+from stable_baselines3.common.utils import check_for_correct_spaces, get_system_info
 from stable_baselines3.common.vec_env import VecEnv
 from torch import Tensor
 
 from agents.errors import DivergenceError
-from agents.model.config import make_config
+from agents.model.config import check_rounds, make_config
 from agents.model.losses import Losses, Rollout, hybrid_loss
-from agents.model.model_file import load_model, save_model
+from agents.model.model_file import OPTIMIZER, load_model, read_parameters, save_model
+from agents.model.networks import uses_bfloat16
 from agents.model.policy import RAMPolicy
 from agents.model.pretrained import pretrained_path
 from agents.model.processes import average, average_gradients, rank, world_size
-from agents.sb3.envs import labels_begun, make_vec_env, task_in
+from agents.sb3.envs import labels_begun, make_vec_env, seed_games, task_in
 from agents.sb3.log import record_rollout
+from agents.sb3.spaces import other_classes
 from agents.sb3.vec_env import GymnasiumVecEnv
 from ram_env.hashing import mix_bits
-
-SEED_DISTANCE = 2**20  # between the seeds of the first envs of two models: as many envs fit between
 
 
 class RAM(BaseAlgorithm):
@@ -59,6 +59,10 @@ class RAM(BaseAlgorithm):
         policy_kwargs: More arguments for the policy, such as `optimizer_kwargs`.
         settings: Fields of `RAMConfig` to change from the preset.
 
+    Attributes:
+        config: The settings as asked for.
+        taught_by: The same, decided for the env: what the losses go by.
+
     Raises:
         ValueError: If a setting is unknown or out of its range, or the env does not fit.
     """
@@ -83,6 +87,12 @@ class RAM(BaseAlgorithm):
         _init_setup_model: bool = True,
         **settings: Any,
     ) -> None:
+        if callable(settings.get("learning_rate")):
+            raise ValueError(
+                "`learning_rate` must be a number, which a file of the model can hold, got "
+                f"{settings['learning_rate']}: `warmup_fraction` and `learning_rate_schedule` say "
+                "how it changes."
+            )
         self.config = make_config(preset, **settings)
         if env is None and _init_setup_model:
             raise ValueError("`env` must be an env or a registered id, got None.")
@@ -90,7 +100,7 @@ class RAM(BaseAlgorithm):
         super().__init__(
             policy,
             self._env_of(env),
-            learning_rate=self._learning_rate,
+            learning_rate=self.config.learning_rate_at,
             policy_kwargs=policy_kwargs,
             stats_window_size=stats_window_size,
             tensorboard_log=tensorboard_log,
@@ -130,7 +140,7 @@ class RAM(BaseAlgorithm):
         self.set_random_seed(self.seed)
         self.mixed_precision = uses_bfloat16(self.config.precision, self.device)
         if self.env is not None:
-            self._check_num_envs(self.n_envs)
+            check_rounds(self.config.batch_size, self.n_envs * world_size())
             self.seed_env()
         self.policy = self.policy_class(  # type: ignore[assignment]
             self.observation_space,
@@ -143,11 +153,15 @@ class RAM(BaseAlgorithm):
             self._adapt_to_env()
 
     def _adapt_to_env(self) -> None:
-        """Answer as the env reads it, and tell of a reward that teaches little."""
+        """Answer as the env reads it, learn from its reward, and tell if that teaches little."""
         task, reward = task_in(self.env), self.config.env_reward
+        self.taught_by = self.config.decided(task.reward if task else None)
+        self._must_tell = self.taught_by.gaze_reward != "env"
         if task is None:
             return
         self.policy.set_score_scale(task.score_scale)
+        if self.config.glimpse_statistics == "data" and not self._n_updates:
+            self.policy.set_statistics(*task.glimpse_statistics())
         if reward not in (None, task.reward):
             warnings.warn(
                 "`learn_class_from='reward'`, as preset 'pure' has it, learns well where each "
@@ -159,31 +173,7 @@ class RAM(BaseAlgorithm):
     def seed_env(self) -> None:
         """Seed the envs: every process and every seed plays scenes of its own."""
         assert self.seed is not None  # drawn in _setup_model
-        # Env i of an env of many is seeded with i more: seed 1 would share all but one with seed 0.
-        self.env.seed(self.seed * SEED_DISTANCE + rank() * self.n_envs)
-
-    def _check_num_envs(self, num_envs: int) -> None:
-        num_envs *= world_size()
-        if self.config.batch_size % num_envs:
-            raise ValueError(
-                f"`batch_size` must be a multiple of the number of envs, so that rounds of "
-                f"{num_envs} episodes fill a batch, got {self.config.batch_size}."
-            )
-
-    def _learning_rate(self, progress_remaining: float) -> float:
-        """Return the learning rate at a point of the budget: 1 is the start, 0 the end."""
-        config, progress = self.config, 1.0 - progress_remaining
-        if progress < config.warmup_fraction:
-            return config.learning_rate * progress / config.warmup_fraction
-        if config.learning_rate_schedule == "constant":
-            return config.learning_rate
-        share = (progress - config.warmup_fraction) / (1.0 - config.warmup_fraction)
-        return config.learning_rate * (1.0 + math.cos(math.pi * min(share, 1.0))) / 2.0
-
-    def _location_std(self, progress_remaining: float) -> float:
-        """Return the standard deviation of the location at a point of the budget."""
-        start, end = self.config.location_std, self.config.final_location_std
-        return end + (start - end) * max(progress_remaining, 0.0)
+        seed_games(self.env, self.seed, rank() * self.n_envs)
 
     def learn(
         self,
@@ -227,7 +217,8 @@ class RAM(BaseAlgorithm):
                 losses = self._update(callback)
                 ends = self.num_timesteps >= total_timesteps
                 if log_interval is not None and (ends or self._n_updates % log_interval == 0):
-                    self._log(losses)
+                    self._record(losses)
+                    self.dump_logs()
         finally:
             # From here on time passes without training; SB3's clock is started by the next call.
             self._seconds_before, self.start_time = self.seconds_trained, 0.0
@@ -240,15 +231,14 @@ class RAM(BaseAlgorithm):
         first_episode, num_rounds = rank() * share, share // self.n_envs
         start = self.num_timesteps
         self._update_current_progress_remaining(start, self._total_timesteps)
-        std = self._location_std(self._current_progress_remaining)
-        policy.location_std.fill_(std)
+        policy.location_std.fill_(self.config.location_std_at(self._current_progress_remaining))
         policy.set_training_mode(True)
         policy.optimizer.zero_grad()
         callback.on_rollout_start()
         for number in range(num_rounds):
             with torch.autocast(self.device.type, torch.bfloat16, enabled=self.mixed_precision):
                 rollout = self._play(callback, first_episode + number * self.n_envs)
-            losses = hybrid_loss(rollout, self.config)
+            losses = hybrid_loss(rollout, self.taught_by)
             (losses.total / num_rounds).backward()
         callback.update_locals({"rollout": rollout, "losses": losses})
         callback.on_rollout_end()
@@ -298,9 +288,27 @@ class RAM(BaseAlgorithm):
         logits, log_probs, baselines, choices = (
             torch.stack(part) for part in zip(*steps, strict=True)
         )
-        paid = torch.stack(received).to(self.device)  # one copy to a GPU instead of one per step
+        rewards_received = torch.stack(received)
+        self._tell_of_rewards_unread(rewards_received, infos)
+        paid = rewards_received.to(self.device)  # one copy to a GPU instead of one per step
         moments = self._reward_moments(paid)
         return Rollout(logits, log_probs, baselines, paid, choices, labels, moments)
+
+    def _tell_of_rewards_unread(self, paid: Tensor, infos: list[dict[str, Any]]) -> None:
+        """Warn once of rewards (T, B) that the label does not pay: 1 at the end if it is right."""
+        if not self._must_tell or rank() > 0:
+            return
+        from_label = torch.zeros_like(paid)
+        from_label[-1] = torch.as_tensor([bool(info.get("is_success")) for info in infos])
+        if torch.equal(paid, from_label):
+            return
+        self._must_tell = False
+        warnings.warn(
+            "the rewards of `env` are not read: the gaze is paid from the label, by `gaze_reward="
+            f"{self.taught_by.gaze_reward!r}`. `gaze_reward='env'` learns from them, with a "
+            "`discount` above 0 from those too that come later than the next glimpse.",
+            stacklevel=5,
+        )
 
     def _reward_moments(self, rewards: Tensor) -> Tensor:
         """Return mean and mean square of rewards (T, B) over all processes, (2, T)."""
@@ -319,11 +327,11 @@ class RAM(BaseAlgorithm):
     ) -> tuple[Tensor, Tensor | None]:
         """Return noise and uniform numbers for `policy.act`: this round's rows of a batch's."""
         rows = slice(first_episode, first_episode + self.n_envs)
-        noise = torch.randn(self.config.batch_size, 2, generator=generator)[rows].to(self.device)
+        drawn: dict[str, Any] = {"generator": generator, "dtype": torch.float32}
+        noise = torch.randn(self.config.batch_size, 2, **drawn)[rows].to(self.device)
         if self.config.learn_class_from == "labels":
             return noise, None
-        uniform = torch.rand(self.config.batch_size, 1, generator=generator)[rows]
-        return noise, uniform.to(self.device)
+        return noise, torch.rand(self.config.batch_size, 1, **drawn)[rows].to(self.device)
 
     def _labels(self) -> Tensor:
         """Return the labels of the episodes that begin, (B,); -1 if none are to be read."""
@@ -355,23 +363,37 @@ class RAM(BaseAlgorithm):
         begun = self.start_time > 0.0
         return self._seconds_before + ((time.time_ns() - self.start_time) / 1e9 if begun else 0.0)
 
-    def _log(self, losses: Losses) -> None:
-        """Write one row of the log."""
-        record = self.logger.record
-        record_rollout(self, self._episode_num)
+    def _record(self, losses: Losses) -> None:
+        """Note the losses of an update for the next row of the log."""
         for name in ("classification_loss", "policy_loss", "baseline_loss"):
-            record(f"train/{name}", getattr(losses, name).item())
-        record("train/location_std", self.policy.location_std.item())
+            self.logger.record(f"train/{name}", getattr(losses, name).item())
+
+    def dump_logs(self) -> None:
+        """Write a row of the log: what was noted since the last one, and how far training is."""
+        record_rollout(self, self._episode_num)
+        self.logger.record("train/location_std", self.policy.location_std.item())
         self.logger.dump(self.num_timesteps)
 
     def set_env(self, env: Any, force_reset: bool = True) -> None:
-        """Set the env to learn from; any number of envs that divides `batch_size`."""
+        """Set the env to learn from; any number of envs that divides `batch_size`.
+
+        Args:
+            env: As for the constructor.
+            force_reset: Reset it before learning on; a new one is reset in any case.
+
+        Raises:
+            ValueError: If it does not fit the model.
+        """
         env = self._wrap_env(self._env_of(env), self.verbose)
+        difference = other_classes(self.action_space, env.action_space)
+        if difference:
+            raise ValueError(f"`env` must have the classes of the model{difference}.")
         check_for_correct_spaces(env, self.observation_space, self.action_space)
-        self._check_num_envs(env.num_envs)
+        check_rounds(self.config.batch_size, env.num_envs * world_size())
         self.n_envs = env.num_envs  # any number that divides a batch, unlike for the base class
+        if force_reset or env is not self.env:
+            self._calls_noted = None
         super().set_env(env, force_reset)
-        self._calls_noted = None
         self._adapt_to_env()
 
     def save(
@@ -385,12 +407,40 @@ class RAM(BaseAlgorithm):
         Args:
             path: File to write, `.zip` is added if it has no suffix; or a binary file object.
             exclude: `["optimizer"]` leaves out the optimiser's state: two thirds of the size.
-            include: Accepted for compatibility; everything is included anyway.
+            include: `["optimizer"]` keeps it even so.
 
         Raises:
-            ValueError: If the optimiser keeps what a file of tensors cannot hold.
+            ValueError: If the optimiser keeps what a file of tensors cannot hold, or something else
+                is to be left out or kept.
         """
-        save_model(self, path, exclude or ())
+        save_model(self, path, exclude or (), include or ())
+
+    def _get_torch_save_params(self) -> tuple[list[str], list[str]]:
+        """Return the names of what `get_parameters` returns and `set_parameters` takes."""
+        return ["policy", OPTIMIZER], []
+
+    def set_parameters(
+        self,
+        load_path_or_dict: str | pathlib.Path | io.BufferedIOBase | dict[str, Any],
+        exact_match: bool = True,
+        device: torch.device | str = "auto",
+    ) -> None:
+        """Take over weights and the state of the optimiser; settings and counters stay.
+
+        Args:
+            load_path_or_dict: What `get_parameters` of a model returned, or a file of one.
+            exact_match: Refuse less than all of it, such as a file without the optimiser's state.
+            device: Accepted for compatibility: what is taken over goes where the model lives.
+
+        Raises:
+            ValueError: If the file is not a model, or the parameters are not all of them.
+            RuntimeError: If a weight has another shape.
+        """
+        parameters: Any = load_path_or_dict
+        if not isinstance(parameters, dict):
+            parameters = read_parameters(parameters, self.policy.optimizer)
+        # A copy: PyTorch's optimisers keep the tensors that they are given, and change them.
+        super().set_parameters(copy.deepcopy(parameters), exact_match, device)
 
     @classmethod
     def load(
@@ -409,16 +459,19 @@ class RAM(BaseAlgorithm):
             path: The file or a binary file object.
             env: To go on learning; predicting needs none.
             device: Where the networks shall live.
-            custom_objects: Accepted for compatibility; nothing in the file is an object.
-            print_system_info: Accepted for compatibility.
-            force_reset: Reset the env before learning on.
+            custom_objects: Settings too; nothing in the file is an object to be replaced.
+            print_system_info: Print versions of Python, PyTorch and the like; those of when the
+                model was saved are not kept.
+            force_reset: Accepted for compatibility: the env is new to the model, hence reset.
             **kwargs: More arguments of the constructor, such as `tensorboard_log` and
                 `policy_kwargs`, which is not saved; settings replace the saved ones.
 
         Raises:
             ValueError: If the file is not a model of this version, or does not fit the env.
         """
-        model: Self = load_model(cls, path, device, kwargs)
+        if print_system_info:
+            get_system_info()
+        model: Self = load_model(cls, path, device, {**(custom_objects or {}), **kwargs})
         if env is not None:
             model.set_env(env, force_reset)
             model.seed_env()
@@ -437,14 +490,3 @@ class RAM(BaseAlgorithm):
             ValueError: If there is no model of that name.
         """
         return cls.load(pretrained_path(name), env, **arguments)
-
-
-def uses_bfloat16(precision: str, device: torch.device) -> bool:
-    """Return whether a `precision` setting means mixed precision on a device."""
-    if precision != "auto":
-        return precision == "bfloat16"
-    if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    # Older releases of PyTorch cannot tell what the processor can.
-    capabilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
-    return any(capabilities.get(name, False) for name in ("avx512_bf16", "amx_bf16"))

@@ -37,7 +37,7 @@ from agents.files import (
 from agents.runs.options import speak_of_options
 from agents.runs.plan import check_folder
 from ram_env import SHORT_NAMES
-from ram_env.games.classify import GlimpseTask
+from ram_env.games.tasks import CanvasTask
 from ram_env.hashing import mix_bits
 from ram_env.scenes.source import frozen_scenes
 
@@ -73,7 +73,7 @@ def multiply_adds(network: nn.Module, canvas_shape: tuple[int, int]) -> int:
     return counter.get_total_flops() // 2
 
 
-def train(task: GlimpseTask, name: str, episodes: int, seed: int) -> nn.Sequential:
+def train(task: CanvasTask, name: str, episodes: int, seed: int) -> nn.Sequential:
     """Train a network on fresh scenes by cross-entropy: so many, rounded up to whole batches."""
     torch.manual_seed(seed)
     network = make_network(name, task.canvas_shape, task.num_classes)
@@ -103,7 +103,7 @@ def as_input(canvases: np.ndarray) -> Tensor:
     return torch.as_tensor(canvases).float() / 255.0
 
 
-def evaluate(env_id: str, task: GlimpseTask, split: str, network: nn.Module) -> Evaluation:
+def evaluate(env_id: str, task: CanvasTask, split: str, network: nn.Module) -> Evaluation:
     """Count the errors of a network on all frozen scenes of the split that a task was made with."""
     num_errors, num_scenes = 0, len(task.dataset.labels)
     num_batches = math.ceil(num_scenes / EVALUATION_BATCH)
@@ -132,7 +132,7 @@ def run(env_id: str, dataset: str, network: str, episodes: int, seed: int, folde
     facts |= {"episodes": episodes, "seed": seed}
     if not (folder / CONFIG).exists() or not facts.items() <= read_json(folder / CONFIG).items():
         check_folder(folder)
-    tasks: dict[str, GlimpseTask] = {
+    tasks: dict[str, CanvasTask] = {
         split: gym.make(env_id, dataset=dataset, split=split).unwrapped.task  # type: ignore[attr-defined]
         for split in SPLITS
     }

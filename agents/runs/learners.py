@@ -11,7 +11,9 @@ from stable_baselines3.common.callbacks import BaseCallback, CallbackList
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 
 from agents.errors import DivergenceError, TeamError
-from agents.model.config import check_type
+from agents.evaluation.provenance import check_data
+from agents.files import CONFIG, read_json
+from agents.model.config import check_names, check_type
 from agents.model.networks import forward_multiply_adds
 from agents.model.processes import all_same, launched, world_size
 from agents.model.ram import RAM
@@ -29,6 +31,7 @@ from agents.sb3.policy_file import (
 )
 from agents.sb3.vec_env import GymnasiumVecEnv
 from ram_env.games.classify import GlimpseTask
+from ram_env.registration import import_env_module
 
 HUGE = 1e10  # far more than any weight of a policy that has learned something
 STATS_WINDOW = 2560  # episodes that the running error is averaged over
@@ -44,6 +47,7 @@ def make_learner(plan: Plan) -> "Learner":
         MemoryError: If they do not fit into memory.
     """
     check_device(plan.device)
+    import_env_module(plan.env_module)  # again, in the processes that help
     assert plan.processes is not None  # dealt out
     num_envs = plan.num_envs // plan.processes
     env = make_vec_env(plan.env_id, num_envs, memory=plan.memory, **plan.env_kwargs)
@@ -101,6 +105,8 @@ class RAMLearner:
         self.env_kwargs = plan.env_kwargs | {"dataset": task.dataset.name}
         self.columns = COLUMNS + ALGORITHMS["ram"].losses
         self.columns += ("train/learning_rate", "train/location_std")
+        if plan.goes_on:
+            check_data(read_json(plan.folder / CONFIG), task.dataset, task.split)
         found = load_checkpoint(plan.folder, env, plan.device) if plan.goes_on else None
         if found is None:
             self.renew()
@@ -135,8 +141,8 @@ class RAMLearner:
         if self.model._n_updates:
             rounds = self.model.config.batch_size // self._plan.num_envs
             self.env.reset()  # seeded: the first scenes, as at the start of the run
-            vector_env: Any = self.env.env.unwrapped
-            vector_env.skip_resets(self.model._n_updates * rounds - 1)
+            games: Any = self.env.env.unwrapped
+            games.call("skip_resets", self.model._n_updates * rounds - 1)
 
     def learn(self, episodes: int, callbacks: list[BaseCallback]) -> None:
         """Learn until so many episodes are played, those before a resumption included."""
@@ -153,8 +159,11 @@ class RAMLearner:
 
     def describe(self) -> dict[str, Any]:
         """Return what config.json says of this part of the run, beyond its plan."""
-        precision = "bfloat16" if self.model.mixed_precision else "float32"
-        return {"precision": precision, **describe_device(self.model.device)}
+        return {
+            "precision": "bfloat16" if self.model.mixed_precision else "float32",
+            "gaze_reward": self.model.taught_by.gaze_reward,
+            **describe_device(self.model.device),
+        }
 
     def describe_size(self) -> dict[str, Any]:
         """Return what evaluation.json says of the model's size."""
@@ -254,10 +263,7 @@ def check_arguments(algo: str, settings: dict[str, Any]) -> None:
         ValueError: If one is refused.
     """
     known = dict(inspect.signature(algorithm_class(algo)).parameters)
-    names = sorted(set(known) - OURS)
-    unknown = sorted(set(settings) - set(names))
-    if unknown:
-        raise ValueError(f"unknown setting {unknown} of {algo}: the settings are {names}.")
+    check_names(settings, set(known) - OURS, algo)
     for name, value in settings.items():
         expected = type(known[name].default)
         if expected is type(None) and isinstance(value, str):

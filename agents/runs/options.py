@@ -24,6 +24,7 @@ from ram_env.games.actions import ActionFormat
 from ram_env.games.settings import RewardRule
 
 PROGRAM_SETS = ("split", "num_envs", "autoreset_mode", "render_mode")  # arguments of the env
+WITH_RESUME = {"resume", "device", "dataset", "data_dir"}  # the last two: where the images are now
 TASK, AGENT, RUN = "task", "agent", "run"  # headings of `--help`, and
 RAM = "settings of ram, with the defaults of preset default"
 
@@ -85,7 +86,8 @@ class Options:
     )
     resume: Path | None = setting(
         None,
-        "go on with the run of ram in this folder, with its own options: no others but --device",
+        "go on with the run of ram in this folder, with its own options: no others but --device, "
+        "and --dataset or --data-dir if its images are elsewhere now",
         group=RUN,
     )
     device: str = setting("auto", "auto, cpu, cuda, cuda:1, ...", group=RUN)
@@ -211,11 +213,11 @@ def parse_options(arguments: list[str] | None = None, prog: str = "train.py") ->
         SystemExit: If argparse refuses it, or has shown the help.
     """
     given = vars(make_parser(prog).parse_args(arguments))
-    if "resume" in given and set(given) - {"resume", "device"}:
-        other = min(set(given) - {"resume", "device"})
+    others = sorted(set(given) - WITH_RESUME)
+    if "resume" in given and others:
         raise ValueError(
-            f"`resume` takes all options but `device` from the run in {given['resume']}, got "
-            f"`{other}` too: leave it out."
+            f"`resume` takes all options but `device`, `dataset` and `data_dir` from the run in "
+            f"{given['resume']}, got `{others[0]}` too: leave it out."
         )
     pairs = {name: parse_pairs(name, given.pop(name, [])) for name in ("env_kwargs", "settings")}
     for target, declared in (("env_kwargs", EnvOptions), ("settings", RAMConfig)):
@@ -240,8 +242,9 @@ def check_env_kwargs(env_kwargs: dict[str, Any]) -> None:
     for name in PROGRAM_SETS:
         if name in env_kwargs:
             raise ValueError(f"`env_kwargs {name}=...` is for the program to set: leave it out.")
-    if isinstance(env_kwargs.get("data_dir"), str):  # so that it is found from any other folder
-        env_kwargs["data_dir"] = os.path.abspath(os.path.expanduser(env_kwargs["data_dir"]))
+    data_dir = env_kwargs.get("data_dir")
+    if data_dir and isinstance(data_dir, str):  # so that it is found from any other folder
+        env_kwargs["data_dir"] = os.path.abspath(os.path.expanduser(data_dir))
 
 
 def parse_pairs(name: str, pairs: list[str]) -> dict[str, Any]:

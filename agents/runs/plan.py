@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from agents.files import CONFIG, LOCK, is_finished, leftovers, read_json
-from agents.model.config import RAMConfig, make_config
+from agents.evaluation.provenance import at_new_place
+from agents.files import CONFIG, LOCK, is_finished, leftovers, read_config, read_json
+from agents.model.config import RAMConfig, check_rounds, make_config
 from agents.runs.options import Options
 from agents.sb3.algorithms import (
     MULTIDISCRETE,
@@ -22,7 +23,7 @@ from agents.sb3.algorithms import (
 from ram_env import SHORT_NAMES
 from ram_env.games.actions import ActionFormat
 from ram_env.games.settings import RewardRule
-from ram_env.registration import import_env_module, resolve_env
+from ram_env.registration import resolve_env
 
 VERSION = 2  # of config.json; the first did not hold the options
 
@@ -93,7 +94,8 @@ def plan_run(options: Options) -> Plan | None:
     if options.resume is not None:
         plan = plan_of_run(options.resume)
         device = plan.device if options.device == "auto" else options.device
-        return dataclasses.replace(plan, device=device)
+        env_kwargs = at_new_place(plan.env_kwargs, options.env_kwargs)
+        return dataclasses.replace(plan, device=device, env_kwargs=env_kwargs)
     plan = new_plan(options)
     if options.run_dir is None:  # a folder of its own, see `make_run`
         check_writable(plan.folder)
@@ -183,23 +185,6 @@ def plan_of_run(folder: Path) -> Plan:
     return plan
 
 
-def read_config(folder: Path) -> dict[str, Any]:
-    """Return what config.json of a run folder says, the module of its env imported.
-
-    Raises:
-        ValueError: If there is none, it is damaged, or its env cannot be imported.
-    """
-    path = folder / CONFIG
-    try:
-        config = read_json(path)
-    except (FileNotFoundError, NotADirectoryError) as error:
-        raise ValueError(f"{folder} must be the folder of a run: {path} is missing.") from error
-    except OSError as error:
-        raise ValueError(f"`{path}` cannot be read ({error}).") from error
-    import_env_module(config.get("env_module"))
-    return config
-
-
 def check_same_options(folder: Path, options: Options) -> None:
     """Refuse to go on with a run in a folder that other options asked for.
 
@@ -264,11 +249,7 @@ def check_shares(plan: Plan) -> None:
             f"`{'num_envs' if plan.options.num_envs else 'batch_size'}` must be a multiple of "
             f"`processes`, so that each has as many, got {num_envs} and {processes}."
         )
-    if batch_size % num_envs:
-        raise ValueError(
-            "`batch_size` must be a multiple of `num_envs`, so that rounds of games fill it, got "
-            f"{batch_size} and {num_envs}."
-        )
+    check_rounds(batch_size, num_envs)
 
 
 def check_is_for_ram(options: Options) -> None:

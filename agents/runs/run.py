@@ -15,7 +15,7 @@ from stable_baselines3.common.logger import Logger, TensorBoardOutputFormat
 
 from agents.evaluation.frozen_scenes import FrozenScenes
 from agents.evaluation.pictures import draw_run
-from agents.evaluation.provenance import describe_source
+from agents.evaluation.provenance import describe_data, describe_source
 from agents.evaluation.result import Evaluation, describe_dataset
 from agents.files import (
     CONFIG,
@@ -242,8 +242,9 @@ def log_of(plan: Plan, learner: Learner, episodes: int, validation: Validation) 
         config["resumed"] = [*config.get("resumed", []), {"episodes": done} | facts]
         keep = validation.rows_to_keep(done, episodes, learner.episodes_per_batch)
     else:
+        facts |= describe_data(learner.task)
         config, keep = plan.to_json() | {"episodes": episodes} | facts, None
-        config["env_kwargs"] = learner.env_kwargs
+    config["env_kwargs"] = learner.env_kwargs  # with where the images were found
     write_json(folder / CONFIG, config)
     progress = ProgressCSV(folder / "progress.csv", learner.columns, keep)
     learner.model.set_logger(Logger(str(folder), [progress, TensorBoardOutputFormat(str(folder))]))

@@ -155,7 +155,7 @@ def _wait_for(followers: Sequence[BaseProcess], store: Any) -> None:
     """Wait until all processes are about to join, in steps: joining itself heeds no Ctrl-C."""
     while store.add(READY, 0) < len(followers):
         if not all(process.is_alive() for process in followers):
-            raise TeamError(f"a process that should help to train ended at once. {NO_GUARD}")
+            raise TeamError(f"a process that should help to train has ended at once. {NO_GUARD}")
         time.sleep(0.01)
 
 

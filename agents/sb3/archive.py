@@ -19,6 +19,7 @@ from agents.files import Path, write_atomically
 MAX_HEADER_BYTES = 2**20
 HEADER_NAME = "header.json"
 TENSORS_NAME = "tensors.safetensors"
+FOREIGN_NAME = "policy.pth"  # what every other algorithm of Stable-Baselines3 saves
 Check = Callable[[dict[str, Any], dict[str, Tensor]], None]
 
 
@@ -53,9 +54,9 @@ def write_file(path: Path | io.BufferedIOBase, write: Callable[[Any], None]) -> 
 
 
 def with_suffix(path: Path) -> pathlib.Path:
-    """Return a path with `.zip` if it has no suffix."""
+    """Return a path with `.zip` if it has no suffix; `v1.2` has one, as in Stable-Baselines3."""
     path = pathlib.Path(path)
-    return path if path.suffix else path.with_suffix(".zip")
+    return path if path.suffix else pathlib.Path(f"{path}.zip")
 
 
 def load_archive(
@@ -64,7 +65,7 @@ def load_archive(
     """Read a header and tensors, on the CPU.
 
     Args:
-        path: File to read; `.zip` is added if it has no suffix and does not exist as it is.
+        path: File to read; `.zip` is added if only that file exists.
         format_name: What the header must say under `format`.
         version: The highest that it may say under `version`.
         check: Raises whatever it likes if header and tensors do not go together.
@@ -75,7 +76,8 @@ def load_archive(
     """
     if not isinstance(path, str | os.PathLike):
         return _load_open(path, str(path), format_name, version, check)
-    path = pathlib.Path(path) if pathlib.Path(path).exists() else with_suffix(path)
+    given, zipped = pathlib.Path(path), pathlib.Path(f"{path}.zip")
+    path = zipped if zipped.is_file() and not given.is_file() else given
     with open(path, "rb") as file:
         return _load_open(file, str(path), format_name, version, check)
 
@@ -86,16 +88,23 @@ def _load_open(
     """Read an archive from a file that is open; what fails from here on is its content."""
     try:
         with zipfile.ZipFile(file) as archive:
-            check_members(archive)
-            header = json.loads(archive.read(HEADER_NAME))
-            found = (header["format"], header["version"])
-            if found[0] == format_name and found[1] in range(1, version + 1):
-                tensors = load_tensors(archive.read(TENSORS_NAME))
-                if check is not None:
-                    check(header, tensors)
-                return header, tensors
+            is_foreign = FOREIGN_NAME in archive.namelist()
+            if not is_foreign:
+                check_members(archive)
+                header = json.loads(archive.read(HEADER_NAME))
+                found = (header["format"], header["version"])
+                if found[0] == format_name and found[1] in range(1, version + 1):
+                    tensors = load_tensors(archive.read(TENSORS_NAME))
+                    if check is not None:
+                        check(header, tensors)
+                    return header, tensors
     except Exception as error:  # a damaged file makes the libraries raise nearly anything
         raise damage(path, format_name, error) from error
+    if is_foreign:
+        raise ValueError(
+            f"`{path}` must be a {format_name} file, got a model of another algorithm of "
+            "Stable-Baselines3: load it by the class that saved it, such as `PPO.load(path)`."
+        )
     raise ValueError(
         f"`{path}` must be a {format_name} file of version 1 to {version}, got {found[0]} of"
         f" version {found[1]}: load it with the release that wrote it."

@@ -1,16 +1,18 @@
 """How are many games made for Stable-Baselines3, and what does an agent ask of them?"""
 
 import inspect
+import itertools
 from typing import Any
 
 import gymnasium as gym
 import numpy as np
 from gymnasium.envs.registration import EnvSpec, load_env_creator
-from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector import AutoresetMode, SyncVectorEnv, VectorEnv
 from stable_baselines3.common.vec_env import VecEnv
 
 from agents.sb3.algorithms import MEMORIES
-from agents.sb3.vec_env import GymnasiumVecEnv
+from agents.sb3.vec_env import SEED_DISTANCE, GymnasiumVecEnv
+from ram_env.drawing.rendering import EpisodeView
 from ram_env.games.classify import GlimpseTask
 from ram_env.registration import import_env_module
 from ram_env.wrappers.vector import GlimpseHistory, SeenCanvas
@@ -30,7 +32,8 @@ def make_vec_env(
     Args:
         env_id: A registered id; `module:id` imports the module that registers it.
         n_envs: How many games at once.
-        seed: Seeds game i with `seed + i` at the first reset; None: drawn from the system.
+        seed: Seeds game i with `seed * 2**20 + i` at the first reset, so that no two seeds share
+            a scene; None: drawn from the system.
         memory: `"none"`; or for agents without one, `"history"` or `"canvas"`: see
             `ram_env.wrappers`.
         env_kwargs: Arguments of the env.
@@ -49,15 +52,8 @@ def make_vec_env(
     arguments = {**(env_kwargs or {}), **more_env_kwargs}
     module, _, env_id = env_id.rpartition(":")
     import_env_module(module or None)
-    if "vectorization_mode" not in arguments and _chooses_autoreset(gym.spec(env_id)):
-        arguments["autoreset_mode"] = AutoresetMode.SAME_STEP.value
-    else:
-        arguments = {"vectorization_mode": "sync", **arguments}
-        arguments["vector_kwargs"] = {
-            **arguments.get("vector_kwargs", {}),
-            "autoreset_mode": AutoresetMode.SAME_STEP,
-        }
-    env = GymnasiumVecEnv(add_memory(make_games(env_id, num_envs=n_envs, **arguments), memory))
+    games = make_games(env_id, n_envs, AutoresetMode.SAME_STEP, **arguments)
+    env = GymnasiumVecEnv(add_memory(games, memory))
     if seed is not None:
         env.seed(seed)
     return env
@@ -72,26 +68,81 @@ def _chooses_autoreset(spec: EnvSpec) -> bool:
     return "autoreset_mode" in inspect.signature(maker).parameters
 
 
-def make_games(env_id: str, **arguments: Any) -> VectorEnv[Any, Any, Any]:
-    """Make a vector env as `gymnasium.make_vec` does, with an error that says which env.
+def make_games(
+    env_id: str, num_envs: int, mode: AutoresetMode, **arguments: Any
+) -> VectorEnv[Any, Any, Any]:
+    """Make a vector env as `gymnasium.make_vec` does, of single envs if there is no native one.
+
+    Args:
+        env_id: A registered id.
+        num_envs: How many games.
+        mode: How they begin anew.
+        **arguments: Of the env, or of `gymnasium.make_vec`.
 
     Raises:
         ValueError: If an argument is unknown or out of its range.
         gymnasium.error.Error: If the id is not registered.
     """
+    if "vectorization_mode" not in arguments and _chooses_autoreset(gym.spec(env_id)):
+        arguments["autoreset_mode"] = mode.value
+    else:
+        arguments = {"vectorization_mode": "sync", **arguments}
+        kwargs = arguments.get("vector_kwargs", {})
+        arguments["vector_kwargs"] = {**kwargs, "autoreset_mode": mode}
+    if arguments.get("vectorization_mode") == "sync":
+        rows = itertools.count()  # they are made in order
+        arguments["wrappers"] = [
+            *arguments.get("wrappers", ()),
+            lambda game: OptionsOfRow(game, next(rows)),
+        ]
     try:
-        return gym.make_vec(env_id, **arguments)
+        return gym.make_vec(env_id, num_envs=num_envs, **arguments)
     except TypeError as error:
         raise ValueError(f"`{env_id}` does not take these arguments: {error}") from error
 
 
+class OptionsOfRow(gym.Wrapper[Any, Any, Any, Any]):
+    """Begin episodes by options of all games, arrays, as a native vector env does.
+
+    Args:
+        env: One game of a `SyncVectorEnv`, which hands the same options to all.
+        row: Which one it is.
+    """
+
+    def __init__(self, env: gym.Env[Any, Any], row: int) -> None:
+        super().__init__(env)
+        self._row = row
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Any, dict[str, Any]]:
+        """Reset with the entries of this row."""
+        if options is not None:
+            options = {
+                key: value[self._row] if np.ndim(value) else value for key, value in options.items()
+            }
+        return self.env.reset(seed=seed, options=options)
+
+
+def view_of(env: VectorEnv[Any, Any, Any], row: int) -> EpisodeView:
+    """Return what there is to draw of a game of ours."""
+    games: Any = env.unwrapped
+    if isinstance(games, SyncVectorEnv):
+        return games.envs[row].get_wrapper_attr("view")()
+    return games.view(row)
+
+
 def task_of(env: VectorEnv[Any, Any, Any]) -> GlimpseTask:
-    """Return the task that the games of an env play.
+    """Return the task that the games of an env play, whatever wraps them.
 
     Raises:
         ValueError: If it is none of ours.
     """
-    task = getattr(env.unwrapped, "task", None)
+    games: Any = env.unwrapped
+    try:
+        task = games.get_attr("task")[0]
+    except AttributeError:
+        task = None
     if not isinstance(task, GlimpseTask):
         raise ValueError(f"`env` must be a glimpse env, of ram_env's kind, got {env}.")
     return task
@@ -101,6 +152,21 @@ def task_in(env: VecEnv) -> GlimpseTask | None:
     """Return the task that the games of a `VecEnv` play; None if it is none of ours."""
     task = env.get_attr("task", indices=0)[0] if env.has_attr("task") else None
     return task if isinstance(task, GlimpseTask) else None
+
+
+def seed_games(env: VecEnv, seed: int, first_game: int = 0) -> None:
+    """Seed the games of any `VecEnv` so that no two seeds share a scene.
+
+    Args:
+        env: The games.
+        seed: Not negative.
+        first_game: The number of the first of these among the games of all processes.
+    """
+    first, games = seed * SEED_DISTANCE + first_game, env.unwrapped
+    if isinstance(games, GymnasiumVecEnv):
+        games.seed_from(first)
+    else:
+        env.seed(first)
 
 
 def labels_begun(env: VecEnv) -> np.ndarray:

@@ -10,7 +10,7 @@ MAX_BOX_SIZE = 2**24  # numbers in an observation: more than any agent here sees
 
 
 def glimpse_shape_of(space: spaces.Space[Any]) -> tuple[int, ...]:
-    """Return (K, g, g) of the observations of RAM.
+    """Return (K, g, g), in colour (K, 3, g, g), of the observations of RAM.
 
     Raises:
         ValueError: If the space is another one.
@@ -40,6 +40,15 @@ def num_classes_of(space: spaces.Space[Any]) -> int:
         "`action_space` must be Box (2 + C,) or MultiDiscrete [grid, grid, C], as ram_env's "
         f"`action_format` 'box' and 'multidiscrete' have, got {space}."
     )
+
+
+def other_classes(trained_on: spaces.Space[Any], here: spaces.Space[Any]) -> str:
+    """Return how an error message goes on if two action spaces differ in their classes, or ""."""
+    try:
+        known, found = num_classes_of(trained_on), num_classes_of(here)
+    except ValueError:
+        return ""
+    return "" if known == found else f", which tells {known} classes apart; here are {found}"
 
 
 def box_for_dict(space: spaces.Dict) -> spaces.Box:

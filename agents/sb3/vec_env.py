@@ -16,6 +16,8 @@ from agents.sb3.spaces import box_for_dict
 
 Info = dict[str, Any]
 
+SEED_DISTANCE = 2**20  # between the first games of two seeds: as many games fit between
+
 
 class GymnasiumVecEnv(VecEnv):
     """Show a gymnasium vector env to Stable-Baselines3.
@@ -71,6 +73,14 @@ class GymnasiumVecEnv(VecEnv):
         self._returns[:] = 0.0
         self._lengths[:] = 0
         return observation
+
+    def seed(self, seed: int | None = None) -> Sequence[int | None]:
+        """Seed the games: no two seeds share a game's, as Stable-Baselines3's `seed + i` would."""
+        return super().seed(None if seed is None else seed * SEED_DISTANCE)
+
+    def seed_from(self, first: int) -> None:
+        """Seed game i with `first + i`."""
+        super().seed(first)
 
     def step_async(self, actions: np.ndarray) -> None:
         """Take note of the actions."""

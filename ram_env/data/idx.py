@@ -1,10 +1,9 @@
-"""How are IDX files, the format of MNIST, found and read? With every check that it allows."""
+"""How are IDX files, the format of MNIST, read? With every check that it allows."""
 
 import gzip
 import hashlib
 import io
 import math
-import os
 import struct
 import sys
 import zlib
@@ -47,38 +46,6 @@ def read_idx_images(path: Path, sha256: str | None = None) -> np.ndarray:
 def read_idx_labels(path: Path, sha256: str | None = None) -> np.ndarray:
     """Read an IDX file of labels as `read_idx_images` reads images: read-only uint8 (N,)."""
     return _read_idx(path, _LABEL_NDIM, sha256)
-
-
-def find_idx_set(folder: str) -> dict[str, Path]:
-    """Return all four `IDX_FILES` of a folder, or none if it holds none of them.
-
-    Raises:
-        ValueError: If `folder` cannot be listed or holds some of the files but not all.
-    """
-    try:
-        files = find_idx_files(Path(folder))
-    except (OSError, ValueError) as error:  # ValueError: a name that no file can have
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise ValueError(f"the folder {folder!r} cannot be read ({reason})") from error
-    missing = [name for name in IDX_FILES if name not in files]
-    if files and missing:
-        raise ValueError(f"the folder {folder!r} lacks {', '.join(missing)} (plain or with .gz)")
-    return files
-
-
-def find_idx_files(folder: Path) -> dict[str, Path]:
-    """Return those of the four `IDX_FILES` that `folder` holds, plain (preferred) or as `.gz`.
-
-    Raises:
-        OSError: If `folder` is missing, no folder, or cannot be read.
-    """
-    entries = set(os.listdir(folder))
-    candidates = {name: [name, f"{name}.gz"] for name in IDX_FILES}
-    return {
-        name: folder / next(file for file in files if file in entries)
-        for name, files in candidates.items()
-        if not entries.isdisjoint(files)
-    }
 
 
 def decompress(content: bytes, max_bytes: int | None = None) -> bytes:

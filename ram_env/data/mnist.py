@@ -5,14 +5,13 @@ import tempfile
 from pathlib import Path
 
 from ram_env.data.download import download_files
+from ram_env.data.folders import find_idx_files, find_idx_sets
 from ram_env.data.idx import (
     IDX_FILES,
     TEST_IMAGES,
     TEST_LABELS,
     TRAIN_IMAGES,
     TRAIN_LABELS,
-    find_idx_files,
-    find_idx_set,
 )
 
 # Of the decompressed bytes: copies differ in how they were compressed.
@@ -22,6 +21,8 @@ MNIST_SHA256S = {
     TEST_IMAGES: "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
     TEST_LABELS: "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
 }
+# Where common tools put them in a folder; torchvision's is the first.
+BELOW = ("MNIST/raw", "raw", "MNIST", "mnist")
 MIRRORS = (
     "https://ossci-datasets.s3.amazonaws.com/mnist/",
     "https://storage.googleapis.com/cvdf-datasets/mnist/",
@@ -33,10 +34,11 @@ class MnistNotFoundError(ValueError):
 
 
 def find_mnist(data_dir: str | None, environment_dir: str | None) -> dict[str, Path]:
-    """Find the files of MNIST in the first place that has them; their content is not checked.
+    """Find the files of MNIST; their content is not checked.
 
-    The places are `data_dir`, `environment_dir` and the cache folder, into which what it lacks is
-    downloaded. A download that failed is not tried again in the same process.
+    They are in `data_dir`, or if that is None in `environment_dir`, or if that is None too in the
+    cache folder, into which what it lacks is downloaded. A download that failed is not tried again
+    in the same process.
 
     Args:
         data_dir: The folder that the user named as argument, or None.
@@ -46,19 +48,18 @@ def find_mnist(data_dir: str | None, environment_dir: str | None) -> dict[str, P
         The path of each of the four `IDX_FILES`.
 
     Raises:
-        ValueError: If a named folder cannot be listed or holds only some of the files.
-        MnistNotFoundError: If MNIST is nowhere; the message names the remedies.
+        ValueError: If the named folder does not hold them; a named one is never passed over.
+        MnistNotFoundError: If none is named and MNIST is nowhere; the message names the remedies.
     """
     for argument, folder in (("data_dir", data_dir), ("RAM_ENV_DATA", environment_dir)):
-        try:
-            files = find_idx_set(folder) if folder else {}
-        except ValueError as error:
-            raise ValueError(
-                f"`{argument}` must be a folder with the files of MNIST, or unset, but {error}. "
-                "Correct it."
-            ) from error
-        if files:
-            return files
+        if folder is not None:
+            try:
+                return find_idx_sets(folder, BELOW)[0]
+            except ValueError as error:
+                raise ValueError(
+                    f"`{argument}` must be a folder with the files of MNIST, or unset, but {error}."
+                    " Correct it; an .npz file is given as `dataset`."
+                ) from error
     cache = cache_folder()
     failure = _complete_once(cache)
     if failure is not None:
@@ -67,7 +68,7 @@ def find_mnist(data_dir: str | None, environment_dir: str | None) -> dict[str, P
             "as `data_dir`, or set the environment variable RAM_ENV_DATA to its folder, or connect "
             f"to the network once, which saves it in {cache}: a folder that must be writable."
         )
-    return find_idx_files(cache)
+    return find_idx_sets(str(cache), ())[0]
 
 
 def cache_folder() -> Path:

@@ -24,6 +24,7 @@ RIGHT: Color = (0, 135, 98)
 WRONG: Color = (213, 94, 0)
 
 MAX_BARS = 10
+MAX_NAME = 8  # characters of the name of a class
 _RAMP = np.array([(76, 155, 255), (200, 115, 220), (255, 120, 85), (255, 210, 60)])
 _MIN_HEIGHT = 240
 
@@ -32,13 +33,20 @@ _MIN_HEIGHT = 240
 class EpisodeView:
     """What one episode showed up to its t-th glimpse: enough to draw it."""
 
-    canvas: np.ndarray  # uint8 (H, W)
+    canvas: np.ndarray  # uint8 (h, w), in colour (h, w, 3): the scene, or a smaller picture of it
+    scene_shape: tuple[int, int]  # height and width of the scene in pixels
     locations: np.ndarray  # float32 (t, 2), (x, y) in [-1, 1], 1 <= t <= num_glimpses
-    glimpses: np.ndarray  # float32 (t, K, g, g) in [0, 1], finest scale first
+    glimpses: np.ndarray  # float32 (t, K, [3,] g, g) in [0, 1], finest scale first
     num_glimpses: int  # T, of the whole episode
+    class_names: tuple[str, ...]  # C
     label: int  # the truth
     belief: np.ndarray | None  # float (C,), probabilities; None if there are no scores so far
     prediction: int | None  # the scored label; None before the end
+
+    def name_of(self, label: int) -> str:
+        """Return the name of a class, as much of it as there is room for."""
+        name = self.class_names[label]
+        return name if len(name) <= MAX_NAME else f"{name[: MAX_NAME - 1]}…"
 
 
 @cache
@@ -58,22 +66,30 @@ def foveate(glimpse: np.ndarray) -> np.ndarray:
     """Put the scales of one glimpse in place over each other, the finest on top.
 
     Args:
-        glimpse: float32 (K, g, g) in [0, 1], finest scale first.
+        glimpse: float32 (K, g, g), in colour (K, 3, g, g), in [0, 1], finest scale first.
 
     Returns:
-        uint8 (w, w) with w = g * 2**(K-1), the canvas pixels under the coarsest window: exact in
-        the finest window, in blocks of 2**k x 2**k pixels where only scale k reaches.
+        uint8 (w, w) or (w, w, 3) with w = g * 2**(K-1), the canvas pixels under the coarsest
+        window: exact in the finest window, in blocks of 2**k x 2**k pixels where only scale k
+        reaches.
     """
-    return lay_scales(np.rint(glimpse * 255).astype(np.uint8))
+    values = np.rint(glimpse * 255).astype(np.uint8)
+    if values.ndim == 3:
+        return lay_scales(values)
+    return np.moveaxis(lay_scales(np.moveaxis(values, 1, 0)), 0, -1)
 
 
 def fit(picture: np.ndarray, side: int) -> Image.Image:
-    """Scale a uint8 (H, W) picture to a longer side of `side` pixels: enlarge without smoothing.
+    """Scale a picture to a longer side of `side` pixels: enlarge without smoothing.
+
+    Args:
+        picture: uint8 (H, W) or (H, W, 3).
+        side: In pixels.
 
     Returns:
         An RGB image in the proportions of the picture.
     """
-    grows = side >= max(picture.shape)
+    grows = side >= max(picture.shape[:2])
     method = Image.Resampling.NEAREST if grows else Image.Resampling.BOX
     return ImageOps.contain(Image.fromarray(picture), (side, side), method).convert("RGB")
 
@@ -93,9 +109,9 @@ def draw_scene(view: EpisodeView, side: int) -> Image.Image:
     """
     scene = fit(view.canvas, side)
     draw = ImageDraw.Draw(scene, "RGBA")
-    zoom = side / max(view.canvas.shape)
-    pixels = location_to_pixel(view.locations, view.canvas.shape)  # (t, 2), (row, column)
-    _, num_scales, patch_size, _ = view.glimpses.shape
+    zoom = side / max(view.scene_shape)
+    pixels = location_to_pixel(view.locations, view.scene_shape)  # (t, 2), (row, column)
+    num_scales, patch_size = view.glimpses.shape[1], view.glimpses.shape[-1]
     latest = len(pixels) - 1
     for index, pixel in enumerate(pixels):
         color = glimpse_color(index, view.num_glimpses)
@@ -119,14 +135,16 @@ def draw_retina(view: EpisodeView, side: int) -> Image.Image:
     Returns:
         An RGB image of `side` x `side`.
     """
-    picture = foveate(view.glimpses[-1])
-    image = fit(picture, side)
+    num_scales, patch_size = view.glimpses.shape[1], view.glimpses.shape[-1]
+    # Windows that would be less than a pixel here are left out: they all lie in the middle.
+    num_hidden = max(0, num_scales - 1 - (side // patch_size).bit_length())
+    image = fit(foveate(view.glimpses[-1, num_hidden:]), side)
     draw = ImageDraw.Draw(image)
     color = glimpse_color(len(view.locations) - 1, view.num_glimpses)
-    _, num_scales, patch_size, _ = view.glimpses.shape
-    centre = np.full(2, len(picture) // 2)
-    for scale in reversed(range(num_scales)):
-        window = _window_box(centre, window_side(patch_size, scale), side / len(picture))
+    widest = window_side(patch_size, num_scales - 1)
+    centre = np.full(2, widest // 2)
+    for scale in reversed(range(num_hidden, num_scales)):
+        window = _window_box(centre, window_side(patch_size, scale), side / widest)
         draw.rectangle(window, outline=color, width=max(1, side // 150))
     return image
 
@@ -166,10 +184,13 @@ def _draw_headline(draw: ImageDraw.ImageDraw, view: EpisodeView, unit: int) -> N
     if view.prediction is not None:
         right = view.prediction == view.label
         verdict = "right" if right else "wrong"
-        texts.append((f"answer {view.prediction}: {verdict}", RIGHT if right else WRONG))
+        texts.append(
+            (f"answer {view.name_of(view.prediction)}: {verdict}", RIGHT if right else WRONG)
+        )
     elif view.belief is not None:
-        texts.append((f"guess {view.belief.argmax()} ({view.belief.max():.2f})", INK))
-    texts.append((f"truth {view.label}", RIGHT))
+        best = int(view.belief.argmax())
+        texts.append((f"guess {view.name_of(best)} ({view.belief[best]:.2f})", INK))
+    texts.append((f"truth {view.name_of(view.label)}", RIGHT))
     left, font = float(unit), load_font(round(1.4 * unit))
     for text, color in texts:
         draw.text((left, unit // 2), text, color, font)
@@ -195,7 +216,9 @@ def _draw_belief(
     bar_left, bar_width = left + 5 * unit, 11 * unit
     for row, label in enumerate(_shown_labels(view.belief, view.label)):
         y = top + round((row + 0.5) * 2.5 * unit)
-        name, color = (f"truth {label}", RIGHT) if label == view.label else (str(label), INK)
+        name, color = view.name_of(label), INK
+        if label == view.label:
+            name, color = f"truth {name}" if len(name) <= 2 else name, RIGHT  # as there is room
         draw.text((bar_left - unit // 2, y), name, color, font, anchor="rm")
         edges = (y - round(0.8 * unit), y + round(0.8 * unit))
         draw.rectangle((bar_left, edges[0], bar_left + bar_width, edges[1]), TRACK)

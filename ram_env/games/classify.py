@@ -1,14 +1,13 @@
 """How is the game of classifying played? Each rule once, for one env and for many."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from gymnasium import spaces
 from gymnasium.error import ResetNeeded
 
 from ram_env.arguments import MAX_INT64, check_bytes, options_of, scene_option, shown
-from ram_env.data.datasets import ImageDataset, load_dataset
 from ram_env.drawing.rendering import EpisodeView
 from ram_env.games.actions import log_belief, make_format
 from ram_env.games.episodes import Episodes, any_of, episode_bytes
@@ -16,49 +15,72 @@ from ram_env.games.game import Game, Observation, Outcome
 from ram_env.games.settings import InitialLocation, RewardRule, Settings
 from ram_env.geometry import Rows, parts_of
 from ram_env.retina import Retina
-from ram_env.scenes.painted import Painted, ScenePainter, painted_bytes, plan_bytes
+from ram_env.scenes.source import SceneSource
 
 MAX_SCENE_SEED = MAX_INT64
-_POINT = Retina(1, 1)  # one that needs no border around the canvas
+
+
+class Dataset(Protocol):
+    """What a task must know of the data that it classifies."""
+
+    @property
+    def labels(self) -> np.ndarray:
+        """The class of each image or picture, int64 (N,)."""
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """The name of each class, the same for each split."""
+
+    @property
+    def name(self) -> str:
+        """What was loaded, which loads it again."""
+
+    @property
+    def sha256(self) -> str:
+        """What tells other data, in hexadecimal."""
 
 
 class GlimpseTask(Settings, Game):
     """The `Game` of classifying: checked arguments, and rules for a batch of episodes.
 
     `rows` are the episodes meant, as in `ram_env.geometry.Rows`; what goes with them has one
-    leading axis, or none for a single episode.
+    leading axis, or none for a single episode. What the scenes are is up to a subclass.
 
     Attributes:
         observation_space, action_space: Those of one env.
-        dataset: The images in use.
+        dataset: What is classified, of the split.
         num_classes: C.
+        class_names: The name of each class.
         format: What an action means.
+        retina: What looks at the scenes.
+        bytes_per_scene: What a scene takes.
+        bytes_on_the_way: What planning a scene and taking a glimpse take for a while.
+        bytes_to_begin: What beginning a scene takes for a while.
 
     Raises:
         ValueError: If an argument is out of its range or does not fit the others.
     """
 
-    dataset: ImageDataset  # type: ignore[assignment]  # of the argument that names it
+    dataset: Dataset  # at first what the argument names
+    num_classes = 0  # until the data tells
+    class_names: tuple[str, ...]
+    retina: Retina
+    bytes_per_scene: int
+    bytes_on_the_way: int
+    bytes_to_begin: int
 
-    def __post_init__(self) -> None:
-        """Check the arguments, load the images and make the spaces."""
-        super().__post_init__()
-        self.num_classes = 0  # until the images tell
-        self.retina = Retina(self.patch_size, self.num_scales)
-        self.check_bytes(num_episodes=1)  # before anything is downloaded
-        name: Any = self.dataset
-        self.dataset = load_dataset(name, self.split, self.data_dir)
-        self.num_classes = self.dataset.num_classes
-        self.check_image_sizes(self.dataset.images.shape[1:])
-        is_training = self.split == "train"  # what results are measured on stays as written
-        self._painter = ScenePainter(
-            self.dataset.images,
-            self.canvas_shape,
-            self.num_distractors,
-            self.distractor_size,
-            self.distortion if is_training else 0.0,
-            self.elastic_distortion if is_training else 0.0,
-        )
+    def load(self, split: str) -> Dataset:
+        """Load a split of the data that the arguments name."""
+        raise NotImplementedError
+
+    def make_scenes(self, num_scenes: int) -> SceneSource:
+        """Make room for some scenes, none of them begun."""
+        raise NotImplementedError
+
+    def complete(self) -> None:
+        """Make the spaces; from here on nothing of the task changes."""
+        self.class_names = self.dataset.class_names
+        self.num_classes = len(self.class_names)
         self.format = make_format(
             self.action_format, self.num_classes, self.location_grid, self.score_scale
         )
@@ -90,9 +112,8 @@ class GlimpseTask(Settings, Game):
     @property
     def bytes_per_episode(self) -> int:
         """How many bytes an episode takes."""
-        scene = painted_bytes(self.canvas_shape, self.retina)
         sizes = (self.num_glimpses, self.retina.glimpse_shape, self.num_classes)
-        return scene + episode_bytes(*sizes)
+        return self.bytes_per_scene + episode_bytes(*sizes)
 
     def check_bytes(self, num_episodes: int) -> None:
         """Refuse more episodes at once than the machine has room for.
@@ -100,14 +121,14 @@ class GlimpseTask(Settings, Game):
         Raises:
             ValueError: If they do not fit.
         """
-        height, width = self.canvas_shape
-        # However many there are, scenes are planned and glimpses taken in parts.
-        on_the_way = plan_bytes(self.num_distractors) + self.retina.bytes_on_the_way
         check_bytes(
-            num_episodes * self.bytes_per_episode + on_the_way,
-            f"{num_episodes} envs of `canvas_size` {height}x{width}, `num_distractors` "
-            f"{self.num_distractors} and `num_glimpses` {self.num_glimpses}",
+            num_episodes * self.bytes_per_episode + self.bytes_on_the_way,
+            f"{num_episodes} envs of {self.describe_size()}",
         )
+
+    def describe_size(self) -> str:
+        """Return the arguments that the size of an episode depends on, in words."""
+        return f"`num_glimpses` {self.num_glimpses} and `patch_size` {self.patch_size}"
 
     def allocate(self, num_episodes: int) -> Episodes:
         """Make the state of some episodes, none of them begun.
@@ -116,9 +137,8 @@ class GlimpseTask(Settings, Game):
             ValueError: If it takes more bytes than there are.
         """
         self.check_bytes(num_episodes)
-        scenes = Painted(num_episodes, self._painter, self.retina)
         sizes = (num_episodes, self.num_glimpses, self.retina.glimpse_shape, self.num_classes)
-        return Episodes(scenes, *sizes)
+        return Episodes(self.make_scenes(num_episodes), *sizes)
 
     def begin(
         self,
@@ -131,7 +151,7 @@ class GlimpseTask(Settings, Game):
         if not isinstance(rows, np.ndarray):
             self._begin(episodes, rows, scene_seeds, indices)
             return
-        for part in parts_of(len(rows), self._painter.bytes_on_the_way):
+        for part in parts_of(len(rows), self.bytes_to_begin):
             chosen = None if indices is None else indices[part]
             self._begin(episodes, rows[part], scene_seeds[part], chosen)
 
@@ -152,22 +172,21 @@ class GlimpseTask(Settings, Game):
         random = self.initial_location == InitialLocation.RANDOM
         self._look(episodes, rows, plans.location if random else np.zeros_like(plans.location))
 
-    def draw_scenes(
-        self, scene_seeds: np.ndarray, indices: np.ndarray | None = None
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Draw whole scenes: for pictures, and for networks that see all at once.
+    def glimpse_statistics(self, num_scenes: int = 512) -> tuple[np.ndarray, np.ndarray]:
+        """Return mean and standard deviation of the pixels that the retina sees of some scenes.
 
         Args:
-            scene_seeds: int64 (M,), not negative.
-            indices: Which images to show instead of those that the seeds choose, int64 (M,).
+            num_scenes: The first so many, each looked at once, anywhere; no env is touched.
 
         Returns:
-            Canvases, uint8 (M, H, W), and labels, int64 (M,).
+            float32 (K,) each, of scenes in colour (K, 3).
         """
-        scenes = Painted(len(scene_seeds), self._painter, _POINT)
-        plans = scenes.plan(scene_seeds, indices)
-        scenes.begin(np.arange(len(scene_seeds)), plans)
-        return scenes.visible, self.dataset.labels[plans.index]
+        episodes, rows = self.allocate(num_scenes), np.arange(num_scenes)
+        self.begin(episodes, rows, rows)
+        seen = episodes.glimpses.astype(np.float64)
+        pixels = (0, seen.ndim - 2, seen.ndim - 1)
+        mean, std = seen.mean(axis=pixels), seen.std(axis=pixels)
+        return mean.astype(np.float32), std.astype(np.float32)
 
     def step(self, episodes: Episodes, rows: Rows, actions: Any) -> Outcome:
         """Move the sensor, or at step T score the label: see `Game.step`."""
@@ -228,9 +247,11 @@ class GlimpseTask(Settings, Game):
         prediction = int(episodes.prediction[row])
         return EpisodeView(
             canvas=episodes.scenes.picture(row),
+            scene_shape=episodes.scenes.shape_of(row),
             locations=locations,
             glimpses=self.retina.glimpse(episodes.scenes, rows, pixels),
             num_glimpses=self.num_glimpses,
+            class_names=self.class_names,
             label=int(episodes.label[row]),
             belief=None if np.isnan(scores).any() else np.exp(self.log_belief(scores)),
             prediction=None if prediction < 0 else prediction,

@@ -3,26 +3,33 @@
 import inspect
 from typing import Any
 
-from ram_env.arguments import did_you_mean
+from ram_env.arguments import did_you_mean, shown
 from ram_env.games.classify import GlimpseTask
+from ram_env.games.tasks import CanvasTask, PictureTask
+
+SCENES: dict[str, type[CanvasTask | PictureTask]] = {"canvas": CanvasTask, "pictures": PictureTask}
 
 
 def make_game(arguments: dict[str, Any]) -> GlimpseTask:
-    """Make the game of the arguments that an env was given; so far there is one game.
+    """Make the game of the arguments that an env was given.
 
     Raises:
         TypeError: If an argument is unknown.
         ValueError: If one is out of its range or does not fit the others.
     """
-    known = list(inspect.signature(GlimpseTask).parameters)
-    for name in arguments:
+    given = dict(arguments)
+    scenes = given.pop("scenes", "canvas")
+    if scenes not in SCENES:
+        raise ValueError(f"`scenes` must be one of {', '.join(SCENES)}, got {shown(scenes)}.")
+    known = list(inspect.signature(SCENES[scenes]).parameters)
+    for name in given:
         if name not in known:
             # In Python's own words: TorchRL looks for them, to try without the argument.
             raise TypeError(
                 f"got an unexpected keyword argument {name!r}: the arguments are "
                 f"{', '.join(known)}.{did_you_mean(name, known)}"
             )
-    return GlimpseTask(**arguments)
+    return SCENES[scenes](**given)
 
 
 class PlaysGame:
@@ -40,5 +47,6 @@ def _shown(name: str) -> property:
     )
 
 
-for _name in inspect.signature(GlimpseTask).parameters:
-    setattr(PlaysGame, _name, _shown(_name))
+for _task in SCENES.values():
+    for _name in inspect.signature(_task).parameters:
+        setattr(PlaysGame, _name, _shown(_name))

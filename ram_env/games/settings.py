@@ -8,10 +8,12 @@ from typing import Any
 from ram_env.arguments import number_between, one_of, positive_number, shown, whole_number
 from ram_env.games.actions import SCORE_SCALE, ActionFormat
 from ram_env.geometry import window_side
+from ram_env.pictures.intake import DAMAGED
 
 HIGHEST_DISTORTION = 0.45  # from 0.5 on a map may fold an image over
 HIGHEST_ELASTIC_DISTORTION = 0.25  # hardly a digit can be read beyond
 HIGHEST_SCORE_SCALE = 1e9  # two scores that differ at all in float32 are then worlds apart
+HIGHEST_ZOOM = 0.4  # the nearest pixels of a level are read: beyond, they would lie too far apart
 MAX_SCALES = 13  # a window 4,096 times as wide as its patch: what the retina can add up exactly
 
 
@@ -32,25 +34,16 @@ class InitialLocation(StrEnum):
 
 @dataclass(kw_only=True, eq=False)
 class Settings:
-    """The arguments of `GlimpseEnv`, whose docstring explains them.
+    """The arguments that all scenes share; `GlimpseEnv` explains them.
 
     What is given is replaced by its final form: whole numbers by `int`, words by their enum.
-
-    Attributes:
-        canvas_shape: Height and width of the canvas in pixels.
 
     Raises:
         ValueError: If an argument is out of its range or does not fit the others.
     """
 
-    dataset: str | os.PathLike[str] = "auto"
-    data_dir: str | os.PathLike[str] | None = None
+    dataset: Any
     split: str = "train"
-    canvas_size: int | tuple[int, int] = 28
-    num_distractors: int = 0
-    distractor_size: int = 8
-    distortion: float = 0.0
-    elastic_distortion: float = 0.0
     patch_size: int = 8
     num_scales: int = 1
     num_glimpses: int = 7
@@ -62,14 +55,7 @@ class Settings:
 
     def __post_init__(self) -> None:
         """Check each argument, then those that must fit each other."""
-        self.canvas_shape = _canvas_shape(self.canvas_size)
-        self.num_distractors = whole_number("num_distractors", self.num_distractors, 0)
-        self.distractor_size = whole_number("distractor_size", self.distractor_size, 1)
-        self.distortion = number_between("distortion", self.distortion, 0.0, HIGHEST_DISTORTION)
-        self.elastic_distortion = number_between(
-            "elastic_distortion", self.elastic_distortion, 0.0, HIGHEST_ELASTIC_DISTORTION
-        )
-        self.patch_size = whole_number("patch_size", self.patch_size, 1, max(self.canvas_shape))
+        self.patch_size = whole_number("patch_size", self.patch_size, 1)
         self.num_scales = whole_number("num_scales", self.num_scales, 1, MAX_SCALES)
         self.num_glimpses = whole_number("num_glimpses", self.num_glimpses, 1)
         self.action_format = one_of("action_format", self.action_format, ActionFormat)
@@ -82,6 +68,35 @@ class Settings:
                 "`reward='log_likelihood'` needs the class scores of `action_format='box'`, got "
                 f"{str(self.action_format)!r}: choose that format or another reward."
             )
+
+
+@dataclass(kw_only=True, eq=False)
+class CanvasSettings(Settings):
+    """The arguments of scenes on a canvas.
+
+    Attributes:
+        canvas_shape: Height and width of the canvas in pixels.
+    """
+
+    dataset: str | os.PathLike[str] = "auto"
+    data_dir: str | os.PathLike[str] | None = None
+    canvas_size: int | tuple[int, int] = 28
+    num_distractors: int = 0
+    distractor_size: int = 8
+    distortion: float = 0.0
+    elastic_distortion: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Check each argument, then those that must fit each other."""
+        self.canvas_shape = _canvas_shape(self.canvas_size)
+        self.num_distractors = whole_number("num_distractors", self.num_distractors, 0)
+        self.distractor_size = whole_number("distractor_size", self.distractor_size, 1)
+        self.distortion = number_between("distortion", self.distortion, 0.0, HIGHEST_DISTORTION)
+        self.elastic_distortion = number_between(
+            "elastic_distortion", self.elastic_distortion, 0.0, HIGHEST_ELASTIC_DISTORTION
+        )
+        whole_number("patch_size", self.patch_size, 1, max(self.canvas_shape))
+        super().__post_init__()
         self._check_scales()
 
     def _check_scales(self) -> None:
@@ -108,6 +123,49 @@ class Settings:
                 f"`distractor_size` must be in 1..{min(image_shape)}, the smaller side of an image,"
                 f" got {self.distractor_size}."
             )
+
+
+@dataclass(kw_only=True, eq=False)
+class PictureSettings(Settings):
+    """The arguments of scenes that are pictures of the user's.
+
+    `num_scales` is None until the pictures tell how many cover the largest.
+    """
+
+    dataset: str | os.PathLike[str] | None = None
+    patch_size: int = 16
+    num_scales: int | None = None  # type: ignore[assignment]
+    num_glimpses: int = 6
+    image_size: int | None = 512
+    channels: int | None = None
+    damaged: str = "error"
+    data_cache: str | os.PathLike[str] | None = None
+    flip: bool = False
+    zoom: float = 0.0
+    shift: float = 0.0
+    brightness: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Check each argument."""
+        covers_all = self.num_scales is None
+        self.num_scales = 1 if covers_all else self.num_scales
+        super().__post_init__()
+        self.num_scales = None if covers_all else self.num_scales
+        if self.image_size is not None:
+            self.image_size = whole_number("image_size", self.image_size, 1)
+        if self.channels is not None and self.channels not in (1, 3):
+            raise ValueError(
+                f"`channels` must be 1 for grey, 3 for colour, or None, got {shown(self.channels)}."
+            )
+        if self.damaged not in DAMAGED:
+            raise ValueError(
+                f"`damaged` must be one of {', '.join(DAMAGED)}, got {shown(self.damaged)}."
+            )
+        if not isinstance(self.flip, bool):
+            raise ValueError(f"`flip` must be True or False, got {shown(self.flip)}.")
+        self.zoom = number_between("zoom", self.zoom, 0.0, HIGHEST_ZOOM)
+        self.shift = number_between("shift", self.shift, 0.0, 0.5)
+        self.brightness = number_between("brightness", self.brightness, 0.0, 1.0)
 
 
 def _canvas_shape(canvas_size: Any) -> tuple[int, int]:

@@ -50,7 +50,7 @@ class Pyramids:
         self.shapes, self.channels = shapes, channels
         self._shapes, self._starts = level_shapes(shapes), level_starts(shapes)
         # One item per pixel: it is copied as a whole, several times as fast as byte by byte.
-        self._items = pixels.view(np.dtype((np.void, channels)))[:, 0]
+        self._items = np.asarray(pixels).view(np.dtype((np.void, channels)))[:, 0]
 
     def read(
         self, pictures: np.ndarray, levels: np.ndarray, rows: np.ndarray, columns: np.ndarray

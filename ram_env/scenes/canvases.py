@@ -21,6 +21,11 @@ def pad_canvases(
     return PaddedImages(np.zeros((num_canvases, *shape), dtype=dtype), canvas_shape, border)
 
 
+def crop_bytes(retina: Retina) -> int:
+    """Return what a glimpse takes on the way: the widest crop, and its sums in twos and fours."""
+    return 3 * window_side(retina.patch_size, retina.num_scales - 1) ** 2
+
+
 class Canvases:
     """A batch of canvases in a border of 0: what a retina can look at.
 
@@ -31,10 +36,15 @@ class Canvases:
 
     Attributes:
         padded: The canvases with their border, uint8, all 0 at first.
+        white, bytes_on_the_way: See `ram_env.retina.Visible`.
     """
 
     def __init__(self, num_canvases: int, canvas_shape: tuple[int, int], retina: Retina) -> None:
         self.padded = pad_canvases(num_canvases, canvas_shape, retina, np.uint8)
+        self.bytes_on_the_way = crop_bytes(retina)
+        # 255 in each of the 4**k pixels that a cell of scale k covers.
+        white = np.array([255 * 4**k for k in range(retina.num_scales)], dtype=np.float32)
+        self.white = white[:, None, None]
         self._pixel_grid = PixelGrid(canvas_shape)
         side, self._num_scales = retina.patch_size, retina.num_scales
         # Even windows are concentric: one crop of the widest holds all scales. Odd ones lie half a

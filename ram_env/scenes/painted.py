@@ -171,6 +171,10 @@ class Painted(Canvases):
         """Paint planned scenes over those of some rows."""
         self._painter.paint(self.padded, rows, plans)
 
+    def shape_of(self, row: int) -> tuple[int, int]:
+        """Return height and width of the canvas."""
+        return self._painter.canvas_shape
+
     def picture(self, row: int) -> np.ndarray:
         """Return a copy of one canvas, uint8 (H, W)."""
         return self.visible[row].copy()

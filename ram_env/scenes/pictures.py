@@ -4,6 +4,7 @@ While an agent learns, a picture may be mirrored, enlarged, moved and lightened,
 that few pictures teach more; it is read through the change, and never copied.
 """
 
+import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -55,9 +56,10 @@ class Pictures:
         numbers: Which of them this source shows, int64 (N,).
         retina: The retina that will look at them.
         changes: By how much they may be changed.
-    """
 
-    white = np.float32(255.0)
+    Attributes:
+        white, bytes_on_the_way: See `ram_env.retina.Visible`.
+    """
 
     def __init__(
         self,
@@ -71,6 +73,9 @@ class Pictures:
         self._picture = np.zeros(num_scenes, dtype=np.int64)  # in the store
         self._change = np.tile(_UNCHANGED, (num_scenes, 1)) if any(changes) else None
         side = retina.patch_size
+        ones = (1,) * (len(retina.glimpse_shape) - 1)
+        self.white = np.full((retina.num_scales, *ones), 255.0, dtype=np.float32)
+        self.bytes_on_the_way = glimpse_bytes(retina)
         self._levels = np.arange(retina.num_scales)
         self._cells = np.arange(side) - side // 2
 
@@ -120,6 +125,11 @@ class Pictures:
         axis = pixels.ndim - 1
         return list(np.moveaxis(found, axis, 0))
 
+    def shape_of(self, row: int) -> tuple[int, int]:
+        """Return height and width of a picture in pixels."""
+        height, width = self._store.shapes[self._picture[row]]
+        return int(height), int(width)
+
     def picture(self, row: int) -> np.ndarray:
         """Return a scene for people, its longer side at most `LONGEST_SIDE`, at most halved twice.
 
@@ -167,6 +177,11 @@ class Pictures:
             light = change[..., 4, None, None, None]
             found = np.minimum(found * light + 0.5, 255.0).astype(np.uint8)
         return found
+
+
+def glimpse_bytes(retina: Retina) -> int:
+    """Return what a glimpse takes on the way: where each pixel lies, and the pixel."""
+    return 16 * math.prod(retina.glimpse_shape)
 
 
 _UNCHANGED = np.array([1.0, 1.0, 0.0, 0.0, 1.0])

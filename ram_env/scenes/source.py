@@ -52,8 +52,11 @@ class SceneSource(Visible, Protocol):
     def pixels_at(self, rows: Rows, locations: np.ndarray) -> np.ndarray:
         """Return the pixels (row, column), int64 (..., 2), under locations in [-1, 1]."""
 
+    def shape_of(self, row: int) -> tuple[int, int]:
+        """Return height and width of one scene in pixels."""
+
     def picture(self, row: int) -> np.ndarray:
-        """Return a fresh picture of one scene for people, uint8 (H, W), in its proportions."""
+        """Return a fresh picture of one scene for people, uint8 (h, w) or (h, w, 3)."""
 
 
 def frozen_scenes(split: str, indices: np.ndarray) -> dict[str, np.ndarray]:

@@ -11,6 +11,7 @@ from ram_env.arguments import check_bytes
 from ram_env.games.classify import GlimpseTask
 from ram_env.games.episodes import BYTES_PER_NUMBER
 from ram_env.games.game import Observation
+from ram_env.games.tasks import CanvasTask
 from ram_env.geometry import (
     PixelGrid,
     Rows,
@@ -70,10 +71,10 @@ class HistoryMemory(Memory):
     """All glimpses and their locations, in the order of time, padded with 0 to T."""
 
     def __init__(self, num_episodes: int, task: GlimpseTask) -> None:
-        length, side = task.num_glimpses, task.patch_size
-        glimpse_shape = (length, task.num_scales, side, side)
+        length = task.num_glimpses
+        glimpse_shape = (length, *task.retina.glimpse_shape)
         check_bytes(
-            BYTES_PER_NUMBER * num_episodes * length * (task.num_scales * side**2 + 3),
+            BYTES_PER_NUMBER * num_episodes * (math.prod(glimpse_shape) + 3 * length),
             f"the histories of {num_episodes} envs of `num_glimpses` {length}",
         )
         self.space = spaces.Dict(
@@ -122,6 +123,11 @@ class CanvasMemory(Memory):
     """
 
     def __init__(self, num_episodes: int, task: GlimpseTask) -> None:
+        if not isinstance(task, CanvasTask):
+            raise ValueError(
+                "`env` must have scenes on a canvas for the canvas to be remembered; pictures "
+                "differ in their shapes: remember the history of glimpses instead."
+            )
         (height, width), side, num_scales = task.canvas_shape, task.patch_size, task.num_scales
         padded = padded_shape(task.canvas_shape, side, num_scales)
         glimpse_shape = (num_scales, side, side)

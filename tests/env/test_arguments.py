@@ -11,8 +11,8 @@ from helpers import (
 )
 
 from ram_env import TASKS
-from ram_env.games.classify import GlimpseTask
 from ram_env.games.settings import InitialLocation, RewardRule
+from ram_env.games.tasks import CanvasTask
 
 # Arguments.
 
@@ -109,7 +109,7 @@ def test_scenes_of_full_size_lie_still() -> None:
 
 def test_task_defaults_are_the_centred_task() -> None:
     """Without arguments the task is that of `GlimpseMNIST-v0`."""
-    task = GlimpseTask(dataset="digits")
+    task = CanvasTask(dataset="digits")
     for name, value in TASKS["GlimpseMNIST-v0"].items():
         assert (
             (task.canvas_shape == (value, value))

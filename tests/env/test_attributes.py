@@ -15,9 +15,9 @@ from PIL import Image
 from vector_games import by_mode, make_native, make_pair
 
 from ram_env.games.make import make_game
-from ram_env.games.settings import Settings
+from ram_env.games.settings import CanvasSettings
 
-ARGUMENTS = list(Settings.__dataclass_fields__)
+ARGUMENTS = list(CanvasSettings.__dataclass_fields__)
 MAKERS: dict[str, Any] = {
     "make": lambda **arguments: gym.make("GlimpseMNIST-v0", dataset="digits", **arguments),
     "make_vec": lambda **arguments: gym.make_vec(

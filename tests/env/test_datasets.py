@@ -1,17 +1,21 @@
 """Every source of images gives exact pixels, disjoint splits, and a clear error for bad input."""
 
 import gzip
+import os
 import re
+import shutil
+import time
 from pathlib import Path
 from typing import Any
 
+import gymnasium as gym
 import numpy as np
 import pytest
 from helpers import REAL_MNIST, needs_mnist
 from idx_files import NUM_TRAIN, encode_idx, make_idx_set, write_idx_set
 
 from ram_env.data import datasets, mnist
-from ram_env.data.datasets import SPLITS, ImageDataset, load_dataset
+from ram_env.data.datasets import SPLITS, load_dataset
 from ram_env.data.mnist import MnistNotFoundError
 
 
@@ -21,7 +25,7 @@ def new_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("RAM_ENV_DATA", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr(mnist, "MIRRORS", ("file:///no-such-mirror/",))
-    for cached in (datasets._load_mnist, datasets._warn_once, mnist._complete_once):
+    for cached in (datasets._warn_once, mnist._complete_once):
         cached.cache_clear()
 
 
@@ -39,36 +43,6 @@ def save_npz(path: Path, num_images: int, **changes: Any) -> str:
     arrays = {"images": images, "labels": np.arange(num_images) * 3 // num_images, **changes}
     np.savez(path, **{name: array for name, array in arrays.items() if array is not None})
     return str(path)
-
-
-def test_image_dataset_is_read_only_and_converts_labels() -> None:
-    """The arrays of a data set cannot be changed through it; those of the caller stay writable."""
-    images = np.zeros((2, 3, 3), np.uint8)
-    dataset = ImageDataset(images, np.array([0, 1], np.uint8), 2, "mine")
-    assert dataset.labels.dtype == np.int64
-    assert not dataset.images.flags.writeable
-    assert not dataset.labels.flags.writeable
-    assert images.flags.writeable
-
-
-@pytest.mark.parametrize(
-    ("images", "labels", "message"),
-    [
-        (np.zeros((2, 3, 3), np.float32), np.zeros(2, int), "`images` of 'mine' .* float32"),
-        (np.zeros((2, 3), np.uint8), np.zeros(2, int), r"`images` of 'mine' .* \(2, 3\)"),
-        (np.zeros((0, 3, 3), np.uint8), np.zeros(0, int), r"`images` of 'mine' .* \(0, 3, 3\)"),
-        (np.zeros((2, 3, 3), np.uint8), np.zeros(3, int), "one whole number for each of the 2"),
-        (np.zeros((2, 3, 3), np.uint8), np.zeros(2), "`labels` of 'mine' .* float64"),
-        (np.zeros((2, 3, 3), np.uint8), np.array([0, 4]), r"`labels` .* in 0..3, got 0..4"),
-        (np.zeros((2, 3, 3), np.uint8), np.array([-1, 3]), r"`labels` .* in 0..3, got -1..3"),
-    ],
-)
-def test_image_dataset_rejects_bad_arrays(
-    images: np.ndarray, labels: np.ndarray, message: str
-) -> None:
-    """Each broken rule is an error that names the array, the rule and what was found."""
-    with pytest.raises(ValueError, match=message):
-        ImageDataset(images, labels, 4, "mine")
 
 
 @pytest.mark.parametrize("argument", ["dataset", "split"])
@@ -96,7 +70,7 @@ def test_mnist_pixels_are_those_of_the_file(split: str, file: str, first: int, e
     assert dataset.images.shape == (end - first, 28, 28)
     assert dataset.images.tobytes() == pixels[first * 784 : end * 784]
     assert (dataset.images == 128).any()
-    assert (dataset.num_classes, dataset.name) == (10, "mnist")
+    assert (dataset.class_names, dataset.name) == (tuple("0123456789"), "mnist")
 
 
 @needs_mnist
@@ -159,6 +133,81 @@ def test_auto_takes_digits_with_one_warning() -> None:
     assert [dataset.name for dataset in loaded] == ["digits"] * 3
 
 
+def test_a_named_folder_is_read_or_refused(
+    tiny_mnist: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No data set takes other images instead; an empty variable names no folder."""
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    for dataset in ("auto", "mnist", "idx"):
+        for folder in (photos, str(tmp_path / "typo")):
+            with pytest.raises(ValueError, match="`data_dir` must be a folder"):
+                load_dataset(dataset, "test", folder)
+    for dataset in ("digits", save_npz(tmp_path / "mine.npz", 20)):
+        with pytest.raises(ValueError, match=r"`data_dir` is the folder of IDX files.*leave it"):
+            load_dataset(dataset, "test", photos)
+    with pytest.raises(ValueError, match="`data_dir` must be None or the path of a folder, got ''"):
+        load_dataset("auto", "test", "")
+    monkeypatch.setenv("RAM_ENV_DATA", str(photos))
+    with pytest.raises(ValueError, match="`RAM_ENV_DATA` must be a folder"):
+        load_dataset("auto", "test")
+    assert load_dataset("auto", "test", tiny_mnist).name == "mnist"
+    monkeypatch.setenv("RAM_ENV_DATA", "")
+    with pytest.raises(MnistNotFoundError):
+        load_dataset("mnist", "test")
+
+
+def test_torchvision_s_folder_is_mnist(tiny_mnist: Path, tmp_path: Path) -> None:
+    """MNIST is taken from it, whatever lies beside; `idx` asks which is meant."""
+    shutil.copytree(tiny_mnist, tmp_path / "root/MNIST/raw")
+    assert load_dataset("idx", "test", tmp_path / "root").name == "idx"
+    shutil.copytree(tiny_mnist, tmp_path / "root/FashionMNIST/raw")
+    assert load_dataset("mnist", "test", tmp_path / "root").name == "mnist"
+    with pytest.raises(ValueError, match=r"has several below it: name one of '.*FashionMNIST/raw'"):
+        load_dataset("idx", "test", tmp_path / "root")
+
+
+@pytest.mark.parametrize("dataset", ["npz", "idx", "mnist"])
+@pytest.mark.parametrize("age", [0, 60], ids=["just written", "written a minute ago"])
+def test_what_is_in_a_file_now_is_read(
+    dataset: str, age: int, tiny_mnist: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not what was there before, even if size and time are the same; equal reads share arrays."""
+    clock = time.time_ns
+    monkeypatch.setattr("time.time_ns", lambda: clock() + age * 10**9)
+    path = tmp_path / "mine.npz" if dataset == "npz" else tiny_mnist / "t10k-images-idx3-ubyte.gz"
+    arguments = (str(path), "test") if dataset == "npz" else (dataset, "test", tiny_mnist)
+
+    def write(pixel: int) -> None:
+        images = np.full((20 if dataset == "npz" else 5, 2, 2), pixel, np.uint8)
+        if dataset == "npz":
+            save_npz(path, 20, images=images)
+        else:
+            path.write_bytes(encode_idx(images))
+
+    for pixel in (1, 2, 1, 3):
+        write(pixel)
+        if age:  # of files that are old, only times tell: here those of a slow clock
+            os.utime(path, ns=(0, pixel * 10**9))
+        loaded = load_dataset(*arguments)
+        assert loaded.images.max() == pixel
+        assert load_dataset(*arguments) is loaded
+
+
+def test_images_of_a_living_env_outlive_their_file(tmp_path: Path) -> None:
+    """An env plays what it was made of; the next one plays what is there then."""
+    path = save_npz(tmp_path / "mine.npz", 20)
+    arguments: dict[str, Any] = {"dataset": path, "patch_size": 2}
+    env = gym.make("GlimpseMNIST-v0", **arguments)
+    before, _ = env.reset(seed=0)
+    save_npz(Path(path), 20, images=np.zeros((20, 2, 3), np.uint8))
+    np.testing.assert_array_equal(env.reset(seed=0)[0]["glimpse"], before["glimpse"])
+    np.savez(path, images=0)
+    env.reset()
+    with pytest.raises(ValueError, match=r"mine.npz'"):
+        gym.make("GlimpseMNIST-v0", **arguments)
+
+
 def test_digits_are_enlarged_and_centred() -> None:
     """The digits lie in the middle 20x20 pixels; its corners are value * 255 / 16, rounded."""
     from sklearn.datasets import load_digits
@@ -185,21 +234,22 @@ def test_idx_reads_any_size_and_number_of_classes(tmp_path: Path) -> None:
     np.testing.assert_array_equal(test.images, arrays["t10k-images-idx3-ubyte"], strict=True)
     assert len(validation.images) == NUM_TRAIN // 12
     assert validation.labels.tolist() == [2, 3]
-    assert test.labels.tolist() == [0, 6, 1, 2, 3]
-    assert {train.num_classes, validation.num_classes, test.num_classes} == {7}
+    assert test.labels.tolist() == [0, 4, 1, 2, 3]
+    for part in (train, validation, test):
+        assert part.class_names == ("0", "1", "2", "3", "6")
 
 
 def test_idx_rejects_what_cannot_be_split_or_paired(tmp_path: Path) -> None:
     """No folder, too few images, and unequal counts are errors."""
     with pytest.raises(ValueError, match=r'`data_dir` must be a folder .*"idx"`, got None'):
         load_dataset("idx")
-    with pytest.raises(ValueError, match=r'`data_dir` must be a folder .*"idx"`, got '):
+    with pytest.raises(ValueError, match=r'`data_dir` .*"idx"`, but .* it holds nothing'):
         load_dataset("idx", data_dir=tmp_path)
     folder = write_idx_set(tmp_path / "idx", compress=False)
     (folder / "train-images-idx3-ubyte").write_bytes(encode_idx(np.zeros((11, 2, 2), np.uint8)))
     with pytest.raises(ValueError, match="each of the 11 images"):
         load_dataset("idx", "train", folder)
-    (folder / "train-labels-idx1-ubyte").write_bytes(encode_idx(np.zeros(11, np.uint8)))
+    (folder / "train-labels-idx1-ubyte").write_bytes(encode_idx(np.arange(11, dtype=np.uint8)))
     with pytest.raises(ValueError, match="at least 12 to be split, got 11"):
         load_dataset("idx", "train", folder)
 
@@ -212,7 +262,7 @@ def test_npz_splits_are_fixed_mixed_and_complete(tmp_path: Path) -> None:
     assert validation.images[:, 1, 2].tolist() == [2, 13]
     assert test.images[:, 1, 2].tolist() == [19, 18]
     assert (validation.labels.tolist(), test.labels.tolist()) == ([0, 1], [2, 2])
-    assert (train.num_classes, train.name) == (3, path)
+    assert (train.class_names, train.name) == (("0", "1", "2"), path)
     assert load_dataset(Path(path)) is train
 
 
@@ -226,16 +276,83 @@ def test_a_tilde_is_the_home_of_the_user(tmp_path: Path, monkeypatch: pytest.Mon
         load_dataset("idx", data_dir="~/none")
 
 
+@pytest.mark.parametrize("first", [0, -1, 7])
+def test_classes_are_the_labels_that_occur(tmp_path: Path, first: int) -> None:
+    """Gaps between labels make no classes; each keeps its name, in the order of the labels."""
+    numbers = np.array([first, 500, 1000])[np.arange(20) % 3]
+    texts = np.array(["zebra", "cat", "Ähre"])[np.arange(20) % 3]
+    for labels, names in (
+        (numbers, (str(first), "500", "1000")),
+        (texts, ("cat", "zebra", "Ähre")),
+        (np.char.encode(texts, "utf-8"), ("cat", "zebra", "Ähre")),
+        (numbers == 500, ("False", "True")),
+    ):
+        path = save_npz(tmp_path / "mine.npz", 20, labels=labels)
+        for split in SPLITS:
+            dataset = load_dataset(path, split)
+            assert dataset.class_names == names
+            told = [names[label] for label in dataset.labels]
+            whole = np.char.decode(labels, "utf-8") if labels.dtype.kind == "S" else labels
+            assert told == [str(whole[index]) for index in dataset.images[:, 0, 0]]
+
+
+@pytest.mark.parametrize(
+    ("keys", "lengths"),
+    [
+        (("x_{}", "y_{}", "train", "test"), (22, 2, 4)),
+        (("X_{}", "Y_{}", "train", "test"), (22, 2, 4)),
+        (("{}_images", "{}_labels", "train", "val", "test"), (24, 3, 4)),
+    ],
+    ids=["Keras", "in capitals", "MedMNIST"],
+)
+def test_layouts_with_their_own_parts(
+    tmp_path: Path, keys: tuple[str, ...], lengths: tuple[int, ...]
+) -> None:
+    """Each split is the part of its name; Keras's training images validate as MNIST's do."""
+    images, labels, *parts = keys
+    sizes, start, arrays = {"train": 24, "val": 3, "test": 4}, 0, {}
+    for part in parts:
+        numbers = np.arange(start, start + sizes[part], dtype=np.uint8)
+        arrays[images.format(part)] = np.broadcast_to(
+            numbers[:, None, None, None], (*numbers.shape, 2, 2, 1)
+        )
+        arrays[labels.format(part)] = numbers[:, None] % (7 if part == "train" else 9)
+        start += sizes[part]
+    np.savez(tmp_path / "mine.NPZ", **arrays)  # type: ignore[arg-type]
+    (tmp_path / "mine.NPZ.npz").rename(tmp_path / "mine.NPZ")
+    loaded = [load_dataset(tmp_path / "mine.NPZ", split) for split in SPLITS]
+    assert tuple(len(dataset.images) for dataset in loaded) == lengths
+    assert np.concatenate([each.images[:, 0, 0] for each in loaded]).tolist() == list(range(start))
+    stored = np.concatenate([value[:, 0] for key, value in arrays.items() if value.ndim == 2])
+    names = {dataset.class_names for dataset in loaded}
+    assert names == {tuple(map(str, np.unique(stored)))}
+    told = [each.class_names[label] for each in loaded for label in each.labels]
+    assert told == list(map(str, stored))
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"labels": None}, "no item named 'labels.npy' in the archive"),
-        ({"labels": np.array([{}] * 20)}, "Object arrays cannot be loaded"),
-        ({"labels": np.zeros(20)}, "`labels` of .* float64"),
-        ({"labels": np.zeros(19, int)}, "each of the 20 images"),
-        ({"labels": np.full(20, -1)}, "`labels` of .* got -1"),
-        ({"images": np.zeros((20, 2, 2))}, "`images` of .* float64"),
-        ({"images": np.zeros((9, 2, 2), np.uint8), "labels": np.zeros(9, int)}, "at least 10"),
+        ({"labels": None}, "it holds 'images'"),
+        ({"labels": None, "images": None, "arr_0": 1, "arr_1": 2}, "it holds 'arr_0', 'arr_1'"),
+        ({"labels": None, "x_train": 1, "y_train": 2}, "it holds 'images', 'x_train', 'y_train'"),
+        ({"labels": np.array([{}] * 20)}, r"labels.npy holds Python's objects.*dtype=str"),
+        (
+            {"images": np.array([np.zeros((1, 2)), None] * 10, object)},
+            "images.npy holds Python's objects",
+        ),
+        ({"labels": np.zeros(20)}, r"`labels` of .* float64.*astype\(int\)"),
+        ({"labels": np.eye(20)[:, :5]}, r"`labels` of .* float64 \(20, 5\)"),
+        ({"labels": np.ones((20, 2), int)}, r"`labels` of .* int64 \(20, 2\)"),
+        ({"labels": np.arange(19)}, "each of the 20 images"),
+        ({"labels": np.full(20, 3)}, "`labels` of .* 2..65536 classes.* got 1"),
+        ({"labels": np.array([b"\xff"] * 20)}, "can't decode"),
+        ({"images": np.full((20, 2, 2), 2.0)}, "`images` of .* float64"),
+        ({"images": np.full((20, 2, 2), np.nan)}, "`images` of .* float64"),
+        ({"images": np.zeros((20, 2, 2), int)}, r"`images` of .* int64.*0\.\.255 per pixel"),
+        ({"images": np.zeros((20, 2, 2, 3), np.uint8)}, r"`images` of .*\(20, 2, 2, 3\).*one grey"),
+        ({"images": np.zeros((20, 4), np.uint8)}, r"`images` of .*\(20, 4\)"),
+        ({"images": np.zeros((9, 2, 2), np.uint8), "labels": np.arange(9)}, "at least 10"),
     ],
 )
 def test_npz_rejects_bad_arrays(tmp_path: Path, changes: dict[str, Any], message: str) -> None:
@@ -251,13 +368,13 @@ def test_npz_rejects_bad_files(tmp_path: Path) -> None:
     path = tmp_path / "mine.npz"
     content = Path(save_npz(path, 20)).read_bytes()
     path.unlink()
-    with pytest.raises(ValueError, match=r"mine.npz` must be an .npz file.*No such file"):
+    with pytest.raises(ValueError, match=r"`dataset` must be .*, got '.*mine.npz': No such file"):
         load_dataset(str(path))
     for bad in (b"", b"text", content[:100], content[: len(content) // 2]):
         path.write_bytes(bad)
-        with pytest.raises(ValueError, match=r"mine.npz` must be an .npz file"):
+        with pytest.raises(ValueError, match=r"`dataset` must be an .npz file.*mine.npz'"):
             load_dataset(str(path))
     with path.open("wb") as file:
         np.save(file, np.zeros(3))
-    with pytest.raises(ValueError, match=r"mine.npz` must be an .npz file"):
+    with pytest.raises(ValueError, match=r"`dataset` must be an .npz file.*mine.npz'"):
         load_dataset(str(path))

@@ -9,12 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from idx_files import encode_idx, write_idx_set
+from idx_files import encode_idx
 
 from ram_env.data.idx import (
     decompress,
-    find_idx_files,
-    find_idx_set,
     parse_idx,
     read_idx_images,
     read_idx_labels,
@@ -132,40 +130,3 @@ def test_read_idx_names_an_unreadable_file(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(Path, "read_bytes", refuse)  # root may read files of any mode
     with pytest.raises(ValueError, match=r"images` cannot be read \(Permission denied\)"):
         read_idx_images(tmp_path / "images")
-
-
-def test_find_idx_files_prefers_plain_files(tmp_path: Path) -> None:
-    """Other files are ignored, and a plain file is taken before a compressed one."""
-    for name in ("t10k-labels-idx1-ubyte", "t10k-labels-idx1-ubyte.gz", "README.md"):
-        (tmp_path / name).touch()
-    assert find_idx_files(tmp_path) == {
-        "t10k-labels-idx1-ubyte": tmp_path / "t10k-labels-idx1-ubyte"
-    }
-
-
-def test_find_idx_set_wants_all_files_or_none(tmp_path: Path) -> None:
-    """A whole set is found, an empty folder gives nothing, a part of a set is an error."""
-    folder = write_idx_set(tmp_path / "set")
-    assert len(find_idx_set(str(folder))) == 4
-    assert find_idx_set(str(tmp_path)) == {}
-    (folder / "t10k-labels-idx1-ubyte.gz").unlink()
-    with pytest.raises(ValueError, match=r"set' lacks t10k-labels-idx1-ubyte \(plain"):
-        find_idx_set(str(folder))
-
-
-def test_find_idx_set_names_a_folder_that_cannot_be_listed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A typo, a file, and a folder without the right to read are errors that name it."""
-    (tmp_path / "file").touch()
-    with pytest.raises(ValueError, match=r"cannot be read \(No such file"):
-        find_idx_set(str(tmp_path / "typo"))
-    with pytest.raises(ValueError, match=r"cannot be read \(Not a directory"):
-        find_idx_set(str(tmp_path / "file"))
-
-    def refuse(folder: Path) -> list[str]:
-        raise PermissionError(13, "Permission denied", str(folder))
-
-    monkeypatch.setattr("os.listdir", refuse)  # root may list folders of any mode
-    with pytest.raises(ValueError, match=r"cannot be read \(Permission denied"):
-        find_idx_set(str(tmp_path))

@@ -31,27 +31,41 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 def test_find_mnist_searches_the_places_in_order(tmp_path: Path, cache: Path) -> None:
     """The argument comes before the environment variable, and that before the cache."""
-    named, empty = write_idx_set(tmp_path / "named"), tmp_path / "empty"
-    empty.mkdir()
+    named = write_idx_set(tmp_path / "named")
     other = write_idx_set(tmp_path / "other", compress=False)
     write_idx_set(cache)
     name = "t10k-images-idx3-ubyte"
     assert mnist.find_mnist(str(named), str(other))[name] == named / f"{name}.gz"
-    assert mnist.find_mnist(str(empty), str(other))[name] == other / name
-    assert mnist.find_mnist(None, str(empty))[name] == cache / f"{name}.gz"
+    assert mnist.find_mnist(None, str(other))[name] == other / name
     assert mnist.find_mnist(None, None)[name] == cache / f"{name}.gz"
 
 
 @pytest.mark.parametrize("argument", ["data_dir", "RAM_ENV_DATA"])
-def test_find_mnist_does_not_ignore_a_typo(tmp_path: Path, cache: Path, argument: str) -> None:
-    """A named folder that does not exist is an error even where the cache has MNIST."""
+@pytest.mark.parametrize("content", [None, "a file", "nothing", "photos", "half"])
+def test_find_mnist_never_passes_over_a_named_folder(
+    tmp_path: Path, cache: Path, argument: str, content: str | None
+) -> None:
+    """One that is missing or holds something else is an error, wherever else MNIST may be."""
     write_idx_set(cache)
-    folders = [
-        str(tmp_path / "typo") if argument == name else None
-        for name in ("data_dir", "RAM_ENV_DATA")
-    ]
-    with pytest.raises(ValueError, match=f"`{argument}` must be a folder"):
-        mnist.find_mnist(*folders)
+    other, named = write_idx_set(tmp_path / "other"), tmp_path / "named"
+    match content:
+        case "a file":
+            named.touch()
+        case "nothing":
+            named.mkdir()
+        case "photos":
+            named.mkdir()
+            (named / "0.png").touch()
+        case "half":
+            write_idx_set(named)
+            (named / "t10k-images-idx3-ubyte.gz").unlink()
+    places = (str(named), str(other)) if argument == "data_dir" else (None, str(named))
+    with pytest.raises(ValueError, match=f"`{argument}` must be a folder") as caught:
+        mnist.find_mnist(*places)
+    assert not isinstance(caught.value, mnist.MnistNotFoundError)  # `auto` takes that for digits
+    assert repr(str(named)) in str(caught.value)
+    held = {"nothing": "it holds nothing", "photos": "it holds '0.png'", "half": "lacks t10k-im"}
+    assert held.get(content or "", "cannot be read") in str(caught.value)
 
 
 def test_find_mnist_names_three_remedies_and_tries_once(

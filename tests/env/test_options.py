@@ -85,7 +85,8 @@ def test_a_scene_follows_from_its_seed_alone() -> None:
 def test_option_index_changes_the_image_alone(scene_seed: Any) -> None:
     """`index` overrides which image is shown; placement, clutter and first location stay."""
     env = make_env("GlimpseClutteredMNIST-v0", split="test")
-    images, labels = env.task.dataset.images, env.task.dataset.labels
+    dataset: Any = env.task.dataset
+    images, labels = dataset.images, dataset.labels
     for index in (0, 5, np.int32(12), 299):
         observation, info = env.reset(options={"index": index, "scene_seed": scene_seed})
         scene = make_scene(images, (60, 60), 4, 8, int(scene_seed), int(index))

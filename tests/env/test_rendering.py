@@ -1,6 +1,7 @@
 """Rendering: what is drawn where, in which colour, and what stays untouched."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pytest
@@ -36,6 +37,7 @@ def make_view(
     label: int = 7,
     belief: np.ndarray | None = None,
     prediction: int | None = None,
+    names: tuple[str, ...] = tuple(map(str, range(100))),
 ) -> EpisodeView:
     """Look at a canvas from some locations through the retina itself."""
     retina = Retina(patch_size, num_scales)
@@ -44,7 +46,9 @@ def make_view(
     seen = np.array(locations, np.float32)
     pixels = location_to_pixel(seen, canvas.shape)
     glimpses = retina.glimpse(canvases, np.zeros(len(seen), np.int64), pixels)
-    return EpisodeView(canvas, seen, glimpses, num_glimpses, label, belief, prediction)
+    return EpisodeView(
+        canvas, canvas.shape, seen, glimpses, num_glimpses, names, label, belief, prediction
+    )
 
 
 def make_canvas(*shape: int) -> np.ndarray:
@@ -211,6 +215,19 @@ def test_many_classes_show_the_ten_most_believed_and_the_truth() -> None:
         assert bar_columns(frame, row, WRONG if label == 0 else BAR) == length
         marked = has_color(frame[48 + 30 * row : 78 + 30 * row, 648:702], RIGHT).any()
         assert marked == (label == 99)
+
+
+def test_classes_are_drawn_by_their_names() -> None:
+    """In the headline and beside the bars, shortened so that no usual name reaches the retina."""
+    arguments: dict[str, Any] = {"belief": np.array([0.25, 0.75]), "label": 1, "prediction": 0}
+    numbered = render_episode(make_view(make_canvas(28, 28), [(0, 0)], **arguments))
+    names = ("cat", "hippopotamus")
+    view = make_view(make_canvas(28, 28), [(0, 0)], **arguments, names=names)
+    assert [view.name_of(label) for label in (0, 1)] == ["cat", "hippopo…"]
+    named = render_episode(view)
+    for part in (np.s_[:36, :600], np.s_[48:78, 648:702], np.s_[78:108, 648:702]):
+        assert (named[part] != numbered[part]).any()
+    np.testing.assert_array_equal(named[48:, :626], numbered[48:, :626])
 
 
 def test_few_classes_leave_the_rest_empty() -> None:

@@ -54,6 +54,9 @@ def test_glimpses_equal_the_slow_reference(case: tuple[np.ndarray, np.ndarray, i
 class NoCanvas:
     """A scene whose sums are made when they are asked for: row r is a canvas of grey r."""
 
+    white = np.float32(255.0) * np.float32(4.0) ** np.arange(3, dtype=np.float32)[:, None, None]
+    bytes_on_the_way = 1
+
     def sums(self, rows: np.ndarray | int, pixels: np.ndarray) -> list[np.ndarray]:
         greys = np.asarray(rows)[..., None, None]
         return [np.full((*greys.shape[:-2], 4, 4), greys * 4**scale) for scale in range(3)]

@@ -10,6 +10,7 @@ from typing import IO, Any
 import pytest
 import torch
 from safetensors.torch import save as save_tensors
+from stable_baselines3.common.save_util import save_to_zip_file
 from torch import Tensor, nn
 
 from agents.files import write_atomically, write_json
@@ -56,12 +57,28 @@ def test_archive_round_trip_through_a_file_object() -> None:
     assert_same_tensors(found, tensors())
 
 
-def test_suffix_is_added_where_there_is_none(tmp_path: Path) -> None:
-    """`model` is written to and read from `model.zip`, `model.ram` stays."""
-    save_archive(str(tmp_path / "model"), HEADER, tensors())
-    save_archive(tmp_path / "model.ram", HEADER, tensors())
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["model.ram", "model.zip"]
-    assert load_archive(str(tmp_path / "model"), "box", 3)[0] == HEADER
+@pytest.mark.parametrize("name", ["model", "model.ram", "v1.2", "a.b/model", ".hidden", "m.zip"])
+@pytest.mark.parametrize("kind", [str, Path])
+def test_names_are_those_of_stable_baselines3(name: str, kind: Any, tmp_path: Path) -> None:
+    """The same file is written, with `.zip` where it has no suffix, and read by the same name."""
+    for folder in ("ours", "theirs"):
+        (tmp_path / folder / "a.b").mkdir(parents=True)
+    save_archive(kind(tmp_path / "ours" / name), HEADER, tensors())
+    save_to_zip_file(kind(tmp_path / "theirs" / name), data={})
+    ours, theirs = (
+        [path.relative_to(tmp_path / folder) for path in (tmp_path / folder).rglob("*")]
+        for folder in ("ours", "theirs")
+    )
+    assert sorted(ours) == sorted(theirs)
+    assert load_archive(kind(tmp_path / "ours" / name), "box", 3)[0] == HEADER
+
+
+@pytest.mark.parametrize("name", ["v1.2", "model"])
+def test_a_name_without_its_zip_is_found(name: str, tmp_path: Path) -> None:
+    """As in Stable-Baselines3, with a dot in it too, and beside a folder of that name."""
+    save_archive(tmp_path / f"{name}.zip", HEADER, tensors())
+    (tmp_path / "model").mkdir()
+    assert load_archive(tmp_path / name, "box", 3)[0] == HEADER
 
 
 def test_tensors_that_need_gradients_are_saved_by_value(tmp_path: Path) -> None:
@@ -128,6 +145,14 @@ def test_other_format_or_version_is_refused(format_name: str, version: int, tmp_
     wanted = rf"a\.zip.*must be a {format_name} file of version 1 to {version}, got box of"
     with pytest.raises(ValueError, match=wanted):
         load_archive(tmp_path / "a.zip", format_name, version)
+
+
+def test_a_model_of_another_algorithm_is_called_that(tmp_path: Path) -> None:
+    """It is not damaged; the error says what loads it."""
+    weights = {"policy": {"weight": torch.zeros(2)}}
+    save_to_zip_file(tmp_path / "ppo.zip", data={}, params=weights)
+    with pytest.raises(ValueError, match=r"ppo\.zip.*another algorithm.*`PPO\.load\(path\)`"):
+        load_archive(tmp_path / "ppo.zip", "box", 3)
 
 
 def test_missing_archive_is_not_found(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from agents.model.config import PRESETS, RAMConfig, make_config, replace_settings
+from agents.model.config import PRESETS, RAMConfig, check_rounds, make_config, replace_settings
 
 FIELDS = [field.name for field in dataclasses.fields(RAMConfig)]
 
@@ -75,10 +75,26 @@ def test_unknown_preset_is_refused() -> None:
         make_config("papre")
 
 
-def test_unknown_setting_is_refused() -> None:
-    """The error names the unknown setting and the known ones."""
-    with pytest.raises(ValueError, match=r"hiden_size.*hidden_size"):
-        replace_settings(RAMConfig(), {"hiden_size": 3})
+@pytest.mark.parametrize(
+    ("name", "rest"),
+    [
+        ("cor", r" Did you mean 'core'\?"),
+        ("ent_coef", r" Did you mean 'entropy_coef'\?"),
+        ("zebra", r" The settings are adam_beta2, .*, where_hidden_size\."),
+    ],
+)
+def test_unknown_setting_is_refused(name: str, rest: str) -> None:
+    """The error names the unknown setting and the nearest one, or all if none is near."""
+    with pytest.raises(ValueError, match=rf"^unknown setting '{name}' of ram\.{rest}$"):
+        replace_settings(RAMConfig(), {"hidden_size": 3, name: 3})
+
+
+@pytest.mark.parametrize(("num_envs", "nearest"), [(3, 513), (10, 510), (600, 600), (1000, 1000)])
+def test_a_batch_that_rounds_do_not_fill_is_refused(num_envs: int, nearest: int) -> None:
+    """The error says which would do, and it does."""
+    with pytest.raises(ValueError, match=rf"512 and {num_envs}: `batch_size={nearest}` would do"):
+        check_rounds(512, num_envs)
+    check_rounds(nearest, num_envs)
 
 
 @pytest.mark.parametrize(
@@ -126,6 +142,25 @@ def test_impossible_setting_is_refused(name: str, value: Any) -> None:
     """The error names the setting and the value."""
     with pytest.raises(ValueError, match=f"`{name}`.*{value!r}"):
         make_config(**{name: value})
+
+
+@pytest.mark.parametrize(
+    ("asked", "reward", "decided"),
+    [
+        ("auto", None, "belief"),
+        ("auto", "final", "belief"),
+        ("auto", "every_step", "env"),
+        ("auto", "log_likelihood", "env"),
+        ("belief", "every_step", "belief"),
+        ("env", "final", "env"),
+    ],
+)
+def test_a_reward_that_was_chosen_is_learned_from(
+    asked: str, reward: str | None, decided: str
+) -> None:
+    """Unless the setting says otherwise; the default rule is paid from the label, as it is."""
+    config = make_config(gaze_reward=asked)
+    assert config.decided(reward) == dataclasses.replace(config, gaze_reward=decided)
 
 
 def test_settings_that_contradict_each_other_are_refused() -> None:

@@ -14,7 +14,7 @@ from agents.errors import DivergenceError
 from agents.model.config import PRESETS, make_config
 from agents.model.networks import Thought
 from agents.model.policy import Decision, RAMPolicy
-from ram_env.games.classify import GlimpseTask
+from ram_env.games.tasks import CanvasTask
 
 B, K, G, C = 6, 2, 4, 5
 GLIMPSE = spaces.Box(0.0, 1.0, (K, G, G))
@@ -154,7 +154,7 @@ def test_scores_carry_the_belief(score_scale: float) -> None:
 
 def test_env_reads_the_belief_that_the_policy_holds() -> None:
     """The env's default score scale is the policy's."""
-    task = GlimpseTask(dataset="digits")
+    task = CanvasTask(dataset="digits")
     logits = torch.randn(B, 10, generator=torch.Generator().manual_seed(0)) * 4.0
     policy = RAMPolicy(task.observation_space, task.action_space, lambda _: 1e-3)
     assert policy.score_scale == task.score_scale
@@ -386,9 +386,28 @@ def test_predict_of_stable_baselines3_is_a_first_glimpse() -> None:
     """`_predict`, which the base class asks for, acts as at the start of episodes."""
     policy, batch = make_policy(), observe()
     tensors = {key: torch.as_tensor(value) for key, value in batch.items()}
-    with torch.no_grad():
-        actions = policy._predict(tensors, deterministic=True)
+    actions = policy._predict(tensors, deterministic=True)
+    assert not actions.requires_grad
     np.testing.assert_array_equal(actions.numpy(), policy.predict(batch, deterministic=True)[0])
+
+
+@pytest.mark.parametrize(
+    ("name", "instead"),
+    [
+        ("save", r"`model\.save\(path\)`"),
+        ("load", r"`RAM\.load\(path\)`"),
+        ("evaluate_actions", r"`policy\(observation, state\)`"),
+        ("get_distribution", r"`policy\(observation, state\)`"),
+        ("predict_values", r"`policy\(observation, state\)`"),
+    ],
+)
+@pytest.mark.parametrize("owner", [RAMPolicy, make_policy()], ids=["class", "instance"])
+def test_what_other_policies_have_is_refused_with_what_to_do(
+    owner: Any, name: str, instead: str
+) -> None:
+    """Neither a pickle nor a missing attribute: the error names what RAM has instead."""
+    with pytest.raises(NotImplementedError, match=rf"no `{name}` of its own: .*{instead}"):
+        getattr(owner, name)("path", device="cpu")
 
 
 @pytest.mark.parametrize(

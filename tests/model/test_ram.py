@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
+from gymnasium.wrappers.vector import TransformReward
 from small_ram import (
     BATCH,
     DIGITS,
@@ -17,6 +18,7 @@ from small_ram import (
     EVERY_STEP,
     GLIMPSES,
     NUM_ENVS,
+    SMALL,
     STEPS,
     EachUpdate,
     assert_equal_weights,
@@ -36,7 +38,7 @@ from stable_baselines3.common.vec_env import (
 from torch import Tensor
 
 from agents import RAM, GymnasiumVecEnv
-from ram_env.games.classify import GlimpseTask
+from ram_env.games.tasks import CanvasTask
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -158,6 +160,13 @@ def test_id_makes_the_native_vector_env(tiny_id: str) -> None:
     assert_equal_weights(weights(model.learn(18)), weights(expected))
 
 
+@pytest.mark.parametrize("env_id", ["CartPole-v1", "Pendulum-v1"])
+def test_an_id_of_another_game_is_refused_for_its_spaces(env_id: str) -> None:
+    """Whether it has a native vector env or not: what it shows is what RAM cannot see."""
+    with pytest.raises(ValueError, match=r"`observation_space` must be a Dict of `glimpse`"):
+        RAM("RAMPolicy", env_id, device="cpu", **SMALL)
+
+
 def test_an_id_can_be_set_and_loaded_into(tiny_id: str, tmp_path: Path) -> None:
     """Wherever a model takes an env, an id does as well; the module that registers it may lead."""
     model = make_model(f"ram_env:{tiny_id}")
@@ -239,6 +248,51 @@ def test_pure_warns_of_another_reward(kind: str) -> None:
         make_model(ENVS[kind](), preset="pure")
 
 
+def test_a_reward_that_was_chosen_changes_what_is_learned() -> None:
+    """Another rule of the env's is learned from, by each env anew; a setting says otherwise."""
+    plain = weights(make_model().learn(20 * STEPS))
+    model = make_model(make_env(**EVERY_STEP)).learn(20 * STEPS)
+    env_reward = make_model(make_env(**EVERY_STEP), gaze_reward="env").learn(20 * STEPS)
+    assert_equal_weights(weights(model), weights(env_reward))
+    assert not torch.equal(
+        weights(model)["networks.location_network.mean.weight"],
+        plain["networks.location_network.mean.weight"],
+    )
+    assert model.config.gaze_reward == "auto"
+    model.set_env(make_env())
+    assert model.taught_by.gaze_reward == "belief"
+    with pytest.warns(UserWarning, match=r"rewards of `env` are not read.*'belief'"):
+        asked = make_model(make_env(**EVERY_STEP), gaze_reward="belief").learn(20 * STEPS)
+    assert_equal_weights(weights(asked), plain)
+
+
+REWARDS: dict[str, Callable[[], Any]] = {
+    "VectorEnv, negated": lambda: TransformReward(
+        gym.make_vec(ENV_ID, num_envs=NUM_ENVS, autoreset_mode="SameStep", **DIGITS), np.negative
+    ),
+    "DummyVecEnv, constant": lambda: DummyVecEnv(
+        [lambda: gym.wrappers.TransformReward(make_single(), lambda _: 1.0)] * NUM_ENVS
+    ),
+    "VecNormalize": lambda: VecNormalize(make_env(), norm_obs=False),
+}
+
+
+@pytest.mark.parametrize("kind", list(REWARDS))
+def test_rewards_that_are_not_read_are_told_of_once(kind: str) -> None:
+    """Whatever changed them; as told, `gaze_reward='env'` learns from them, and is silent."""
+    model = make_model(REWARDS[kind]())
+    with pytest.warns(UserWarning, match=r"`gaze_reward='env'` learns from them") as told:
+        model.learn(20 * STEPS)
+    assert len(told) == 1
+    assert_equal_weights(weights(model), weights(make_model().learn(20 * STEPS)))
+    reads = make_model(REWARDS[kind](), gaze_reward="env").learn(20 * STEPS)
+    usual = make_model(gaze_reward="env").learn(20 * STEPS)
+    assert not torch.equal(
+        weights(reads)["networks.location_network.mean.weight"],
+        weights(usual)["networks.location_network.mean.weight"],
+    )
+
+
 @pytest.mark.parametrize("kind", ["native", "SyncVectorEnv", "VecNormalize of DummyVecEnv"])
 def test_beliefs_are_written_for_the_score_scale_of_the_env(kind: str, tmp_path: Path) -> None:
     """What an env of another scale reads is the model's softmax; the model file remembers it."""
@@ -254,7 +308,7 @@ def test_beliefs_are_written_for_the_score_scale_of_the_env(kind: str, tmp_path:
     }[kind]()
     model, batch = make_model(env), observe()
     model.save(tmp_path / "model")
-    task = GlimpseTask(**DIGITS, **scale)
+    task = CanvasTask(**DIGITS, **scale)
     tensors = {key: torch.as_tensor(value) for key, value in batch.items()}
     with torch.no_grad():
         thought = model.policy(tensors, model.policy.networks.initial_state(5))
@@ -309,12 +363,13 @@ def test_rounds_fill_a_batch() -> None:
 
 
 def test_rounds_add_up_to_the_gradient_of_the_batch(tmp_path: Path) -> None:
-    """If all scenes are alike, rounds of 2 and 4 give the gradient of 8 at once.
+    """If all training scenes are alike, rounds of 2 and 4 give the gradient of 8 at once.
 
     The sums run in another order, hence the tolerance.
     """
     images = np.full((20, 28, 28), 200, dtype=np.uint8)
-    np.savez(tmp_path / "same.npz", images=images, labels=np.ones(20, dtype=np.int64))
+    labels = np.arange(20) < 19  # the last image is one of the test set's
+    np.savez(tmp_path / "same.npz", images=images, labels=labels)
     scene = {"dataset": str(tmp_path / "same.npz"), "initial_location": "center"}
 
     def gradient(num_envs: int) -> Tensor:
@@ -332,7 +387,7 @@ def test_rounds_add_up_to_the_gradient_of_the_batch(tmp_path: Path) -> None:
 @pytest.mark.parametrize("num_envs", [3, 8])
 def test_batch_must_be_a_multiple_of_the_envs(num_envs: int) -> None:
     """Rounds of 3 or 8 do not fill a batch of 4."""
-    with pytest.raises(ValueError, match=rf"`batch_size` must be a multiple.*{num_envs}.*got 4"):
+    with pytest.raises(ValueError, match=rf"`batch_size` must be a multiple.*got 4 and {num_envs}"):
         make_model(make_env(num_envs))
 
 

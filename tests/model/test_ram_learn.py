@@ -23,10 +23,17 @@ from small_ram import (
     observe,
     weights,
 )
-from stable_baselines3.common.callbacks import BaseCallback, CheckpointCallback, EvalCallback
+from stable_baselines3.common.callbacks import (
+    BaseCallback,
+    CheckpointCallback,
+    EvalCallback,
+    LogEveryNTimesteps,
+    StopTrainingOnMaxEpisodes,
+)
 from stable_baselines3.common.evaluation import evaluate_policy
+from stable_baselines3.common.logger import configure
 from stable_baselines3.common.monitor import Monitor
-from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv
+from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv, VecNormalize
 
 from agents import RAM
 
@@ -72,7 +79,7 @@ def test_learn_continues_counting_if_asked() -> None:
 def test_learning_rate_schedule(settings: Any, progress: float, factor: float) -> None:
     """Warm-up from 0, then cosine to 0 or constant."""
     model = make_model(learning_rate=0.004, **settings)
-    assert model._learning_rate(1.0 - progress) == pytest.approx(0.004 * factor, abs=1e-12)
+    assert model.config.learning_rate_at(1.0 - progress) == pytest.approx(0.004 * factor, abs=1e-12)
 
 
 def test_schedules_run_over_the_budget() -> None:
@@ -332,6 +339,24 @@ def test_callbacks_of_stable_baselines3(tmp_path: Path) -> None:
     assert_equal_weights(weights(model), weights(make_model().learn(4 * STEPS)))
 
 
+def test_callbacks_find_what_they_ask_of_an_algorithm(tmp_path: Path) -> None:
+    """Statistics of a `VecNormalize` are saved, rows are logged when one asks, episodes counted."""
+    model = make_model(VecNormalize(make_env(), norm_reward=False))
+    log = configure(str(tmp_path), ["csv"])
+    model.set_logger(log)
+    kept = CheckpointCallback(
+        6, str(tmp_path / "kept"), save_replay_buffer=True, save_vecnormalize=True
+    )
+    rows, most = LogEveryNTimesteps(4), StopTrainingOnMaxEpisodes(2)
+    model.learn(100 * STEPS, [kept, rows, most], log_interval=None)
+    log.close()
+    assert model._n_updates == 2
+    names = sorted(path.name for path in (tmp_path / "kept").iterdir())
+    assert names == ["rl_model_24_steps.zip", "rl_model_vecnormalize_24_steps.pkl"]
+    assert len((tmp_path / "progress.csv").read_text().splitlines()) == 1 + 6
+    assert model.get_vec_normalize_env() is model.get_env()
+
+
 # Stable-Baselines3 silences it when it is imported, and pytest undoes that.
 @pytest.mark.filterwarnings("ignore:rich is experimental")
 def test_progress_bar_works() -> None:
@@ -342,8 +367,6 @@ def test_progress_bar_works() -> None:
 
 def test_log_has_the_documented_rows(tmp_path: Path) -> None:
     """Losses, error, learning rate and exploration reach the logger every `log_interval`."""
-    from stable_baselines3.common.logger import configure
-
     model = make_model()
     model.set_logger(configure(str(tmp_path), ["csv"]))
     model.learn(5 * STEPS, log_interval=2)
@@ -366,8 +389,6 @@ def test_log_has_the_documented_rows(tmp_path: Path) -> None:
 
 def test_no_log_interval_is_no_log(tmp_path: Path) -> None:
     """`None` is what every Stable-Baselines3 algorithm takes for it."""
-    from stable_baselines3.common.logger import configure
-
     model = make_model()
     model.set_logger(configure(str(tmp_path), ["csv"]))
     model.learn(2 * STEPS, log_interval=None)

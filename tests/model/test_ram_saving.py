@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from small_ram import SMALL, STEPS, assert_equal_weights, make_env, make_model, observe, weights
+from stable_baselines3 import PPO
 
 from agents import RAM, RAMPolicy
 from agents.model.model_file import pack_optimizer
@@ -119,16 +120,36 @@ def test_another_optimizer_than_saved_is_refused(tmp_path: Path) -> None:
         RAM.load(tmp_path / "model", policy_kwargs={"optimizer_class": torch.optim.SGD})
 
 
+@pytest.mark.parametrize("preset", ["default", "pure"])
+@pytest.mark.parametrize("name", ["Adam", "NAdam"])
+def test_models_are_float32_whatever_the_default_is(preset: str, name: str, tmp_path: Path) -> None:
+    """Under another default type of PyTorch's a model trains, and its file means the same."""
+    arguments: Any = {"policy_kwargs": {"optimizer_class": getattr(torch.optim, name)}}
+    plain = make_model(preset=preset, **arguments).learn(STEPS)
+    plain.save(tmp_path / "plain")
+    before = torch.get_default_dtype()
+    try:
+        torch.set_default_dtype(torch.float64)
+        model = RAM.load(tmp_path / "plain", plain.env, device="cpu", **arguments)
+        assert_equal_weights(weights(model), weights(plain))
+        np.testing.assert_array_equal(
+            model.predict(observe(), deterministic=True)[0],
+            plain.predict(observe(), deterministic=True)[0],
+        )
+        model.predict(observe())
+        make_model(preset=preset, **arguments).learn(2 * STEPS).save(tmp_path / "other")
+        if preset == "default" and name == "Adam":
+            RAM.from_pretrained("centered")
+    finally:
+        torch.set_default_dtype(before)
+    loaded = RAM.load(tmp_path / "other", device="cpu", **arguments)
+    assert {value.dtype for value in weights(loaded).values()} == {torch.float32}
+
+
 def test_folders_are_made(tmp_path: Path) -> None:
     """As in Stable-Baselines3: training is not lost for want of a folder."""
     make_model().save(tmp_path / "new" / "folder" / "model")
     assert (tmp_path / "new" / "folder" / "model.zip").exists()
-
-
-def test_a_policy_alone_is_not_saved(tmp_path: Path) -> None:
-    """It would be pickled, and what it needs to be made again is in the model."""
-    with pytest.raises(NotImplementedError, match=r"`model\.save\(path\)`"):
-        make_model().policy.save(str(tmp_path / "policy"))
 
 
 def test_model_can_be_saved_to_a_file_object() -> None:
@@ -152,6 +173,102 @@ def test_loading_into_an_env_that_does_not_fit_is_refused(tmp_path: Path) -> Non
             RAM.load(tmp_path / "model", env, device="cpu")
 
 
+# Parameters without a model
+
+
+@pytest.mark.parametrize("through", ["dict", "path", "file object"])
+def test_parameters_are_taken_over(through: str, tmp_path: Path) -> None:
+    """Weights and optimiser come from the other model, which learns on by itself."""
+    model, other = make_model().learn(2 * STEPS), make_model(seed=1)
+    source: Any = model.get_parameters()
+    assert set(source) == set(PPO("MlpPolicy", "CartPole-v1").get_parameters())
+    if through != "dict":
+        model.save(tmp_path / "model")
+        source = tmp_path / "model"
+    if through == "file object":
+        source = io.BytesIO((tmp_path / "model.zip").read_bytes())
+    other.set_parameters(source)
+    before = weights(model)
+    assert_equal_weights(weights(other), before)
+    other.learn(STEPS)
+    assert_equal_weights(weights(model), before)
+
+
+def test_parameters_are_matched_as_by_stable_baselines3(tmp_path: Path) -> None:
+    """What is missing is refused, unless it may be; what has another shape is refused."""
+    model, other = make_model().learn(STEPS), make_model(seed=1)
+    model.save(tmp_path / "lean", exclude=["policy.optimizer"])
+    weight = {"policy": {"location_std": torch.tensor(0.5)}}
+    for source in (tmp_path / "lean", {"policy": model.policy.state_dict()}):
+        with pytest.raises(ValueError, match=r"do not match.*policy\.optimizer"):
+            other.set_parameters(source)
+    with pytest.raises(RuntimeError, match="Missing key"):
+        other.set_parameters(weight)
+    other.set_parameters(tmp_path / "lean", exact_match=False)
+    assert_equal_weights(weights(other), dict(model.policy.state_dict()))
+    other.set_parameters(weight, exact_match=False)
+    assert other.policy.location_std == 0.5
+    with pytest.raises(RuntimeError, match="size mismatch"):
+        make_model(hidden_size=8).set_parameters(tmp_path / "lean", exact_match=False)
+    with pytest.raises(ValueError, match="nonsense"):
+        other.set_parameters({"nonsense": {}})
+
+
+def test_parameters_of_an_untrained_model_are_whole(tmp_path: Path) -> None:
+    """An optimiser that has not stepped keeps nothing, and is not left out."""
+    make_model().save(tmp_path / "model")
+    other = make_model(seed=1).learn(STEPS)
+    other.set_parameters(tmp_path / "model")
+    assert_equal_weights(weights(other), weights(make_model()))
+
+
+# Arguments of Stable-Baselines3
+
+
+def test_what_a_file_cannot_leave_out_or_take_in_is_refused(tmp_path: Path) -> None:
+    """Only the optimiser's state can be left out, and nothing more can be put in."""
+    model = make_model().learn(STEPS)
+    model.save(tmp_path / "whole", exclude=["optimizer"], include=["optimizer"])
+    assert pack_optimizer(RAM.load(tmp_path / "whole", device="cpu").policy.optimizer)
+    for arguments in ({"exclude": ["seed"]}, {"include": ["env"]}):
+        (name,) = arguments
+        with pytest.raises(ValueError, match=rf"`{name}` may name 'optimizer' alone"):
+            model.save(tmp_path / "model", **arguments)
+
+
+def test_custom_objects_are_settings(tmp_path: Path) -> None:
+    """As Stable-Baselines3 does, what is given is taken in the place of what was saved."""
+    make_model().save(tmp_path / "model")
+    loaded = RAM.load(tmp_path / "model", custom_objects={"learning_rate": 0.5})
+    assert loaded.config.learning_rate == 0.5
+    with pytest.raises(ValueError, match=r"unknown setting.*clip_range"):
+        RAM.load(tmp_path / "model", custom_objects={"clip_range": 0.5})
+
+
+def test_system_info_is_printed_if_asked_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And only then."""
+    make_model().save(tmp_path / "model")
+    RAM.load(tmp_path / "model")
+    assert capsys.readouterr().out == ""
+    RAM.load(tmp_path / "model", print_system_info=True)
+    assert "PyTorch" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("force_reset", [True, False])
+def test_set_env_resets_the_same_env_if_asked_for(force_reset: bool) -> None:
+    """Without a reset, learning goes on with the episodes that have begun."""
+    model, whole = make_model().learn(STEPS), make_model().learn(STEPS)
+    calls = model.env.unwrapped.num_calls
+    model.set_env(model.env, force_reset)
+    for each in (model, whole):
+        each.learn(STEPS, reset_num_timesteps=False)
+    assert model.env.unwrapped.num_calls - calls == 3 + force_reset
+    if not force_reset:
+        assert_equal_weights(weights(model), weights(whole))
+
+
 def test_policy_can_be_a_class() -> None:
     """`RAMPolicy` itself does as well as its name."""
     model = RAM(RAMPolicy, make_env(), seed=0, device="cpu", **SMALL)
@@ -162,7 +279,9 @@ def test_unknown_policy_and_settings_are_refused() -> None:
     """Errors name what is unknown."""
     with pytest.raises(ValueError, match="Policy MlpPolicy unknown"):
         RAM("MlpPolicy", make_env(), device="cpu", **SMALL)
-    with pytest.raises(ValueError, match=r"unknown setting \['batchsize'\]"):
+    with pytest.raises(ValueError, match=r"'batchsize' of ram\. Did you mean 'batch_size'"):
         make_model(batchsize=3)
     with pytest.raises(ValueError, match="`preset`"):
         make_model(preset="best")
+    with pytest.raises(ValueError, match=r"`learning_rate` must be a number.*lambda.*_schedule`"):
+        make_model(learning_rate=lambda remaining: 1e-3 * remaining)

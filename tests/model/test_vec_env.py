@@ -12,9 +12,10 @@ from helpers import assert_identical
 from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv, VecMonitor
 
-from agents.sb3.envs import labels_begun, make_vec_env, task_in, task_of
+from agents.sb3.envs import labels_begun, make_vec_env, seed_games, task_in, task_of
 from agents.sb3.vec_env import GymnasiumVecEnv, split_infos
 from ram_env import TASKS
+from ram_env.games.tasks import CanvasTask
 
 NUM_ENVS = 3
 
@@ -58,7 +59,7 @@ def step(env: VecEnv, actions: np.ndarray) -> tuple[dict[str, np.ndarray], Any, 
 def rollout(env: VecEnv, num_steps: int, actions: spaces.Space[Any]) -> list[Any]:
     """Return all that an env shows in some steps of random actions, after seeding it with 7."""
     actions.seed(0)
-    env.seed(7)
+    seed_games(env, 7)
     # Stable-Baselines3's own env returns an OrderedDict.
     first: Any = env.reset()
     shown: list[Any] = [dict(first), [dict(info) for info in env.reset_infos]]
@@ -108,7 +109,7 @@ def test_sub_envs_that_end_apart_are_told_apart() -> None:
 def test_last_observation_is_the_one_before_the_restart() -> None:
     """At the end, `terminal_observation` is the last glimpse, and the observation a new one."""
     env = make_vec_env("GlimpseMNIST-v0", NUM_ENVS, dataset="digits", num_glimpses=2)
-    env.seed(0)
+    seed_games(env, 0)
     env.reset()
     actions = np.zeros((NUM_ENVS, 12), dtype=np.float32)
     last = step(env, actions)[0]
@@ -179,7 +180,7 @@ def test_vec_monitor_counts_episodes() -> None:
     # The adapter counts episodes itself, and Stable-Baselines3 says so.
     with pytest.warns(UserWarning, match="already wrapped"):
         env = VecMonitor(make_vec_env("GlimpseMNIST-v0", NUM_ENVS, dataset="digits"))
-    env.seed(0)
+    seed_games(env, 0)
     env.reset()
     for _ in range(7):
         _, rewards, dones, infos = env.step(np.zeros((NUM_ENVS, 12), dtype=np.float32))
@@ -191,7 +192,7 @@ def test_vec_monitor_counts_episodes() -> None:
 def test_episode_statistics_sum_rewards() -> None:
     """`episode` holds the return and the length of each finished episode."""
     env = make_vec_env("GlimpseMNIST-v0", NUM_ENVS, dataset="digits", reward="log_likelihood")
-    env.seed(0)
+    seed_games(env, 0)
     env.reset()
     rng = np.random.default_rng(0)
     for _ in range(2):  # the second episode starts at 0 again
@@ -234,7 +235,7 @@ def test_labels_are_those_of_the_episodes_that_have_begun() -> None:
     env = make_sync([2, 2, 2])
     single = DummyVecEnv([make_single(num_glimpses=2)] * NUM_ENVS)
     for games in (env, single):
-        games.seed(3)
+        seed_games(games, 3)
         games.reset()
     for _ in range(2):
         expected = [info["label"] for info in single.reset_infos]
@@ -252,7 +253,7 @@ def test_labels_are_those_of_the_episodes_that_have_begun() -> None:
 def test_task_in_any_vec_env(kind: Callable[[], VecEnv]) -> None:
     """The task that single envs play is found in any vector env around them."""
     task = task_in(kind())
-    assert task is not None and task.canvas_shape == (28, 28)
+    assert isinstance(task, CanvasTask) and task.canvas_shape == (28, 28)
 
 
 def test_task_of_other_envs() -> None:

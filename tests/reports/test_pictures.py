@@ -42,9 +42,11 @@ def make_episode(
     return [
         EpisodeView(
             canvas=canvas,
+            scene_shape=(60, 60),
             locations=locations[:seen],
             glimpses=glimpses[:seen],
             num_glimpses=num_glimpses,
+            class_names=tuple(map(str, range(num_classes))),
             label=best if right else (best + 1) % num_classes,
             belief=beliefs[seen - 1],
             prediction=best if seen == num_glimpses else None,

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from gymnasium import spaces
+from PIL import Image
 from stable_baselines3 import PPO
 
 from agents import make_vec_env
@@ -34,6 +35,25 @@ class Fixed:
 
 class Other(Fixed):
     observation_space = "another"
+
+class Predict:
+    def __init__(self, predict):
+        self.predict = predict
+
+def alone(observation_space, action_space):
+    fixed = Fixed(3, action_space.shape[0])
+    return Predict(lambda *arguments, **more: fixed.predict(*arguments, **more)[0])
+
+def stateless(observation_space, action_space):
+    fixed = Fixed(3, action_space.shape[0])
+    return Predict(lambda observation, deterministic=False: fixed.predict(observation))
+
+def one(observation_space, action_space):
+    fixed = Fixed(3, action_space.shape[0])
+    return Predict(lambda *arguments, **more: (fixed.predict(*arguments, **more)[0][0], None))
+
+def scalar(observation_space, action_space):
+    return Predict(lambda *arguments, **more: (3, None))
 
 def threes(observation_space, action_space):
     return Fixed(3, action_space.shape[0])
@@ -96,6 +116,19 @@ def test_models_of_stable_baselines3_are_policies(monkeypatch: pytest.MonkeyPatc
         player_of_policy("mine:ppo", ENV_ID, kwargs | {"location_grid": 5}, memory="history")
 
 
+def test_any_policy_is_drawn(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`--pictures` draws where it looked, in a folder that is made, and says so but in JSON."""
+    main(arguments("mine:threes", "--pictures", "some/pictures"))
+    printed = capsys.readouterr().out
+    for name, kind in (("gaze.png", "PNG"), ("gaze.gif", "GIF")):
+        assert f"see some/pictures/{name}" in printed
+        with Image.open(tmp_path / "some" / "pictures" / name) as picture:
+            assert picture.format == kind
+    main(arguments("mine:threes", "--pictures", "others", "--json"))
+    assert json.loads(capsys.readouterr().out)["num_scenes"] == 300
+    assert (tmp_path / "others" / "gaze.png").exists()
+
+
 def test_the_factory_is_told_the_spaces_of_one_game(monkeypatch: pytest.MonkeyPatch) -> None:
     """And nothing that knows the scenes."""
     import mine
@@ -130,6 +163,11 @@ def test_the_factory_is_told_the_spaces_of_one_game(monkeypatch: pytest.MonkeyPa
         (arguments("mine:nothing"), "`--policy mine:nothing` must return an object with `predict("),
         (arguments("mine:foreign"), "`--policy mine:foreign` was made for another observation"),
         (arguments("mine:wide"), "(12,)"),
+        (arguments("mine:alone"), "`predict` must return two values, the actions and the state"),
+        (arguments("mine:stateless"), "must have `predict(observation, state, episode_start, "),
+        (arguments("mine:one"), "an action for each of the 300 observations of a batch"),
+        (arguments("mine:scalar"), "in an array of as many rows, got one of shape ()"),
+        (arguments("mine:threes", "--pictures", "mine.py"), "mine.py must be a folder"),
         (arguments("mine:threes", "--memory", "all"), "--memory"),
         (["--policy", "mine:threes", "--env", "centred"], "Did you mean 'centered'?"),
         (["--policy", "mine:threes", "--env-kwargs", "dataset"], "KEY=VALUE"),

@@ -18,6 +18,7 @@ from agents.reports.whole_image import (
     train,
 )
 from ram_env.env import GlimpseEnv
+from ram_env.games.tasks import CanvasTask
 
 ENV_ID = "GlimpseMNIST-v0"
 
@@ -50,6 +51,7 @@ def test_every_batch_has_scenes_of_its_own() -> None:
 def test_scenes_are_those_that_the_env_shows() -> None:
     """The networks see what lies under the retina."""
     env = GlimpseEnv(dataset="digits", canvas_size=60, num_distractors=4)
+    assert isinstance(env.task, CanvasTask)
     canvases, labels = env.task.draw_scenes(np.arange(5), np.arange(5) + 100)
     for seed in range(5):
         _, info = env.reset(options={"scene_seed": seed, "index": seed + 100})

@@ -28,7 +28,7 @@ from agents.runs.options import (
 )
 from agents.runs.plan import new_plan
 from ram_env import SHORT_NAMES
-from ram_env.data import datasets, mnist
+from ram_env.data import mnist
 from ram_env.registration import resolve_env
 
 ROOT = Path(__file__).parents[2]
@@ -119,8 +119,10 @@ def refuse(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
         ),
         ([*QUICK, "--algo", "ppo", "--preset", "paper"], ["`--preset` is for ram", "ppo"]),
         (["--algo", "ppo", "--processes", "2"], ["`--processes` is for ram", "ppo", "2"]),
-        ([*QUICK, "--algo", "a2c"], ["['batch_size'] of a2c", "n_steps"]),
-        ([*QUICK, "--algo", "ppo", "--settings", "colour=red"], ["['colour'] of ppo", "n_epochs"]),
+        ([*QUICK, "--batch-size", "32", "--num-envs", "10"], ["`--batch-size=30` would do"]),
+        ([*QUICK, "--settings", "cor=lstm"], ["'cor' of ram. Did you mean 'core'?"]),
+        ([*QUICK, "--algo", "a2c"], ["'batch_size' of a2c", "n_steps"]),
+        ([*QUICK, "--algo", "ppo", "--settings", "colour=red"], ["'colour' of ppo", "n_epochs"]),
         ([*QUICK, "--algo", "ppo", "--settings", "gamma=high"], ["`gamma` of ppo", "'high'"]),
         ([*QUICK, "--algo", "ppo", "--settings", "n_epochs=1.5"], ["`n_epochs` of ppo", "int"]),
         ([*QUICK, "--algo", "ppo", "--settings", "target_kl=low"], ["`target_kl` of ppo", "'low'"]),
@@ -147,7 +149,7 @@ def refuse(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
         ),
         (["--settings", f"hidden_size={10**20}"], ["`--hidden-size`", "at most", str(10**20)]),
         (["--batch-size", str(10**12), "--num-envs", "64"], ["`--batch-size`", "at most"]),
-        (["--settings", "colour=red"], ["'colour'", "learning_rate"]),
+        (["--settings", "zebra=red"], ["'zebra'", "learning_rate"]),
         (["--settings", "core=crystal"], ["`--core`", "'crystal'", "gru"]),
         (
             [*QUICK, "--settings", "hidden_size=100000000"],
@@ -290,7 +292,6 @@ def test_recorded_commands_still_parse() -> None:
 
 def test_missing_mnist_names_the_remedies(capsys: pytest.CaptureFixture[str]) -> None:
     """`--dataset mnist` without data or network says how to get it, in one line."""
-    datasets._load_mnist.cache_clear()
     line = refuse([*QUICK, "--dataset", "mnist", "--run-dir", "run"], capsys)
     for part in ("MNIST was not found", "`--data-dir`", "RAM_ENV_DATA", "network"):
         assert part in line

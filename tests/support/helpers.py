@@ -14,6 +14,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from reference import ReferenceGame
 
 from ram_env import TASKS
+from ram_env.data.images import ImageDataset
 from ram_env.env import GlimpseEnv
 
 FORMATS = ("box", "multidiscrete", "dict")
@@ -174,10 +175,11 @@ def times(short: int, long: int) -> int:
 
 def make_reference(env: GlimpseEnv, arguments: dict[str, Any]) -> ReferenceGame:
     """Make the reference of a task from the env's images and the arguments given to it."""
-    side = arguments["canvas_size"]
+    side, dataset = arguments["canvas_size"], env.task.dataset
+    assert isinstance(dataset, ImageDataset)
     return ReferenceGame(
-        env.task.dataset.images,
-        env.task.dataset.labels,
+        dataset.images,
+        dataset.labels,
         **{
             name: value
             for name, value in arguments.items()

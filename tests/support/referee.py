@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from gymnasium.vector import AutoresetMode
 
+from ram_env.games.tasks import CanvasTask
 from ram_env.vector_env import GlimpseVectorEnv
 
 SCENE = ("label", "index", "scene_seed", "target_box")
@@ -22,6 +23,7 @@ class Referee:
     """
 
     def __init__(self, envs: GlimpseVectorEnv) -> None:
+        assert isinstance(envs.task, CanvasTask)
         self.envs, self.task = envs, envs.task
         self.ended = np.zeros(envs.num_envs, dtype=bool)  # and not yet begun anew
         self._taken = np.zeros(envs.num_envs, dtype=np.int64)  # steps of each running episode

@@ -1,0 +1,134 @@
+"""What is a data set of images, and which arrays can be made one?"""
+
+import functools
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+MAX_CLASSES = 2**16  # more are names of things, not classes to tell apart
+
+
+@dataclass(frozen=True, eq=False)
+class ImageDataset:
+    """Images with one label each; read-only, because environments share them.
+
+    Attributes:
+        images: uint8 (N, h, w), 0 is black; N, h and w at least 1.
+        labels: int64 (N,), in 0..num_classes - 1. Any integer type is accepted and converted.
+        class_names: The name of each class, such as "7"; the same for each split.
+        name: What was really loaded: "mnist", "digits", "idx" or the path of an .npz file.
+
+    Raises:
+        ValueError: If an array breaks these rules.
+    """
+
+    images: np.ndarray
+    labels: np.ndarray
+    class_names: tuple[str, ...]
+    name: str
+
+    def __post_init__(self) -> None:
+        """Check the arrays and replace them by read-only ones."""
+        _check_images(self.images, self.name)
+        _check_labels(self.labels, len(self.images), self.class_names, self.name)
+        object.__setattr__(self, "images", _read_only(self.images))
+        object.__setattr__(self, "labels", _read_only(self.labels.astype(np.int64)))
+
+    @property
+    def num_classes(self) -> int:
+        """How many classes there are."""
+        return len(self.class_names)
+
+    @functools.cached_property
+    def sha256(self) -> str:
+        """What tells other data: the SHA-256 of images, labels and class names, in hexadecimal."""
+        digest = hashlib.sha256(repr((self.images.shape, self.class_names)).encode())
+        digest.update(self.images.tobytes())
+        digest.update(self.labels.astype("<i8").tobytes())
+        return digest.hexdigest()
+
+
+def _check_images(images: np.ndarray, name: str) -> None:
+    if images.dtype != np.uint8 or images.ndim != 3 or 0 in images.shape:
+        raise ValueError(
+            f"`images` of {name!r} must be uint8 (N, h, w), or float in 0..1, no dimension 0, got "
+            f"{images.dtype} {images.shape}. Convert them to one grey value of 0..255 per pixel."
+        )
+
+
+def _check_labels(
+    labels: np.ndarray, num_images: int, class_names: Sequence[str], name: str
+) -> None:
+    num_classes = len(class_names)
+    if not 2 <= num_classes <= MAX_CLASSES:
+        raise ValueError(
+            f"`labels` of {name!r} must be of 2..{MAX_CLASSES} classes, to be told apart, got "
+            f"{num_classes}. Give images of several classes."
+        )
+    if labels.dtype.kind not in "iu" or labels.shape != (num_images,):
+        raise ValueError(
+            f"`labels` of {name!r} must be one whole number for each of the {num_images} images, "
+            f"got {labels.dtype} {labels.shape}. Give images and labels that belong together."
+        )
+    if labels.min() < 0 or labels.max() >= num_classes:
+        raise ValueError(
+            f"`labels` of {name!r} must be in 0..{num_classes - 1}, "
+            f"got {labels.min()}..{labels.max()}. Renumber the classes."
+        )
+
+
+def _read_only(array: np.ndarray) -> np.ndarray:
+    view = array.view()
+    view.flags.writeable = False
+    return view
+
+
+def as_grey(images: np.ndarray) -> np.ndarray:
+    """Return images as uint8 (N, h, w) where their meaning is certain, else as they are.
+
+    It is of floats in 0..1 and of truth values, 0 is black, and of (N, h, w, 1) and (N, 1, h, w).
+    """
+    if images.ndim == 4 and 1 in (images.shape[3], images.shape[1]):
+        images = images[..., 0] if images.shape[3] == 1 else images[:, 0]
+    is_share = images.dtype.kind == "f" and images.size and 0 <= images.min() <= images.max() <= 1
+    if is_share:
+        return np.rint(images * 255.0).astype(np.uint8)
+    return images * np.uint8(255) if images.dtype.kind == "b" else images
+
+
+def as_classes(labels: np.ndarray) -> np.ndarray:
+    """Return labels as (N,), of whatever type, where their meaning is certain, else as they are.
+
+    It is of (N, 1), and of rows with a single 1 among zeros, in the column of the class.
+    """
+    if labels.dtype.kind == "S":
+        labels = np.char.decode(labels, "utf-8")
+    if labels.ndim == 2 and labels.shape[1] == 1:
+        return labels[:, 0]
+    if labels.ndim == 2 and labels.dtype.kind in "biuf":
+        is_one = labels == 1
+        if (is_one | (labels == 0)).all() and (is_one.sum(axis=1) == 1).all():
+            return is_one.argmax(axis=1)
+    return labels
+
+
+def classes_of(parts: Sequence[np.ndarray], name: str) -> np.ndarray:
+    """Return the labels that occur in the parts of a data set, each once, in order.
+
+    Args:
+        parts: Labels, (N,) each.
+        name: The data set, for the message.
+
+    Raises:
+        ValueError: If they are no whole numbers, truth values or texts.
+    """
+    for labels in parts:
+        if labels.dtype.kind not in "biuU" or labels.ndim != 1:
+            raise ValueError(
+                f"`labels` of {name!r} must be a whole number or a text for each image, or rows "
+                f"with a single 1, got {labels.dtype} {labels.shape}. Convert them, such as by "
+                "`labels.astype(int)`."
+            )
+    return np.unique(np.concatenate(parts))

@@ -1,0 +1,127 @@
+"""What is there to classify? Images on a canvas, or the pictures of a user."""
+
+from typing import Any
+
+import numpy as np
+
+from ram_env.data.datasets import load_dataset
+from ram_env.data.images import ImageDataset
+from ram_env.games.classify import GlimpseTask
+from ram_env.games.settings import MAX_SCALES, CanvasSettings, PictureSettings
+from ram_env.geometry import window_side
+from ram_env.pictures.dataset import PictureDataset, load_pictures
+from ram_env.pictures.intake import Reading
+from ram_env.retina import Retina
+from ram_env.scenes.canvases import crop_bytes
+from ram_env.scenes.painted import Painted, ScenePainter, painted_bytes, plan_bytes
+from ram_env.scenes.pictures import Changes, Pictures, glimpse_bytes
+from ram_env.scenes.source import SceneSource
+
+_POINT = Retina(1, 1)  # one that needs no border around the canvas
+
+
+class CanvasTask(CanvasSettings, GlimpseTask):
+    """An image on a canvas is classified, among distractors if there are any."""
+
+    dataset: ImageDataset  # type: ignore[assignment]  # of the argument that names it
+
+    def __post_init__(self) -> None:
+        """Check the arguments, load the images and make the spaces."""
+        super().__post_init__()
+        self.retina = Retina(self.patch_size, self.num_scales)
+        self.bytes_per_scene = painted_bytes(self.canvas_shape, self.retina)
+        # However many there are, scenes are planned and glimpses taken in parts.
+        self.bytes_on_the_way = plan_bytes(self.num_distractors) + crop_bytes(self.retina)
+        self.check_bytes(num_episodes=1)  # before anything is downloaded
+        self.dataset = self.load(self.split)
+        self.check_image_sizes(self.dataset.images.shape[1:])
+        is_training = self.split == "train"  # what results are measured on stays as written
+        self._painter = ScenePainter(
+            self.dataset.images,
+            self.canvas_shape,
+            self.num_distractors,
+            self.distractor_size,
+            self.distortion if is_training else 0.0,
+            self.elastic_distortion if is_training else 0.0,
+        )
+        self.bytes_to_begin = self._painter.bytes_on_the_way
+        self.complete()
+
+    def load(self, split: str) -> ImageDataset:
+        """Load a split of the images that the arguments name."""
+        named: Any = self.dataset
+        name = named.name if isinstance(named, ImageDataset) else named
+        return load_dataset(name, split, self.data_dir)
+
+    def describe_size(self) -> str:
+        """Return the arguments that the size of an episode depends on, in words."""
+        height, width = self.canvas_shape
+        return (
+            f"`canvas_size` {height}x{width}, `num_distractors` {self.num_distractors} and "
+            f"`num_glimpses` {self.num_glimpses}"
+        )
+
+    def make_scenes(self, num_scenes: int) -> SceneSource:
+        """Make room for some scenes, none of them begun."""
+        return Painted(num_scenes, self._painter, self.retina)
+
+    def draw_scenes(
+        self, scene_seeds: np.ndarray, indices: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Draw whole scenes: for pictures, and for networks that see all at once.
+
+        Args:
+            scene_seeds: int64 (M,), not negative.
+            indices: Which images to show instead of those that the seeds choose, int64 (M,).
+
+        Returns:
+            Canvases, uint8 (M, H, W), and labels, int64 (M,).
+        """
+        scenes = Painted(len(scene_seeds), self._painter, _POINT)
+        plans = scenes.plan(scene_seeds, indices)
+        scenes.begin(np.arange(len(scene_seeds)), plans)
+        return scenes.visible, self.dataset.labels[plans.index]
+
+
+class PictureTask(PictureSettings, GlimpseTask):
+    """A picture of a user's is classified, looked at as it is."""
+
+    dataset: PictureDataset  # type: ignore[assignment]  # of the argument that names it
+    num_scales: int
+
+    def __post_init__(self) -> None:
+        """Check the arguments, read the pictures and make the spaces."""
+        super().__post_init__()
+        self._reading = Reading(self.image_size, self.channels, self.damaged)
+        self.dataset = self.load(self.split)
+        self.channels = self.dataset.store.channels
+        if self.num_scales is None:
+            self.num_scales = self._covering_scales()
+        self.retina = Retina(self.patch_size, self.num_scales, self.channels)
+        self.bytes_per_scene = 0  # pixels are read where they lie
+        self.bytes_on_the_way = self.bytes_to_begin = glimpse_bytes(self.retina)
+        self.complete()
+
+    def load(self, split: str) -> PictureDataset:
+        """Load a split of the pictures that the arguments name."""
+        named: Any = self.dataset
+        name = named.name if isinstance(named, PictureDataset) else named
+        return load_pictures(name, split, self._reading, self.data_cache)
+
+    def _covering_scales(self) -> int:
+        """Return how many scales it takes for the widest window to be as wide as any picture."""
+        longest = int(self.dataset.store.shapes.max())
+        scales = range(1, MAX_SCALES + 1)
+        covering = (k for k in scales if window_side(self.patch_size, k - 1) >= longest)
+        return next(covering, MAX_SCALES)
+
+    def make_scenes(self, num_scenes: int) -> SceneSource:
+        """Make room for some scenes, none of them begun."""
+        changes = Changes(self.flip, self.zoom, self.shift, self.brightness)
+        return Pictures(
+            num_scenes,
+            self.dataset.store,
+            self.dataset.numbers,
+            self.retina,
+            changes if self.split == "train" else Changes(),
+        )

@@ -18,6 +18,7 @@ from ram_env.scenes.pictures import Changes, Pictures, glimpse_bytes
 from ram_env.scenes.source import SceneSource
 
 _POINT = Retina(1, 1)  # one that needs no border around the canvas
+WHOLE_SIDE = 96  # of a picture that is seen at once, in pixels
 
 
 class CanvasTask(CanvasSettings, GlimpseTask):
@@ -115,7 +116,25 @@ class PictureTask(PictureSettings, GlimpseTask):
         covering = (k for k in scales if window_side(self.patch_size, k - 1) >= longest)
         return next(covering, MAX_SCALES)
 
-    def make_scenes(self, num_scenes: int) -> SceneSource:
+    def draw_scenes(
+        self, scene_seeds: np.ndarray, indices: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Draw whole scenes, each made square: for networks that see all at once.
+
+        Args:
+            scene_seeds: int64 (M,), not negative.
+            indices: Which pictures to show instead of those that the seeds choose, int64 (M,).
+
+        Returns:
+            Pictures, uint8 (M, `WHOLE_SIDE`, `WHOLE_SIDE`), in colour with a last axis of 3, and
+            labels, int64 (M,).
+        """
+        scenes, rows = self.make_scenes(len(scene_seeds)), np.arange(len(scene_seeds))
+        plans = scenes.plan(scene_seeds, indices)
+        scenes.begin(rows, plans)
+        return scenes.whole(rows, WHOLE_SIDE), self.dataset.labels[plans.index]
+
+    def make_scenes(self, num_scenes: int) -> Pictures:
         """Make room for some scenes, none of them begun."""
         changes = Changes(self.flip, self.zoom, self.shift, self.brightness)
         return Pictures(

@@ -21,7 +21,7 @@ from stable_baselines3.common.utils import check_for_correct_spaces, get_system_
 from stable_baselines3.common.vec_env import VecEnv
 from torch import Tensor
 
-from agents.errors import DivergenceError
+from agents.base.errors import DivergenceError
 from agents.model.config import check_rounds, make_config
 from agents.model.losses import Losses, Rollout, hybrid_loss
 from agents.model.model_file import OPTIMIZER, load_model, read_parameters, save_model

@@ -34,6 +34,7 @@ class CanvasTask(CanvasSettings, GlimpseTask):
         # However many there are, scenes are planned and glimpses taken in parts.
         self.bytes_on_the_way = plan_bytes(self.num_distractors) + crop_bytes(self.retina)
         self.check_bytes(num_episodes=1)  # before anything is downloaded
+        self._is_given = isinstance(self.dataset, ImageDataset)
         self.dataset = self.load(self.split)
         self.check_image_sizes(self.dataset.images.shape[1:])
         is_training = self.split == "train"  # what results are measured on stays as written
@@ -49,7 +50,9 @@ class CanvasTask(CanvasSettings, GlimpseTask):
         self.complete()
 
     def load(self, split: str) -> ImageDataset:
-        """Load a split of the images that the arguments name."""
+        """Load a split of the images that the arguments name; of given ones all are in each."""
+        if self._is_given:
+            return self.dataset
         named: Any = self.dataset
         name = named.name if isinstance(named, ImageDataset) else named
         return load_dataset(name, split, self.data_dir)
@@ -94,6 +97,7 @@ class PictureTask(PictureSettings, GlimpseTask):
         """Check the arguments, read the pictures and make the spaces."""
         super().__post_init__()
         self._reading = Reading(self.image_size, self.channels, self.damaged)
+        self._is_given = isinstance(self.dataset, PictureDataset)
         self.dataset = self.load(self.split)
         self.channels = self.dataset.store.channels
         if self.num_scales is None:
@@ -104,7 +108,9 @@ class PictureTask(PictureSettings, GlimpseTask):
         self.complete()
 
     def load(self, split: str) -> PictureDataset:
-        """Load a split of the pictures that the arguments name."""
+        """Load a split of the pictures that the arguments name; of given ones all are in each."""
+        if self._is_given:
+            return self.dataset
         named: Any = self.dataset
         name = named.name if isinstance(named, PictureDataset) else named
         return load_pictures(name, split, self._reading, self.data_cache)

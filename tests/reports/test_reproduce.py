@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from agents import RAM, reproduce
-from agents.files import is_finished, lock_folder
+from agents.base.files import is_finished, lock_folder
 from agents.model import pretrained
 from agents.model.config import make_config
 from agents.model.pretrained import INDEX, pretrained_path

@@ -121,7 +121,8 @@ class GlimpseEnv(PlaysGame, gym.Env[Observation, Any]):
 
     | argument | default | meaning |
     |---|---|---|
-    | `dataset` | `"auto"` | `"auto"`, `"mnist"`, `"digits"`, `"idx"` or the path of an `.npz` |
+    | `dataset` | `"auto"` | `"auto"`, `"mnist"`, `"digits"`, `"idx"` or the path of an `.npz`; |
+    | | | or an `ImageDataset` of `ram_env.data.images`, all of it of the split |
     | `data_dir` | `None` | the folder of the IDX files |
     | `canvas_size` | 28 | side of the canvas in pixels, or (height, width); no image is larger |
     | `num_distractors` | 0 | crops that clutter the canvas |
@@ -136,7 +137,8 @@ class GlimpseEnv(PlaysGame, gym.Env[Observation, Any]):
 
     | argument | default | meaning |
     |---|---|---|
-    | `dataset` | `None` | a folder with a folder for each class; or `train`, ... above those |
+    | `dataset` | `None` | a folder with a folder for each class; or `train`, ... above those; |
+    | | | or an `ImageDataset`, all of it of the split |
     | `image_size` | 512 | pixels that the longer side is averaged down to; `None`: as it is |
     | `channels` | `None` | 1 for grey, 3 for colour; `None`: grey if all pictures are |
     | `damaged` | `"error"` | or `"skip"`: files that cannot be read are passed over |

@@ -193,7 +193,7 @@ def table(title: str) -> dict[str, list[str]]:
     """Return the rows of a table in the docstring of the env by what stands first in them."""
     text = inspect.getdoc(GlimpseEnv).split(title)[1].split("\n\n")[1]  # type: ignore[union-attr]
     rows = [re.split(r" *\| *", line)[1:-1] for line in text.splitlines()[2:]]
-    return {row[0].strip("`"): row[1:] for row in rows}
+    return {row[0].strip("`"): row[1:] for row in rows if row[0]}
 
 
 @pytest.mark.parametrize(

@@ -37,6 +37,11 @@ class PlaysGame:
 
     task: GlimpseTask
 
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """The name of each label."""
+        return self.task.class_names
+
 
 def _shown(name: str) -> property:
     """Return the attribute of an env that is an argument of its task."""

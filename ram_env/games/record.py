@@ -141,12 +141,13 @@ class TaskRecord:
         Args:
             pictures: What `pixels_of` returns of each, at least one.
         """
-        labels, dataset = np.zeros(len(pictures), dtype=np.int64), None
+        labels = np.zeros(len(pictures), dtype=np.int64)
+        dataset: PictureDataset | ImageDataset
         kept = {key: value for key, value in self.arguments.items() if key not in _ON_CANVAS}
         if self.image_shape is None:
             numbers = np.arange(len(pictures))
             store = pyramids_of(pictures)
-            dataset = PictureDataset(store, numbers, labels, self.class_names, _GIVEN, ())
+            dataset = PictureDataset(store, numbers, labels, self.class_names, _GIVEN, sha256="")
         else:
             images = np.stack(pictures)[..., 0]
             dataset = ImageDataset(images, labels, self.class_names, _GIVEN)

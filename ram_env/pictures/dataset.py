@@ -1,18 +1,24 @@
 """Which pictures are there to classify? Those of a folder, or arrays in memory."""
 
+import functools
 import hashlib
 import os
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from ram_env.arguments import shown
+from ram_env.data.datasets import SPLITS, check_split
+from ram_env.data.images import ImageDataset
 from ram_env.data.mnist import cache_folder
-from ram_env.pictures.folder import SPLITS, list_folder
+from ram_env.pictures.decoding import scaled_size, to_pixels
+from ram_env.pictures.folder import list_folder
 from ram_env.pictures.intake import Reading, take_in
-from ram_env.pictures.pyramids import PictureStore
+from ram_env.pictures.pyramids import PictureStore, Pyramids, num_pixels, pyramid_of
+
+_NUM_SHARED = 4  # arrays whose pyramids are kept to be shared
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,8 +30,8 @@ class PictureDataset:
         numbers: Which of them these are, int64 (N,).
         labels: Their classes, int64 (N,), in 0..num_classes - 1.
         class_names: The name of each class, the same for each split.
-        name: The folder that they lie in.
-        paths: Where each lies in it, with `/`.
+        name: The folder that they lie in, or what arrays are called.
+        sha256: What tells other data, in hexadecimal.
     """
 
     store: PictureStore
@@ -33,18 +39,38 @@ class PictureDataset:
     labels: np.ndarray
     class_names: tuple[str, ...]
     name: str
-    paths: tuple[str, ...]
+    sha256: str
 
     @property
     def num_classes(self) -> int:
         """How many classes there are."""
         return len(self.class_names)
 
-    @cached_property
-    def sha256(self) -> str:
-        """What tells other data: the SHA-256 of paths, shapes and class names, in hexadecimal."""
-        shapes = self.store.shapes[self.numbers].tolist()
-        return hashlib.sha256(repr((self.paths, shapes, self.class_names)).encode()).hexdigest()
+
+@functools.lru_cache(_NUM_SHARED)
+def pictures_of(arrays: ImageDataset, reading: Reading) -> PictureDataset:
+    """Make pictures of arrays, in memory; calls share them.
+
+    Args:
+        arrays: Images, all of one size.
+        reading: How they are read; colour stays colour unless it says otherwise.
+    """
+    num_images, *shape = arrays.images.shape[:3]
+    channels = reading.channels or (1 if arrays.images.ndim == 3 else 3)
+    height, width = scaled_size((shape[0], shape[1]), reading.image_size)
+    shapes = np.full((num_images, 2), (height, width))
+    pixels = np.empty((num_images, num_pixels(shapes[:1]), channels), dtype=np.uint8)
+    for number, image in enumerate(arrays.images):
+        scaled = to_pixels(Image.fromarray(image), channels, reading.image_size)
+        pixels[number] = pyramid_of(scaled)
+    return PictureDataset(
+        store=Pyramids(shapes, channels, pixels.reshape(-1, channels)),
+        numbers=np.arange(num_images),
+        labels=arrays.labels,
+        class_names=arrays.class_names,
+        name=arrays.name,
+        sha256=arrays.sha256,
+    )
 
 
 def load_pictures(
@@ -61,23 +87,24 @@ def load_pictures(
     Raises:
         ValueError: If an argument is none of these, or the pictures cannot be read.
     """
-    if not isinstance(split, str) or split not in SPLITS:
-        raise ValueError(f"`split` must be one of {', '.join(SPLITS)}, got {shown(split)}.")
+    check_split(split)
     if not isinstance(dataset, str | os.PathLike):
         raise ValueError(
-            "`dataset` must be the path of a folder with a folder of pictures for each class, got "
-            f"{shown(dataset)}."
+            "`dataset` must be the path of a folder with a folder of pictures for each class, or an"
+            f" ImageDataset, got {shown(dataset)}."
         )
     usual = cache_folder().with_name("pictures")
     cache = usual if data_cache is None else Path(data_cache).expanduser()
     listing = list_folder(Path(dataset).expanduser().absolute())
     store, places = take_in(listing, reading, cache)
     chosen = np.flatnonzero((listing.splits == SPLITS.index(split)) & (places >= 0))
+    paths, shapes = [listing.paths[number] for number in chosen], store.shapes[places[chosen]]
+    facts = (tuple(paths), shapes.tolist(), listing.class_names)
     return PictureDataset(
         store=store,
         numbers=places[chosen],
         labels=listing.labels[chosen],
         class_names=listing.class_names,
         name=str(listing.root),
-        paths=tuple(listing.paths[number] for number in chosen),
+        sha256=hashlib.sha256(repr(facts).encode()).hexdigest(),
     )

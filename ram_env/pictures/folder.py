@@ -11,8 +11,8 @@ import numpy as np
 from PIL import Image
 
 from ram_env.arguments import shown
+from ram_env.data.datasets import SPLITS
 
-SPLITS = ("train", "validation", "test")
 _FOLDERS = {"train": 0, "validation": 1, "val": 1, "test": 2}  # above the classes, if at all
 _ENDS = (0.8, 0.9)  # of train and validation, on the scale of the hash; the rest is test
 

@@ -1,7 +1,7 @@
 """How are pictures kept so that a glimpse costs the same in all of them? With halved levels."""
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -52,6 +52,10 @@ class Pyramids:
         self._shapes, self._starts = level_shapes(shapes), level_starts(shapes)
         # One item per pixel: it is copied as a whole, several times as fast as byte by byte.
         self._items = np.asarray(pixels).view(np.dtype((np.void, channels)))[:, 0]
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "Pyramids":
+        """Return the pictures themselves: copies of an env share them, for they never change."""
+        return self
 
     def read(
         self, pictures: np.ndarray, levels: np.ndarray, rows: np.ndarray, columns: np.ndarray

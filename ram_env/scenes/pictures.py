@@ -131,7 +131,7 @@ class Pictures:
         return int(height), int(width)
 
     def picture(self, row: int) -> np.ndarray:
-        """Return a scene for people, its longer side at most `LONGEST_SIDE`, at most halved twice.
+        """Return a scene for people, halved until no side is longer than `LONGEST_SIDE`.
 
         Returns:
             uint8 (H, W), of a colour picture (H, W, 3).

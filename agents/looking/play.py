@@ -1,7 +1,7 @@
 """How does a model play a batch of episodes, and what does it believe after each glimpse?"""
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np

@@ -138,7 +138,7 @@ class GlimpseEnv(PlaysGame, gym.Env[Observation, Any]):
     | argument | default | meaning |
     |---|---|---|
     | `dataset` | `None` | a folder with a folder for each class; or `train`, ... above those; |
-    | | | or an `ImageDataset`, all of it of the split |
+    | | | or an `ImageDataset`, or a `PictureDataset` of `ram_env.pictures.dataset` |
     | `image_size` | 512 | pixels that the longer side is averaged down to; `None`: as it is |
     | `channels` | `None` | 1 for grey, 3 for colour; `None`: grey if all pictures are |
     | `damaged` | `"error"` | or `"skip"`: files that cannot be read are passed over |

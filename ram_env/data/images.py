@@ -33,7 +33,7 @@ class ImageDataset:
     def __post_init__(self) -> None:
         """Check the arrays and replace them by read-only ones."""
         _check_images(self.images, self.name)
-        _check_labels(self.labels, len(self.images), self.class_names, self.name)
+        check_labels(self.labels, len(self.images), self.class_names, self.name)
         object.__setattr__(self, "images", _read_only(self.images))
         object.__setattr__(self, "labels", _read_only(self.labels.astype(np.int64)))
 
@@ -61,9 +61,20 @@ def _check_images(images: np.ndarray, name: str) -> None:
         )
 
 
-def _check_labels(
+def check_labels(
     labels: np.ndarray, num_images: int, class_names: Sequence[str], name: str
 ) -> None:
+    """Refuse labels that are not one class for each image.
+
+    Args:
+        labels: What should be whole numbers, (N,).
+        num_images: N.
+        class_names: The name of each class.
+        name: The data set, for the message.
+
+    Raises:
+        ValueError: If they are not.
+    """
     num_classes = len(class_names)
     if not 2 <= num_classes <= MAX_CLASSES:
         raise ValueError(

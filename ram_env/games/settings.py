@@ -9,6 +9,7 @@ from ram_env.arguments import number_between, one_of, positive_number, shown, wh
 from ram_env.data.images import ImageDataset
 from ram_env.games.actions import SCORE_SCALE, ActionFormat
 from ram_env.geometry import window_side
+from ram_env.pictures.dataset import PictureDataset
 from ram_env.pictures.intake import DAMAGED
 
 HIGHEST_DISTORTION = 0.45  # from 0.5 on a map may fold an image over
@@ -138,7 +139,7 @@ class PictureSettings(Settings):
     `num_scales` is None until the pictures tell how many cover the largest.
     """
 
-    dataset: str | os.PathLike[str] | ImageDataset | None = None
+    dataset: str | os.PathLike[str] | ImageDataset | PictureDataset | None = None
     patch_size: int = 16
     num_scales: int | None = None  # type: ignore[assignment]
     num_glimpses: int = 6

@@ -21,19 +21,19 @@ _POINT = Retina(1, 1)  # one that needs no border around the canvas
 WHOLE_SIDE = 96  # of a picture that is seen at once, in pixels
 
 
-def as_given(dataset: Any, split: str) -> ImageDataset | None:
-    """Return what an argument brings of data, all of one split; None if it names where data is.
+def as_given(dataset: Any, split: str) -> Any:
+    """Return the data that an argument is, all of one split; None if it names where data lies.
 
     Raises:
         ValueError: If the split is none.
     """
-    if not isinstance(dataset, ImageDataset):
+    if not isinstance(dataset, ImageDataset | PictureDataset):
         return None
     check_split(split)
     return dataset
 
 
-def only_of(given: ImageDataset, own: str, split: str) -> ImageDataset:
+def only_of(given: Any, own: str, split: str) -> Any:
     """Return data that was given for a split.
 
     Raises:
@@ -41,8 +41,8 @@ def only_of(given: ImageDataset, own: str, split: str) -> ImageDataset:
     """
     if split != own:
         raise ValueError(
-            f"`dataset` was given as arrays of `split` {own!r}, got {split!r}: make another env of "
-            f"the arrays of that split, by dataset=ImageDataset(...), split={split!r}."
+            f"`dataset` was given with data of `split` {own!r}, got {split!r}: make another env of "
+            f"the data of that split, by dataset=..., split={split!r}."
         )
     return given
 
@@ -116,7 +116,7 @@ class CanvasTask(CanvasSettings, GlimpseTask):
 class PictureTask(PictureSettings, GlimpseTask):
     """A picture of a user's is classified, looked at as it is."""
 
-    dataset: PictureDataset  # type: ignore[assignment]  # of the argument that names it
+    dataset: PictureDataset
     num_scales: int
 
     def __post_init__(self) -> None:
@@ -139,7 +139,8 @@ class PictureTask(PictureSettings, GlimpseTask):
         if isinstance(self._given, PictureDataset):
             return self._given
         if self._given is not None:
-            return pictures_of(only_of(self._given, self.split, split), self._reading)
+            given = only_of(self._given, self.split, split)
+            return given if isinstance(given, PictureDataset) else pictures_of(given, self._reading)
         named: Any = self.dataset
         name = named.name if isinstance(named, PictureDataset) else named
         return load_pictures(name, split, self._reading, self.data_cache)

@@ -3,7 +3,8 @@
 import functools
 import hashlib
 import os
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +12,13 @@ from PIL import Image
 
 from ram_env.arguments import shown
 from ram_env.data.datasets import SPLITS, check_split
-from ram_env.data.images import ImageDataset
+from ram_env.data.images import ImageDataset, check_labels
 from ram_env.data.mnist import cache_folder
 from ram_env.pictures.decoding import scaled_size, to_pixels
-from ram_env.pictures.folder import list_folder
+from ram_env.pictures.folder import Listing, list_folder
 from ram_env.pictures.intake import Reading, take_in
 from ram_env.pictures.pyramids import PictureStore, Pyramids, num_pixels, pyramid_of
+from ram_env.pictures.slides import Decoded, PictureSource, Slides, find_slides
 
 _NUM_SHARED = 4  # arrays whose pyramids are kept to be shared
 
@@ -73,6 +75,38 @@ def pictures_of(arrays: ImageDataset, reading: Reading) -> PictureDataset:
     )
 
 
+def pictures_from(
+    sources: Sequence[PictureSource],
+    labels: np.ndarray,
+    class_names: Sequence[str],
+    channels: int = 3,
+    name: str = "sources",
+) -> PictureDataset:
+    """Make a data set of pictures that are read where one looks, as they are.
+
+    Args:
+        sources: The pictures; see `PictureSource`.
+        labels: Their classes, whole numbers (N,), in 0..C - 1.
+        class_names: The name of each class.
+        channels: 1 or 3: how many each of them returns.
+        name: What to call them.
+
+    Raises:
+        ValueError: If labels do not fit.
+    """
+    labels = np.asarray(labels)
+    check_labels(labels, len(sources), class_names, name)
+    facts = ([source.size for source in sources], labels.tolist(), tuple(class_names))
+    return PictureDataset(
+        store=Slides(sources, channels),
+        numbers=np.arange(len(sources)),
+        labels=labels.astype(np.int64),
+        class_names=tuple(class_names),
+        name=name,
+        sha256=hashlib.sha256(repr(facts).encode()).hexdigest(),
+    )
+
+
 def load_pictures(
     dataset: object, split: str, reading: Reading, data_cache: str | os.PathLike[str] | None
 ) -> PictureDataset:
@@ -90,13 +124,13 @@ def load_pictures(
     check_split(split)
     if not isinstance(dataset, str | os.PathLike):
         raise ValueError(
-            "`dataset` must be the path of a folder with a folder of pictures for each class, or an"
-            f" ImageDataset, got {shown(dataset)}."
+            "`dataset` must be the path of a folder with a folder of pictures for each class, an "
+            f"ImageDataset or a PictureDataset, got {shown(dataset)}."
         )
     usual = cache_folder().with_name("pictures")
     cache = usual if data_cache is None else Path(data_cache).expanduser()
     listing = list_folder(Path(dataset).expanduser().absolute())
-    store, places = take_in(listing, reading, cache)
+    store, places = _read_folder(listing, reading, cache)
     chosen = np.flatnonzero((listing.splits == SPLITS.index(split)) & (places >= 0))
     paths, shapes = [listing.paths[number] for number in chosen], store.shapes[places[chosen]]
     facts = (tuple(paths), shapes.tolist(), listing.class_names)
@@ -108,3 +142,22 @@ def load_pictures(
         name=str(listing.root),
         sha256=hashlib.sha256(repr(facts).encode()).hexdigest(),
     )
+
+
+def _read_folder(
+    listing: Listing, reading: Reading, cache: Path
+) -> tuple[PictureStore, np.ndarray]:
+    """Return the pictures of a folder as `take_in` does; slides stay in their files."""
+    channels = reading.channels or 3
+    slides = find_slides(listing.root, listing.paths, reading.image_size, channels)
+    if not slides:
+        return take_in(listing, reading, cache)
+    sources: list[PictureSource] = list(slides.values())
+    places = np.full(len(listing.paths), -1)
+    places[list(slides)] = np.arange(len(slides))
+    if others := [number for number in range(len(listing.paths)) if number not in slides]:
+        rest = replace(listing, paths=[listing.paths[number] for number in others])
+        pyramids, found = take_in(rest, reading._replace(channels=channels), cache)
+        places[others] = np.where(found < 0, -1, found + len(slides))
+        sources += [Decoded(pyramids, number) for number in range(len(pyramids.shapes))]
+    return Slides(sources, channels), places

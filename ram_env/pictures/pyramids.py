@@ -65,13 +65,16 @@ class Pyramids:
         height, width = np.moveaxis(self._shapes[pictures, levels], -1, 0)[..., None]
         first = self._starts[pictures, levels][..., None] + rows.clip(0, height - 1) * width
         items = self._items.take(first[..., :, None] + columns.clip(0, width - 1)[..., None, :])
-        outside = _outside(rows, height)[..., :, None] | _outside(columns, width)[..., None, :]
-        items[outside] = bytes(self.channels)
+        items[outside(rows, columns, height, width)] = bytes(self.channels)
         return items.view(np.uint8).reshape(*items.shape, self.channels)
 
 
-def _outside(positions: np.ndarray, side: np.ndarray) -> np.ndarray:
-    return (positions < 0) | (positions >= side)
+def outside(
+    rows: np.ndarray, columns: np.ndarray, height: np.ndarray, width: np.ndarray
+) -> np.ndarray:
+    """Return which crossings of rows (..., h) and columns (..., w) lie outside: (..., h, w)."""
+    is_row_outside = (rows < 0) | (rows >= height)
+    return is_row_outside[..., :, None] | ((columns < 0) | (columns >= width))[..., None, :]
 
 
 def level_shapes(shapes: np.ndarray) -> np.ndarray:

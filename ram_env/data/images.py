@@ -7,12 +7,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ram_env.arguments import as_array
+
 MAX_CLASSES = 2**16  # more are names of things, not classes to tell apart
 
 
 @dataclass(frozen=True, eq=False)
 class ImageDataset:
     """Images with one label each; read-only, because environments share them.
+
+    What makes an array, such as a list, may be given for one.
 
     Attributes:
         images: uint8 (N, h, w), 0 is black, or in colour (N, h, w, 3); N, h and w at least 1.
@@ -32,6 +36,9 @@ class ImageDataset:
 
     def __post_init__(self) -> None:
         """Check the arrays and replace them by read-only ones."""
+        object.__setattr__(self, "images", as_array("images", self.images))
+        object.__setattr__(self, "labels", as_array("labels", self.labels))
+        object.__setattr__(self, "class_names", tuple(self.class_names))
         _check_images(self.images, self.name)
         check_labels(self.labels, len(self.images), self.class_names, self.name)
         object.__setattr__(self, "images", _read_only(self.images))

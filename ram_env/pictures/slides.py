@@ -80,22 +80,21 @@ class Slides:
         """Return pixels at the crossings of rows and columns: see `PictureStore.read`."""
         levels = np.minimum(levels, self._shapes.shape[1] - 1)
         height, width = np.moveaxis(self._shapes[pictures, levels], -1, 0)[..., None]
-        inside = rows.clip(0, height - 1), columns.clip(0, width - 1)
-        which = [np.broadcast_to(numbers, rows.shape[:-1]) for numbers in (pictures, levels)]
         found = np.empty((*rows.shape, columns.shape[-1], self.channels), dtype=np.uint8)
-        for at in np.ndindex(rows.shape[:-1]):
-            found[at] = self._window(int(which[0][at]), int(which[1][at]), *(i[at] for i in inside))
+        flat = found.reshape(-1, *found.shape[-3:])
+        which = [np.broadcast_to(it, rows.shape[:-1]).ravel() for it in (pictures, levels)]
+        lines = rows.clip(0, height - 1).reshape(len(flat), -1)
+        across = columns.clip(0, width - 1).reshape(len(flat), -1)
+        first = [at.min(axis=1) // _TILE for at in (lines, across)]
+        last = [at.max(axis=1) // _TILE for at in (lines, across)]
+        lines -= _TILE * first[0][:, None]
+        across -= _TILE * first[1][:, None]
+        areas = zip(*(numbers.tolist() for numbers in (*which, *first, *last)), strict=True)
+        for at, (picture, level, top, left, bottom, right) in enumerate(areas):
+            area = self._area(picture, level, range(top, bottom + 1), range(left, right + 1))
+            flat[at] = area[lines[at, :, None], across[at]]
         found[outside(rows, columns, height, width)] = 0
         return found
-
-    def _window(
-        self, picture: int, level: int, rows: np.ndarray, columns: np.ndarray
-    ) -> np.ndarray:
-        """Return pixels of one level at the crossings of rows and columns, all inside of it."""
-        top, left = int(rows.min()) // _TILE, int(columns.min()) // _TILE
-        bottom, right = int(rows.max()) // _TILE + 1, int(columns.max()) // _TILE + 1
-        pixels = self._area(picture, level, range(top, bottom), range(left, right))
-        return pixels[(rows - top * _TILE)[:, None], columns - left * _TILE]
 
     def _area(self, picture: int, level: int, lines: range, columns: range) -> np.ndarray:
         """Return some tiles of a level, side by side."""
@@ -106,24 +105,31 @@ class Slides:
 
     def _make_tile(self, picture: int, level: int, line: int, column: int) -> np.ndarray:
         """Read a tile, or halve those under it: uint8, up to (_TILE, _TILE, channels)."""
-        if level not in self._own_levels[picture]:
-            last_line, last_column = ((self._shapes[picture, level - 1] - 1) // _TILE).tolist()
-            lines = range(2 * line, min(2 * line + 1, last_line) + 1)
-            columns = range(2 * column, min(2 * column + 1, last_column) + 1)
-            return halve(self._area(picture, level - 1, lines, columns))
-        top, left = line * _TILE, column * _TILE
-        height, width = np.minimum(self._shapes[picture, level] - (top, left), _TILE).tolist()
+        own_levels = self._own_levels[picture]
+        if level in own_levels:
+            return self._read_own(picture, level, line * _TILE, column * _TILE, _TILE)
+        if level - 1 in own_levels:
+            twice = 2 * _TILE
+            return halve(self._read_own(picture, level - 1, line * twice, column * twice, twice))
+        last_line, last_column = ((self._shapes[picture, level - 1] - 1) // _TILE).tolist()
+        lines = range(2 * line, min(2 * line + 1, last_line) + 1)
+        columns = range(2 * column, min(2 * column + 1, last_column) + 1)
+        return halve(self._area(picture, level - 1, lines, columns))
+
+    def _read_own(self, picture: int, level: int, top: int, left: int, side: int) -> np.ndarray:
+        """Read a square of a level of the source's own, or what there is of it."""
+        height, width = np.minimum(self._shapes[picture, level] - (top, left), side).tolist()
         own_level = self._own_levels[picture][level]
         found = self._sources[picture].read(own_level, top, left, height, width)
-        # Where its own level ends early, rounded down, lies 0 as outside.
-        tile = np.zeros((height, width, self.channels), dtype=np.uint8)
         if found.dtype != np.uint8 or found.ndim != 3 or found.shape[2] != self.channels:
             raise ValueError(
                 f"`read` of a picture must return uint8 (height, width, {self.channels}), got "
                 f"{found.dtype} {found.shape} of {shown(self._sources[picture])}: convert it there."
             )
-        tile[: found.shape[0], : found.shape[1]] = found
-        return tile
+        # Where its own level ends early, rounded down, lies 0 as outside.
+        square = np.zeros((height, width, self.channels), dtype=np.uint8)
+        square[: found.shape[0], : found.shape[1]] = found
+        return square
 
 
 def _own_levels(downsamples: Sequence[float]) -> dict[int, int]:
@@ -194,6 +200,8 @@ class SlideFile:
                 f"`dataset` holds {self._path}, which cannot be read at {place} ({error}): mend or "
                 "remove it."
             ) from error
+        if region.getchannel("A").getextrema()[0] == 255:  # nearly always: nothing shines through
+            region = region.convert("RGB")
         return to_pixels(region, self._channels)
 
 

@@ -57,6 +57,17 @@ def test_arrays_as_pictures_are_what_files_are(
     assert_identical(list(rollout(one, 20, seed=0)), list(rollout(other, 20, seed=0)))
 
 
+def test_lists_are_arrays() -> None:
+    """As other libraries return them."""
+    arrays = make_arrays(3, COLOR)
+    images: Any = [Image.fromarray(image) for image in arrays.images]
+    labels: Any = arrays.labels.tolist()
+    names: Any = ["cat", "dog"]
+    assert ImageDataset(np.stack(images), labels, names).sha256 == arrays.sha256
+    with pytest.raises(ValueError, match="`images` must be an array"):
+        ImageDataset([images[0], [1, 2]], labels, names)  # type: ignore[arg-type]
+
+
 def test_many_envs_share_the_pixels_of_arrays() -> None:
     """Single envs too, for the levels of the pictures are made once."""
     arrays = make_arrays(20, COLOR)

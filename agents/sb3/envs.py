@@ -165,8 +165,8 @@ def task_in(env: VecEnv) -> GlimpseTask | None:
 def record_in(env: VecEnv) -> TaskRecord | None:
     """Return what there is to write down of the task of a `VecEnv`; None if it is none of ours."""
     task = task_in(env)
-    spec = None if task is None else env.get_attr("spec", indices=0)[0]
-    return TaskRecord.of(task, spec.id) if task and spec else None
+    env_id = env.get_attr("env_id", indices=0)[0] if env.has_attr("env_id") else None
+    return TaskRecord.of(task, env_id) if task and env_id else None
 
 
 def seed_games(env: VecEnv, seed: int, first_game: int = 0) -> None:

@@ -14,7 +14,7 @@ from ram_env.arguments import check_bytes, shown, whole_number
 from ram_env.data.images import MAX_CLASSES, ImageDataset
 from ram_env.games.classify import GlimpseTask
 from ram_env.games.make import SCENES
-from ram_env.games.settings import CanvasSettings, InitialLocation, PictureSettings
+from ram_env.games.settings import CanvasSettings, InitialLocation, PictureSettings, Settings
 from ram_env.pictures.dataset import PictureDataset
 from ram_env.pictures.decoding import GivenPicture, pixels_of
 from ram_env.pictures.pyramids import pyramids_of
@@ -48,9 +48,7 @@ class TaskRecord:
         """Return what there is to write down of a task; None if its scenes are of no kind here."""
         for scenes, kind in SCENES.items():
             if isinstance(task, kind):
-                names = [it.name for it in dataclasses.fields(task) if it.name not in _LEFT_OUT]
-                given = {name: _plain(getattr(task, name)) for name in names}
-                arguments = {"scenes": scenes, **given, "dataset": task.dataset.name}
+                arguments = _arguments_of(task, scenes, task.dataset.name)
                 images = getattr(task.dataset, "images", None)
                 image_shape = None if images is None else (images.shape[1], images.shape[2])
                 return cls(env_id, arguments, task.class_names, image_shape)
@@ -80,10 +78,11 @@ class TaskRecord:
                     f"{shown(name)}"
                 )
         settings = {key: value for key, value in arguments.items() if key != "scenes"}
+        scenes, dataset = arguments["scenes"], settings.get("dataset")
         for key in ("dataset", "data_dir"):
             if not isinstance(settings.get(key, ""), str | None):
                 raise ValueError(f"`{key}` must be a text, got {shown(settings[key])}")
-        checked = _CHECKED_BY[arguments["scenes"]](**settings)
+        checked = _CHECKED_BY[scenes](**settings)
         if checked.num_scales is None or getattr(checked, "channels", 1) is None:
             raise ValueError("`num_scales` and `channels` must be numbers, got None")
         image_shape = None
@@ -93,7 +92,7 @@ class TaskRecord:
                 for side, highest in zip(content["image_shape"], checked.canvas_shape, strict=True)
             )
             image_shape = (height, width)
-        return cls(env_id, dict(arguments), tuple(names), image_shape)
+        return cls(env_id, _arguments_of(checked, scenes, dataset), tuple(names), image_shape)
 
     @property
     def glimpse_shape(self) -> tuple[int, ...]:
@@ -128,7 +127,8 @@ class TaskRecord:
                 f"`picture` must have {' or '.join(sorted(sizes))} pixels, as the model's images "
                 f"or canvas, got {pixels.shape[1]} x {pixels.shape[0]}: scale or crop it."
             )
-        check_bytes(math.prod(canvas_shape), "canvases")
+        # By itself, among other pictures, and as a scene.
+        check_bytes(3 * math.prod(canvas_shape), "copies of the canvas")
         margins = [canvas - own for canvas, own in zip(canvas_shape, self.image_shape, strict=True)]
         return np.pad(pixels, [*((it // 2, it - it // 2) for it in margins), (0, 0)])
 
@@ -175,6 +175,13 @@ def at_new_place(arguments: dict[str, Any], data: dict[str, Any]) -> dict[str, A
     if "dataset" in data:
         arguments = {key: value for key, value in arguments.items() if key != "data_dir"}
     return arguments | data
+
+
+def _arguments_of(settings: Settings, scenes: str, dataset: str | None) -> dict[str, Any]:
+    """Return the arguments of an env from their checked form."""
+    names = [it.name for it in dataclasses.fields(settings) if it.name not in _LEFT_OUT]
+    given = {name: _plain(getattr(settings, name)) for name in names}
+    return {"scenes": scenes, **given, "dataset": dataset}
 
 
 def _plain(value: Any) -> Any:

@@ -84,6 +84,13 @@ CHANGES: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
 }
 
 
+def test_arguments_that_a_file_leaves_out_have_their_defaults() -> None:
+    """As in an env."""
+    content = digits_record().to_json()
+    content |= {"arguments": {"scenes": "canvas"}, "class_names": ["a", "b"]}
+    assert TaskRecord.from_json(content).arguments["canvas_size"] == 28
+
+
 @pytest.mark.parametrize("name", CHANGES)
 def test_a_record_that_is_none_is_refused(name: str) -> None:
     """Whatever a file of somebody's says; nothing is imported or loaded."""

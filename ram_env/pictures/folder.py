@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from ram_env.arguments import shown
 from ram_env.data.datasets import SPLITS
+from ram_env.pictures.decoding import endings
 from ram_env.pictures.slides import ENDINGS as SLIDE_ENDINGS
 
 _FOLDERS = {"train": 0, "validation": 1, "val": 1, "test": 2}  # above the classes, if at all
@@ -79,7 +79,7 @@ def _folders(path: Path) -> Iterator[str]:
 
 def _pictures(root: Path, top: str) -> Iterator[str]:
     """Yield the path of each picture below a folder of `root`, in a fixed order."""
-    endings = SLIDE_ENDINGS | set(Image.registered_extensions())
+    known = SLIDE_ENDINGS | endings()
     seen = set()
     for folder, inner, files in os.walk(root / top, followlinks=True):
         real = os.path.realpath(folder)
@@ -89,7 +89,7 @@ def _pictures(root: Path, top: str) -> Iterator[str]:
             continue
         seen.add(real)
         for name in sorted(files):
-            if not name.startswith(".") and os.path.splitext(name)[1].lower() in endings:
+            if not name.startswith(".") and os.path.splitext(name)[1].lower() in known:
                 yield os.path.relpath(os.path.join(folder, name), root).replace(os.sep, "/")
 
 

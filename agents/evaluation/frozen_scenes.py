@@ -7,7 +7,7 @@ import numpy as np
 from gymnasium import spaces
 from gymnasium.vector import AutoresetMode
 
-from agents.evaluation.result import Evaluation, make_evaluation
+from agents.evaluation.result import Evaluation, count_confusion, make_evaluation
 from agents.looking.play import Predictor, play, views_of
 from agents.sb3.envs import add_memory, as_shown, make_games, task_of
 from ram_env.drawing.rendering import EpisodeView
@@ -69,11 +69,18 @@ class FrozenScenes:
         """What a model observes, and how it acts, in one of the games."""
         return self._env.single_observation_space, self._env.single_action_space
 
+    @property
+    def labels(self) -> np.ndarray:
+        """The true class of each scene, int64 (num_scenes,)."""
+        return self.task.dataset.labels[: self.num_scenes]
+
     def evaluate(self, model: Predictor) -> Evaluation:
         """Let a model play every scene once, deterministically, and count its errors."""
         wrong = np.zeros(self.task.num_glimpses, dtype=np.int64)
+        answers = []
         for indices in self._batches():
             playback = self._play(model, indices)
+            answers.append(playback.answers[-1])
             wrong[:-1] += (playback.answers != playback.labels).sum(axis=1)[:-1]
             wrong[-1] += (~playback.successes).sum()
         return make_evaluation(
@@ -83,6 +90,7 @@ class FrozenScenes:
             self.split,
             self.num_scenes,
             wrong.tolist(),
+            count_confusion(self.labels, np.concatenate(answers), self.task.class_names),
         )
 
     def record(self, model: Predictor, num_right: int, num_wrong: int) -> list[list[EpisodeView]]:

@@ -16,7 +16,15 @@ from agents.model.ram import RAM
 from agents.sb3.policy_file import load_model
 from agents.sb3.spaces import other_classes
 from ram_env import SHORT_NAMES
-from ram_env.games.record import at_new_place
+from ram_env.games.record import TaskRecord, at_new_place
+
+
+class Expert(NamedTuple):
+    """A model, and the task that it has learned; no data of it is needed."""
+
+    model: Predictor
+    task: TaskRecord
+    memory: str = "none"
 
 
 class Player(NamedTuple):
@@ -47,21 +55,49 @@ def player_of_run(
     Raises:
         ValueError: If the folder holds no finished run, or the images are others now.
     """
-    for path in (run / CONFIG, run / "model.zip"):
-        if not path.is_file():
-            raise ValueError(f"`run` must be the folder of a finished run: {path} is missing.")
-    config = read_config(run)
+    config, model = _load_run(run)
     try:
-        env_id, env_kwargs = config["env_id"], config["env_kwargs"]
-        algo, memory = config["algo"], config["memory"]
+        env_id, env_kwargs, memory = config["env_id"], config["env_kwargs"], config["memory"]
     except KeyError as error:
         raise ValueError(f"`{run / CONFIG}` is damaged: it has no {error}.") from error
-    model = load_model(run / "model.zip", algo)
     env_kwargs = at_new_place(env_kwargs, data or {})
     scenes = FrozenScenes(env_id, env_kwargs, split, num_scenes, memory)
     check_data(config, scenes.task.dataset, split)
     _check_classes(model, scenes)
     return Player(model, scenes)
+
+
+def expert_of_run(run: pathlib.Path) -> Expert:
+    """Return the final model of a run folder, to look at other pictures.
+
+    Raises:
+        ValueError: If the folder holds no finished run, or an older one whose images are gone.
+    """
+    config, model = _load_run(run)
+    memory = config.get("memory", "none")
+    if "task" in config:
+        try:
+            return Expert(model, TaskRecord.from_json(config["task"]), memory)
+        except Exception as error:  # of whatever kind: somebody else may have written it
+            raise ValueError(
+                f"`{run / CONFIG}` is damaged: its `task` is none ({error})."
+            ) from error
+    scenes = player_of_run(run).scenes  # of an earlier release: its images tell
+    task = TaskRecord.of(scenes.task, scenes.env_id)
+    if task is None:
+        raise ValueError(f"`run` must be of a task of ram_env's own, got {run} of {scenes.env_id}.")
+    return Expert(model, task, memory)
+
+
+def expert_of_pretrained(name: str) -> Expert:
+    """Return the model of a task that comes with the package, to look at other pictures.
+
+    Raises:
+        ValueError: If there is no model of that name.
+    """
+    model = RAM.from_pretrained(name, device="cpu")
+    assert model.task is not None
+    return Expert(model, model.task)
 
 
 def player_of_pretrained(
@@ -108,6 +144,17 @@ def player_of_policy(
     """
     scenes = FrozenScenes(env_id, env_kwargs, split, num_scenes, memory)
     return Player(_make_policy(policy, *scenes.single_spaces), scenes)
+
+
+def _load_run(run: pathlib.Path) -> tuple[dict[str, Any], Any]:
+    """Return what config.json of a run says, and its model."""
+    for path in (run / CONFIG, run / "model.zip"):
+        if not path.is_file():
+            raise ValueError(f"`run` must be the folder of a finished run: {path} is missing.")
+    config = read_config(run)
+    if "algo" not in config:
+        raise ValueError(f"`{run / CONFIG}` is damaged: it has no 'algo'.")
+    return config, load_model(run / "model.zip", config["algo"])
 
 
 def _check_classes(model: Any, scenes: FrozenScenes) -> None:

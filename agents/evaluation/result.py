@@ -3,7 +3,9 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
+
+import numpy as np
 
 
 @dataclass(frozen=True)
@@ -20,6 +22,8 @@ class Evaluation:
     low: float  # of the Wilson 95 % interval
     high: float
     error_per_glimpse: list[float]  # of the label answered after glimpse 1, 2, ..., T
+    error_per_class: dict[str, float]  # of the classes that occur
+    confusion: dict[str, dict[str, int]]  # by true class, by class answered; what occurs
 
     def describe(self) -> str:
         """Return one line for people."""
@@ -55,8 +59,10 @@ def make_evaluation(
     split: str,
     num_scenes: int,
     num_errors: list[int],
+    confusion: dict[str, dict[str, int]],
 ) -> Evaluation:
     """Turn counts of errors, after each glimpse, into a result; see `Evaluation`."""
+    right = {name: row.get(name, 0) / sum(row.values()) for name, row in confusion.items()}
     low, high = wilson_interval(num_errors[-1], num_scenes)
     return Evaluation(
         *(env_id, env_kwargs, dataset, split, num_scenes, num_errors[-1]),
@@ -64,7 +70,43 @@ def make_evaluation(
         low=100.0 * low,
         high=100.0 * high,
         error_per_glimpse=[100.0 * count / num_scenes for count in num_errors],
+        error_per_class={name: 100.0 * (1.0 - share) for name, share in right.items()},
+        confusion=confusion,
     )
+
+
+def count_confusion(
+    labels: np.ndarray, answers: np.ndarray, class_names: Sequence[str]
+) -> dict[str, dict[str, int]]:
+    """Count how often a class was answered where a class was true.
+
+    Args:
+        labels: The truth, int64 (N,).
+        answers: int64 (N,).
+        class_names: The name of each class.
+
+    Returns:
+        By true class, by class answered, in the order of the classes; what does not occur is left
+        out, as of thousands of classes most would be.
+    """
+    confusion: dict[str, dict[str, int]] = {}
+    pairs, counts = np.unique(np.stack([labels, answers]), axis=1, return_counts=True)
+    for label, answer, count in zip(*pairs.tolist(), counts.tolist(), strict=True):
+        confusion.setdefault(class_names[label], {})[class_names[answer]] = count
+    return confusion
+
+
+class Majority(NamedTuple):
+    """What always answering the largest class of the training images comes to."""
+
+    label: int
+    error: float  # in percent
+
+    @classmethod
+    def of(cls, trained_on: np.ndarray, labels: np.ndarray) -> "Majority":
+        """Return it for the labels of training and of test images, int64 (N,) each."""
+        label = int(np.bincount(trained_on).argmax())
+        return cls(label, 100.0 * float((labels != label).mean()))
 
 
 def markdown_table(columns: Mapping[str, str], rows: Sequence[Mapping[str, Any]]) -> list[str]:

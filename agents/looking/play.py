@@ -1,7 +1,7 @@
 """How does a model play a batch of episodes, and what does it believe after each glimpse?"""
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -82,17 +82,14 @@ def check_answer(answer: Any, num_envs: int) -> tuple[np.ndarray, Any]:
 
 
 def views_of(
-    env: VectorEnv[Any, Any, Any],
-    row: int,
-    beliefs: np.ndarray | Sequence[np.ndarray],
-    **changes: Any,
+    env: VectorEnv[Any, Any, Any], row: int, beliefs: np.ndarray, **changes: Any
 ) -> list[EpisodeView]:
     """Return what there was to draw of an episode after each of its glimpses.
 
     Args:
         env: The games.
         row: Which of them.
-        beliefs: What was believed after each glimpse, (C,) each; later glimpses are left out.
+        beliefs: What was believed after each glimpse, float (T, C); later ones are left out.
         **changes: Of each view.
     """
     last = dataclasses.replace(view_of(env, row), **changes)

@@ -33,7 +33,12 @@ from agents.base.files import (
     write_json,
 )
 from agents.evaluation.provenance import describe_source
-from agents.evaluation.result import Evaluation, describe_dataset, make_evaluation
+from agents.evaluation.result import (
+    Evaluation,
+    count_confusion,
+    describe_dataset,
+    make_evaluation,
+)
 from agents.runs.options import speak_of_options
 from agents.runs.plan import check_folder
 from ram_env import SHORT_NAMES
@@ -126,16 +131,19 @@ def input_shape(task: GlimpseTask) -> tuple[int, ...]:
 
 def evaluate(env_id: str, task: GlimpseTask, split: str, network: nn.Module) -> Evaluation:
     """Count the errors of a network on all frozen scenes of the split that a task was made with."""
-    num_errors, num_scenes = 0, len(task.dataset.labels)
+    answers, num_scenes = np.zeros_like(task.dataset.labels), len(task.dataset.labels)
     num_batches = math.ceil(num_scenes / EVALUATION_BATCH)
     for indices in np.array_split(np.arange(num_scenes), num_batches):
         scenes = frozen_scenes(split, indices)
-        canvases, labels = task.draw_scenes(scenes["scene_seed"], scenes["index"])
+        canvases, _ = task.draw_scenes(scenes["scene_seed"], scenes["index"])
         with torch.no_grad():
-            answers = network(as_input(canvases)).argmax(1).numpy()
-        num_errors += int((answers != labels).sum())
-    dataset = task.dataset.name
-    return make_evaluation(env_id, {"dataset": dataset}, dataset, split, num_scenes, [num_errors])
+            answers[indices] = network(as_input(canvases)).argmax(1).numpy()
+    dataset, labels = task.dataset.name, task.dataset.labels
+    num_errors = int((answers != labels).sum())
+    confusion = count_confusion(labels, answers, task.class_names)
+    return make_evaluation(
+        env_id, {"dataset": dataset}, dataset, split, num_scenes, [num_errors], confusion
+    )
 
 
 def run(env_id: str, dataset: str, network: str, episodes: int, seed: int, folder: Path) -> None:

@@ -102,6 +102,8 @@ def launch(arguments: list[str] | None, prog: str) -> int:
     if finished.stopped_early:
         print("Stopped before the budget was spent; everything so far is saved.")
     print(finished.result.describe())
+    if finished.result.dataset not in ("mnist", "digits"):  # of own images nobody knows it
+        print(f"  for comparison: {finished.majority}, the largest class of the training images")
     print(f"Run folder: {plan.folder} (see gaze.png, curves.png, evaluation.json)")
     return STOPPED if finished.stopped_early else 0
 

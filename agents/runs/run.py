@@ -26,7 +26,7 @@ from agents.base.files import (
 from agents.evaluation.frozen_scenes import FrozenScenes
 from agents.evaluation.pictures import draw_run
 from agents.evaluation.provenance import describe_data, describe_source
-from agents.evaluation.result import Evaluation, describe_dataset
+from agents.evaluation.result import Evaluation, Majority, describe_dataset
 from agents.model.processes import agree, all_same, launched, rank
 from agents.runs.callbacks import Checkpoint, GracefulStop, ProgressBar, SpeedMeter, Validation
 from agents.runs.learners import Learner, make_learner
@@ -38,6 +38,7 @@ from agents.runs.team import (
     local_team,
     plan_team,
 )
+from agents.sb3.envs import record_in
 from agents.sb3.log import ProgressCSV, seconds_trained
 
 NUM_VALIDATIONS = 20  # in the course of a run, but fewer if it is short:
@@ -57,6 +58,7 @@ class Finished(NamedTuple):
 
     result: Evaluation  # on the test scenes
     stopped_early: bool  # whether the user stopped it before the budget was spent
+    majority: str  # what always answering the largest class comes to, for people
 
 
 def make_run(plan: Plan) -> Run:
@@ -129,7 +131,9 @@ def train(run: Run) -> Finished | None:
             seconds = seconds_trained(learner.model)
             learner.save(plan.folder / "model.zip")
             result = scenes["test"].evaluate(learner.model)
+            majority = Majority.of(learner.task.dataset.labels, scenes["test"].labels)
             content = dataclasses.asdict(result) | {
+                "majority_error": majority.error,
                 "validation_error": validation.latest.error if validation.latest else None,
                 "episodes": learner.model.num_timesteps // learner.task.num_glimpses,
                 "training_seconds": round(seconds, 1),
@@ -148,7 +152,8 @@ def train(run: Run) -> Finished | None:
                     stacklevel=2,
                 )
     learner.env.close()
-    return Finished(result, stop.stopped)
+    name = learner.task.class_names[majority.label]
+    return Finished(result, stop.stopped, f"{majority.error:.2f} % by always answering {name}")
 
 
 @contextmanager
@@ -243,6 +248,8 @@ def log_of(plan: Plan, learner: Learner, episodes: int, validation: Validation) 
         keep = validation.rows_to_keep(done, episodes, learner.episodes_per_batch)
     else:
         facts |= describe_data(learner.task)
+        if task := record_in(learner.env):
+            facts["task"] = task.to_json()
         config, keep = plan.to_json() | {"episodes": episodes} | facts, None
     config["env_kwargs"] = learner.env_kwargs  # with where the images were found
     write_json(folder / CONFIG, config)

@@ -142,21 +142,16 @@ class TaskRecord:
             pictures: What `pixels_of` returns of each, at least one.
         """
         labels = np.zeros(len(pictures), dtype=np.int64)
-        dataset: PictureDataset | ImageDataset
-        kept = {key: value for key, value in self.arguments.items() if key not in _ON_CANVAS}
+        dataset: ImageDataset | PictureDataset
         if self.image_shape is None:
-            numbers = np.arange(len(pictures))
-            store = pyramids_of(pictures)
+            store, numbers = pyramids_of(pictures), np.arange(len(pictures))
             dataset = PictureDataset(store, numbers, labels, self.class_names, _GIVEN, sha256="")
         else:
             images = np.stack(pictures)[..., 0]
             dataset = ImageDataset(images, labels, self.class_names, _GIVEN)
-        initial_location = InitialLocation.CENTER.value
-        return kept | {
-            "dataset": dataset,
-            "split": "test",
-            "initial_location": initial_location,
-        }
+        kept = {key: value for key, value in self.arguments.items() if key not in _ON_CANVAS}
+        given = {"dataset": dataset, "split": "test"}
+        return kept | given | {"initial_location": InitialLocation.CENTER.value}
 
     @property
     def _canvas_shape(self) -> tuple[int, int]:

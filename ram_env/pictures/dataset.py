@@ -134,8 +134,8 @@ def load_pictures(
     chosen = np.flatnonzero((listing.splits == SPLITS.index(split)) & (places >= 0))
     if not len(chosen):
         raise ValueError(
-            f"`dataset` {listing.root} has no picture for {split!r} that can be read: add pictures, "
-            "or mend those that were passed over."
+            f"`dataset` {listing.root} has no picture for {split!r} that can be read: add "
+            "pictures, or mend those that were passed over."
         )
     paths, shapes = [listing.paths[number] for number in chosen], store.shapes[places[chosen]]
     facts = (tuple(paths), shapes.tolist(), listing.class_names)

@@ -71,6 +71,11 @@ def list_folder(root: Path) -> Listing:
     return listing
 
 
+def pictures_in(folder: Path) -> Iterator[str]:
+    """Yield the path of each picture below a folder, however deep, relative to it."""
+    return _pictures(folder, "")
+
+
 def _folders(path: Path) -> Iterator[str]:
     """Yield the names of the folders in a folder, links to folders too."""
     with os.scandir(path) as entries:

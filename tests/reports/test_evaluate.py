@@ -18,7 +18,13 @@ from agents.evaluate import main
 from agents.evaluation import frozen_scenes as module
 from agents.evaluation.frozen_scenes import FrozenScenes
 from agents.evaluation.players import player_of_run
-from agents.evaluation.result import Evaluation, describe_dataset, wilson_interval
+from agents.evaluation.result import (
+    Evaluation,
+    Majority,
+    count_confusion,
+    describe_dataset,
+    wilson_interval,
+)
 
 ENV_ID = "GlimpseMNIST-v0"
 DIGITS: dict[str, Any] = {"dataset": "digits", "num_glimpses": 3}
@@ -115,6 +121,30 @@ def test_who_is_always_wrong_has_an_error_of_100_percent() -> None:
     result = FrozenScenes(ENV_ID, DIGITS, "test").evaluate(Oracle(ENV_ID, "test", offset=1))
     assert (result.num_errors, result.error) == (300, 100.0)
     assert result.high == pytest.approx(100.0, abs=1e-12)  # its formula rounds
+
+
+def test_errors_are_told_by_class() -> None:
+    """By true class and class answered, each as often as it occurs; the sum is the whole."""
+    scenes = FrozenScenes(ENV_ID, DIGITS, "test")
+    result = scenes.evaluate(Oracle(ENV_ID, "test", offset=1))
+    for label, count in enumerate(np.bincount(scenes.labels).tolist()):
+        assert result.confusion[str(label)] == {str((label + 1) % 10): count}
+    assert result.error_per_class == {str(label): 100.0 for label in range(10)}
+    right = scenes.evaluate(Oracle(ENV_ID, "test"))
+    assert right.error_per_class == {str(label): 0.0 for label in range(10)}
+
+
+def test_confusion_leaves_out_what_does_not_occur() -> None:
+    """Classes in their own order, not in that of the scenes."""
+    labels, answers = np.array([2, 0, 2, 2]), np.array([0, 0, 2, 0])
+    found = count_confusion(labels, answers, ("z", "y", "x"))
+    assert found == {"z": {"z": 1}, "x": {"z": 2, "x": 1}}
+    assert list(found) == ["z", "x"]
+
+
+def test_the_largest_class_is_that_of_training() -> None:
+    """Whatever is the largest one where the error is measured."""
+    assert Majority.of(np.array([0, 1, 1]), np.array([0, 0, 0, 1])) == (1, 75.0)
 
 
 def test_interval_is_wilsons_in_percent() -> None:

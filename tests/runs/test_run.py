@@ -23,11 +23,14 @@ from agents import RAM
 from agents.base.files import LOCK
 from agents.evaluation import curves, pictures
 from agents.evaluation.players import player_of_run
+from agents.evaluation.result import Majority
 from agents.runs import run as module
 from agents.runs.callbacks import GracefulStop
 from agents.runs.options import Options
 from agents.runs.plan import plan_run
 from agents.runs.team import SIGNALS
+from ram_env.data.datasets import load_dataset
+from ram_env.games.record import TaskRecord
 
 EVENTS = "events.out.tfevents."
 
@@ -78,6 +81,7 @@ def test_config_says_how_to_run_again(finished: Path) -> None:
     for name in ("command", "python", "machine"):
         assert isinstance(config[name], str) and config[name]
     assert "commit" in config
+    assert TaskRecord.from_json(config["task"]) == RAM.load(finished / "model.zip").task
 
 
 def test_evaluation_equals_a_later_one(finished: Path) -> None:
@@ -90,6 +94,8 @@ def test_evaluation_equals_a_later_one(finished: Path) -> None:
     assert (content["episodes"], content["stopped_early"]) == (320, False)
     assert content["error_per_glimpse"][-1] == content["error"]
     assert content["low"] <= content["error"] <= content["high"]
+    labels = {split: load_dataset("digits", split).labels for split in ("train", "test")}
+    assert content["majority_error"] == Majority.of(labels["train"], labels["test"]).error
     assert content["validation_error"] == player_of_run(finished, "validation").measure().error
     model = RAM.load(finished / "model.zip", device="cpu")
     assert content["parameters"] == sum(p.numel() for p in model.policy.parameters())

@@ -7,7 +7,7 @@ again.
 
 import sys
 
-from agents.errors import plain_output
+from agents.base.errors import plain_output
 from agents.reports.agents import MINUTES, TABLE
 from agents.reports.table import fill, make_parser
 

@@ -17,7 +17,8 @@ from typing import Any
 
 import gymnasium as gym
 
-from agents.errors import DivergenceError, plain_output
+from agents.base.errors import DivergenceError, plain_output
+from agents.base.files import make_folder, path_of
 from agents.evaluation.pictures import draw_gazes
 from agents.evaluation.players import (
     Player,
@@ -26,7 +27,6 @@ from agents.evaluation.players import (
     player_of_run,
 )
 from agents.evaluation.result import Evaluation
-from agents.files import make_folder, path_of
 from agents.model.pretrained import pretrained_rows
 from agents.runs.options import as_option, check_env_kwargs, parse_pairs, speak_of_options
 from agents.sb3.algorithms import MEMORIES

@@ -8,7 +8,7 @@ already are not trained again, and one that was interrupted goes on.
 import sys
 from pathlib import Path
 
-from agents.errors import plain_output
+from agents.base.errors import plain_output
 from agents.reports.paper import TABLE, keep_if_better
 from agents.reports.table import Entry, fill, make_parser
 

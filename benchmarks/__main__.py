@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from agents.files import make_folder, path_of
+from agents.base.files import make_folder, path_of
 from benchmarks.measuring import (
     CURVES,
     MeasurementError,

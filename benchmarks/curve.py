@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from agents.figures import Axes, Figure, ticker
+from agents.base.figures import Axes, Figure, ticker
 
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")
 COLUMNS = 3

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from agents.files import make_folder, path_of
+from agents.base.files import make_folder, path_of
 from benchmarks.timing import Settings, pin
 
 NAME = "curves"
@@ -71,8 +71,8 @@ def measure(options: argparse.Namespace, dataset: str) -> dict[str, Any]:
 
 def save(folder: Path, content: dict[str, Any], quick: bool) -> None:
     """Write the JSON file and the picture."""
-    from agents.figures import save_figure
-    from agents.files import write_json
+    from agents.base.figures import save_figure
+    from agents.base.files import write_json
     from benchmarks.curve import Curve, draw_curves
     from benchmarks.report import headline
 

@@ -15,8 +15,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from agents.figures import Figure, save_figure
-from agents.files import make_folder, path_of, read_json, write_atomically, write_json
+from agents.base.figures import Figure, save_figure
+from agents.base.files import make_folder, path_of, read_json, write_atomically, write_json
 from benchmarks.machine import describe
 
 ROOT = Path(__file__).parent.parent

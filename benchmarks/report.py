@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from agents.figures import Axes, Figure, save_figure
-from agents.files import write_atomically, write_json
+from agents.base.figures import Axes, Figure, save_figure
+from agents.base.files import write_atomically, write_json
 from benchmarks.machine import same_source
 from benchmarks.rows import ROWS, make_row
 from benchmarks.timing import QUICK, Result, show

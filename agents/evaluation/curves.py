@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from agents.figures import Axes, Figure, save_figure, ticker
-from agents.files import Path
+from agents.base.figures import Axes, Figure, save_figure, ticker
+from agents.base.files import Path
 
 EPISODES = "time/episodes"
 ERROR_TICKS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100)  # percent

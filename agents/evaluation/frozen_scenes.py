@@ -1,34 +1,20 @@
 """How well does a model play the frozen scenes of a split?"""
 
-import dataclasses
 from collections.abc import Iterator
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 from gymnasium import spaces
 from gymnasium.vector import AutoresetMode
 
 from agents.evaluation.result import Evaluation, make_evaluation
-from agents.sb3.envs import add_memory, make_games, task_of, view_of
+from agents.looking.play import Predictor, play, views_of
+from agents.sb3.envs import add_memory, as_shown, make_games, task_of
 from ram_env.drawing.rendering import EpisodeView
-from ram_env.games.actions import ActionFormat
 from ram_env.scenes.source import frozen_scenes
 
 MAX_ENVS = 500  # episodes played at once: few enough for the caches, many enough for the matrices
 MAX_BYTES = 2**28  # that they take, of large canvases
-
-
-class Predictor(Protocol):
-    """Anything that predicts as the models of Stable-Baselines3 do."""
-
-    def predict(
-        self,
-        observation: Any,
-        state: Any = None,
-        episode_start: np.ndarray | None = None,
-        deterministic: bool = False,
-    ) -> tuple[Any, Any]:
-        """Return actions for a batch of observations, and the state for the next call."""
 
 
 class Playback(NamedTuple):
@@ -64,9 +50,7 @@ class FrozenScenes:
         memory: str = "none",
     ) -> None:
         self.env_id, self.env_kwargs, self.split = env_id, dict(env_kwargs or {}), split
-        kwargs = self.env_kwargs | {"split": split}
-        if kwargs.get("action_format") == ActionFormat.DICT:
-            kwargs["action_format"] = ActionFormat.BOX  # as a model is shown it
+        kwargs = as_shown(self.env_kwargs | {"split": split})
         probe = task_of(make_games(env_id, 1, AutoresetMode.DISABLED, **kwargs))
         available = len(probe.dataset.labels)
         self.num_scenes = available if num_scenes is None else num_scenes
@@ -113,24 +97,10 @@ class FrozenScenes:
             for position, right in enumerate(playback.successes.tolist()):
                 if wanted[right]:
                     wanted[right] -= 1
-                    episodes.append(self._views(position, playback.beliefs[:, position]))
+                    episodes.append(views_of(self._env, position, playback.beliefs[:, position]))
             if not any(wanted.values()):
                 break
         return episodes
-
-    def _views(self, position: int, beliefs: np.ndarray) -> list[EpisodeView]:
-        """Return what there was to draw of an episode that has just ended, glimpse by glimpse."""
-        last = view_of(self._env, position)
-        return [
-            dataclasses.replace(
-                last,
-                locations=last.locations[:seen],
-                glimpses=last.glimpses[:seen],
-                belief=belief,
-                prediction=last.prediction if seen == last.num_glimpses else None,
-            )
-            for seen, belief in enumerate(beliefs, start=1)
-        ]
 
     def _batches(self) -> Iterator[np.ndarray]:
         """Yield the scene numbers, at most one per env at a time."""
@@ -141,42 +111,8 @@ class FrozenScenes:
         """Play some scenes; what envs are left over play the first of them and are not counted."""
         count, num_envs = len(indices), self._env.num_envs
         padded = np.concatenate([indices, np.repeat(indices[:1], num_envs - count)])
-        observation, infos = self._env.reset(options=frozen_scenes(self.split, padded))
-        labels = infos["label"][:count]
-        state, starts = None, np.ones(num_envs, dtype=bool)
-        steps = []
-        for _ in range(self.task.num_glimpses):
-            answer: Any = model.predict(observation, state, starts, deterministic=True)
-            actions, state = check_answer(answer, num_envs)
-            steps.append(self._read(actions))
-            observation, *_, infos = self._env.step(actions)
-            starts = np.zeros(num_envs, dtype=bool)
-        answers, beliefs = (np.stack(part)[:, :count] for part in zip(*steps, strict=True))
-        return Playback(answers, beliefs, labels, infos["is_success"][:count])
-
-    def _read(self, actions: Any) -> tuple[np.ndarray, np.ndarray]:
-        """Return labels, (B,), and beliefs, (B, C): certainty where a format has no scores."""
-        decoded = self.task.format.decode(actions)
-        if decoded.scores is None:
-            return decoded.labels, np.eye(self.task.num_classes, dtype=np.float32)[decoded.labels]
-        return decoded.labels, np.exp(self.task.log_belief(decoded.scores)).astype(np.float32)
-
-
-def check_answer(answer: Any, num_envs: int) -> tuple[np.ndarray, Any]:
-    """Return the actions and the state that `predict` has answered with.
-
-    Raises:
-        ValueError: If they are not these two, or not as many actions as games.
-    """
-    if not isinstance(answer, tuple) or len(answer) != 2:
-        raise ValueError(
-            "`predict` must return two values, the actions and the state for the next call, got "
-            f"{type(answer).__name__}: `return actions, state`, with None for no state."
-        )
-    actions, state = np.asarray(answer[0]), answer[1]
-    if actions.shape[:1] != (num_envs,):
-        raise ValueError(
-            f"`predict` must return an action for each of the {num_envs} observations of a batch, "
-            f"in an array of as many rows, got one of shape {actions.shape}."
-        )
-    return actions, state
+        steps = list(play(self._env, model, frozen_scenes(self.split, padded)))
+        answers = np.stack([step.labels[:count] for step in steps])
+        beliefs = np.stack([step.beliefs[:count] for step in steps])
+        infos = steps[-1].infos
+        return Playback(answers, beliefs, infos["label"][:count], infos["is_success"][:count])

@@ -15,9 +15,10 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from agents.evaluation.frozen_scenes import FrozenScenes, Predictor
+from agents.base.figures import Figure
+from agents.evaluation.frozen_scenes import FrozenScenes
 from agents.evaluation.result import Evaluation, markdown_table, wilson_interval
-from agents.figures import Figure
+from agents.looking.play import Predictor
 from ram_env.data.idx import IDX_FILES, TEST_IMAGES, TRAIN_IMAGES
 from ram_env.data.images import ImageDataset
 from ram_env.games.tasks import CanvasTask

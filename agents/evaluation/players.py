@@ -7,14 +7,16 @@ from typing import Any, NamedTuple
 
 from gymnasium import spaces
 
-from agents.evaluation.frozen_scenes import FrozenScenes, Predictor
-from agents.evaluation.provenance import at_new_place, check_data
+from agents.base.files import CONFIG, read_config
+from agents.evaluation.frozen_scenes import FrozenScenes
+from agents.evaluation.provenance import check_data
 from agents.evaluation.result import Evaluation
-from agents.files import CONFIG, read_config
+from agents.looking.play import Predictor
 from agents.model.ram import RAM
 from agents.sb3.policy_file import load_model
 from agents.sb3.spaces import other_classes
 from ram_env import SHORT_NAMES
+from ram_env.games.record import at_new_place
 
 
 class Player(NamedTuple):

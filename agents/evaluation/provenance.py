@@ -50,18 +50,6 @@ def check_data(config: dict[str, Any], dataset: Dataset, split: str) -> None:
         )
 
 
-def at_new_place(env_kwargs: dict[str, Any], data: dict[str, Any]) -> dict[str, Any]:
-    """Return the arguments of a run's env with where its images are now.
-
-    Args:
-        env_kwargs: The arguments.
-        data: `dataset`, `data_dir`, both or none.
-    """
-    if "dataset" in data:
-        env_kwargs = {key: value for key, value in env_kwargs.items() if key != "data_dir"}
-    return env_kwargs | data
-
-
 def describe_machine() -> str:
     """Return processor and number of cores in one line."""
     model = platform.processor() or platform.machine()

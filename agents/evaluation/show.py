@@ -7,11 +7,11 @@ from typing import Any
 
 import gymnasium as gym
 
-from agents.errors import DivergenceError, plain_output
+from agents.base.errors import DivergenceError, plain_output
+from agents.base.files import make_folder, path_of
 from agents.evaluation.pictures import draw_run
 from agents.evaluation.players import Player, player_of_pretrained, player_of_run
 from agents.evaluation.result import describe_dataset
-from agents.files import make_folder, path_of
 from agents.model.pretrained import pretrained_rows
 from ram_env.arguments import did_you_mean
 

@@ -14,6 +14,7 @@ from agents.sb3.archive import check_tensors, load_archive, save_archive
 from agents.sb3.spaces import describe_box, describe_space, make_space
 from ram_env.arguments import number_between, positive_number, shown, whole_number
 from ram_env.games.actions import SCORE_SCALE
+from ram_env.games.record import TaskRecord
 from ram_env.games.settings import HIGHEST_SCORE_SCALE
 
 FORMAT = "ram-model"
@@ -44,6 +45,7 @@ def save_model(model: Any, path: Any, exclude: Iterable[str], include: Iterable[
         "observation_space": describe_space(model.observation_space),
         "action_space": describe_space(model.action_space),
         "score_scale": model.policy.score_scale,
+        "task": None if model.task is None else model.task.to_json(),
         "seed": model.seed,
         "num_timesteps": model.num_timesteps,
         "episodes": model._episode_num,
@@ -87,6 +89,8 @@ def load_model(
             model.policy.optimizer.load_state_dict(parameters[OPTIMIZER])
     except (RuntimeError, ValueError) as error:
         raise ValueError(f"`{path}` is damaged: {error}. Choose another file.") from error
+    if header.get("task") is not None:
+        model.task = TaskRecord.from_json(header["task"])
     if SUCCESSES in tensors:
         size = model._stats_window_size
         model.ep_info_buffer = deque(maxlen=size)
@@ -155,6 +159,10 @@ def check_model(header: dict[str, Any], tensors: dict[str, Tensor]) -> None:
     header = of_today(header)
     config = replace_settings(RAMConfig(), header["config"])
     glimpse_shape, num_classes = described_sizes(header)
+    if header.get("task") is not None:  # older files, and those of other envs, have none
+        task = TaskRecord.from_json(header["task"])
+        if (task.glimpse_shape, len(task.class_names)) != (glimpse_shape, num_classes):
+            raise ValueError("its `task` is not that of its spaces")
     with torch.device("meta"):  # shapes alone: nothing is allocated
         weights = RAMNetworks(glimpse_shape, num_classes, config).state_dict()
     expected = {f"policy.networks.{name}": value for name, value in weights.items()}

@@ -9,7 +9,7 @@ from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.type_aliases import Schedule
 from torch import Tensor
 
-from agents.errors import DivergenceError
+from agents.base.errors import DivergenceError
 from agents.model.config import RAMConfig
 from agents.model.networks import RAMNetworks, Thought
 from agents.sb3.spaces import glimpse_shape_of, num_classes_of

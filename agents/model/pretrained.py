@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from ram_env.arguments import did_you_mean
+from ram_env.games.record import TaskRecord
+from ram_env.registration import SHORT_NAMES, TASKS
 
 FOLDER = Path(__file__).parents[1] / "pretrained"
 INDEX = "index.json"
@@ -36,3 +38,16 @@ def pretrained_path(name: str) -> Path:
             f"a pretrained model must be one of {', '.join(names)}, got {name!r}.{hint}"
         )
     return FOLDER / f"{name}.zip"
+
+
+def pretrained_task(name: str) -> TaskRecord:
+    """Return what a model has learned: the files of the package do not say it themselves."""
+    env_id = SHORT_NAMES[name]
+    return TaskRecord.from_json(
+        {
+            "env_id": env_id,
+            "arguments": {"scenes": "canvas", "dataset": "mnist", **TASKS[env_id]},
+            "class_names": [str(digit) for digit in range(10)],
+            "image_shape": [28, 28],
+        }
+    )

@@ -15,7 +15,7 @@ import torch
 import torch.distributed as dist
 from torch import nn
 
-from agents.errors import TeamError
+from agents.base.errors import TeamError
 
 # Long enough for process 0 to evaluate while the others wait for it.
 TIMEOUT = timedelta(minutes=10)

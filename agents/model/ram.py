@@ -21,19 +21,22 @@ from stable_baselines3.common.utils import check_for_correct_spaces, get_system_
 from stable_baselines3.common.vec_env import VecEnv
 from torch import Tensor
 
-from agents.errors import DivergenceError
+from agents.base.errors import DivergenceError
+from agents.looking.look import Look, look_at
 from agents.model.config import check_rounds, make_config
 from agents.model.losses import Losses, Rollout, hybrid_loss
 from agents.model.model_file import OPTIMIZER, load_model, read_parameters, save_model
 from agents.model.networks import uses_bfloat16
 from agents.model.policy import RAMPolicy
-from agents.model.pretrained import pretrained_path
+from agents.model.pretrained import pretrained_path, pretrained_task
 from agents.model.processes import average, average_gradients, rank, world_size
-from agents.sb3.envs import labels_begun, make_vec_env, seed_games, task_in
+from agents.sb3.envs import labels_begun, make_vec_env, record_in, seed_games, task_in
 from agents.sb3.log import record_rollout
 from agents.sb3.spaces import other_classes
 from agents.sb3.vec_env import GymnasiumVecEnv
+from ram_env.games.record import TaskRecord, at_new_place
 from ram_env.hashing import mix_bits
+from ram_env.pictures.decoding import GivenPicture
 
 
 class RAM(BaseAlgorithm):
@@ -62,6 +65,7 @@ class RAM(BaseAlgorithm):
     Attributes:
         config: The settings as asked for.
         taught_by: The same, decided for the env: what the losses go by.
+        task: What it has learned to look at, by its env or file; None if that was none of ours.
 
     Raises:
         ValueError: If a setting is unknown or out of its range, or the env does not fit.
@@ -70,6 +74,7 @@ class RAM(BaseAlgorithm):
     policy_aliases: ClassVar[dict[str, type[BasePolicy]]] = {"RAMPolicy": RAMPolicy}
     policy: RAMPolicy
     env: VecEnv
+    task: TaskRecord | None = None
     _seconds_before = 0.0  # of training before the process began
 
     def __init__(
@@ -155,6 +160,7 @@ class RAM(BaseAlgorithm):
     def _adapt_to_env(self) -> None:
         """Answer as the env reads it, learn from its reward, and tell if that teaches little."""
         task, reward = task_in(self.env), self.config.env_reward
+        self.task = record_in(self.env)
         self.taught_by = self.config.decided(task.reward if task else None)
         self._must_tell = self.taught_by.gaze_reward != "env"
         if task is None:
@@ -489,4 +495,53 @@ class RAM(BaseAlgorithm):
         Raises:
             ValueError: If there is no model of that name.
         """
-        return cls.load(pretrained_path(name), env, **arguments)
+        model = cls.load(pretrained_path(name), env, **arguments)
+        model.task = model.task or pretrained_task(name)
+        return model
+
+    def make_env(self, split: str = "test", num_envs: int = 1, **changes: Any) -> GymnasiumVecEnv:
+        """Make an env of the task that the model has learned, on the data that it learned from.
+
+        Args:
+            split: `"train"`, `"validation"` or `"test"`.
+            num_envs: How many games at once.
+            **changes: Arguments of the env to change, such as `dataset` if the data is elsewhere.
+
+        Returns:
+            What `agents.make_vec_env` returns.
+
+        Raises:
+            ValueError: If the task is not known, or an argument impossible.
+            gymnasium.error.Error: If its id is not registered: import the module that does.
+        """
+        task = self._known_task()
+        arguments = at_new_place(task.arguments, changes) | {"split": split}
+        return make_vec_env(task.env_id, num_envs, env_kwargs=arguments)
+
+    def look_at(self, picture: GivenPicture, confidence: float | None = None) -> Look:
+        """Look at a picture as at one of the task, from its middle on, and say what it is.
+
+        Args:
+            picture: The path of a file, an image of Pillow, or uint8 (h, w) or (h, w, 3). Of a task
+                on a canvas it has the size of an image, and lies in the middle, or of the canvas.
+            confidence: Looking ends once the belief in a class reaches this; None: after all
+                glimpses.
+
+        Raises:
+            ValueError: If the picture cannot be read or has another size, or the task is unknown.
+        """
+        task = self._known_task()
+        return look_at(self, task, [task.pixels_of(picture)], confidence)[0]
+
+    def _known_task(self) -> TaskRecord:
+        """Return the task that the model has learned.
+
+        Raises:
+            ValueError: If neither its env nor its file has told.
+        """
+        if self.task is None:
+            raise ValueError(
+                "the model does not know its task, as its file is of an earlier release or its env "
+                "none of ours: call `set_env(env)` with an env of the task first."
+            )
+        return self.task

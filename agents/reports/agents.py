@@ -4,11 +4,11 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
+from agents.base.figures import Figure
+from agents.base.files import CONFIG, EVALUATION, write_json
 from agents.evaluation.players import player_of_policy
 from agents.evaluation.provenance import describe_source
 from agents.evaluation.result import markdown_table
-from agents.figures import Figure
-from agents.files import CONFIG, EVALUATION, write_json
 from agents.reports.table import Entry, Row, Table, describe_commands, row_of_program
 from agents.runs import launch
 from ram_env import SHORT_NAMES, TASKS

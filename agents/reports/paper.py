@@ -3,9 +3,9 @@
 import statistics
 from pathlib import Path
 
+from agents.base.figures import Figure
+from agents.base.files import write_atomically, write_json
 from agents.evaluation.result import markdown_table
-from agents.figures import Figure
-from agents.files import write_atomically, write_json
 from agents.model import pretrained
 from agents.reports import whole_image
 from agents.reports.table import Entry, Row, Table, describe_commands, row_of_program

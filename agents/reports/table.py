@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from agents.figures import Figure, save_figure
-from agents.files import (
+from agents.base.figures import Figure, save_figure
+from agents.base.files import (
     CONFIG,
     EVALUATION,
     lock_folder,

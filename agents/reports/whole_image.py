@@ -22,10 +22,8 @@ from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 from tqdm import tqdm
 
-from agents.errors import plain_output
-from agents.evaluation.provenance import describe_source
-from agents.evaluation.result import Evaluation, describe_dataset, make_evaluation
-from agents.files import (
+from agents.base.errors import plain_output
+from agents.base.files import (
     CONFIG,
     EVALUATION,
     is_finished,
@@ -34,6 +32,8 @@ from agents.files import (
     read_json,
     write_json,
 )
+from agents.evaluation.provenance import describe_source
+from agents.evaluation.result import Evaluation, describe_dataset, make_evaluation
 from agents.runs.options import speak_of_options
 from agents.runs.plan import check_folder
 from ram_env import SHORT_NAMES

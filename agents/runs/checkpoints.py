@@ -5,7 +5,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-from agents.files import sync_folder
+from agents.base.files import sync_folder
 from agents.model.ram import RAM
 
 CHECKPOINT, PREVIOUS, FRESH = "checkpoint.zip", "checkpoint.previous.zip", ".checkpoint.new.zip"

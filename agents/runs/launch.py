@@ -5,8 +5,8 @@ from pathlib import Path
 
 import gymnasium as gym
 
-from agents.errors import DivergenceError, TeamError, plain_output
-from agents.files import (
+from agents.base.errors import DivergenceError, TeamError, plain_output
+from agents.base.files import (
     CONFIG,
     EVALUATION,
     PICTURES,

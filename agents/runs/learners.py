@@ -10,9 +10,9 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import BaseCallback, CallbackList
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 
-from agents.errors import DivergenceError, TeamError
+from agents.base.errors import DivergenceError, TeamError
+from agents.base.files import CONFIG, read_json
 from agents.evaluation.provenance import check_data
-from agents.files import CONFIG, read_json
 from agents.model.config import check_names, check_type
 from agents.model.networks import forward_multiply_adds
 from agents.model.processes import all_same, launched, world_size

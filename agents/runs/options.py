@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from agents.files import path_of
+from agents.base.files import path_of
 from agents.model.config import PRESETS, RAMConfig, check_settings, setting, type_of
 from agents.sb3.algorithms import ALGORITHMS, MEMORIES
 from ram_env import SHORT_NAMES

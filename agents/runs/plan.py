@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from agents.evaluation.provenance import at_new_place
-from agents.files import CONFIG, LOCK, is_finished, leftovers, read_config, read_json
+from agents.base.files import CONFIG, LOCK, is_finished, leftovers, read_config, read_json
 from agents.model.config import RAMConfig, check_rounds, make_config
 from agents.runs.options import Options
 from agents.sb3.algorithms import (
@@ -22,6 +21,7 @@ from agents.sb3.algorithms import (
 )
 from ram_env import SHORT_NAMES
 from ram_env.games.actions import ActionFormat
+from ram_env.games.record import at_new_place
 from ram_env.games.settings import RewardRule
 from ram_env.registration import PICTURE_TASKS, resolve_env
 

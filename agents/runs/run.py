@@ -13,11 +13,7 @@ import torch
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.logger import Logger, TensorBoardOutputFormat
 
-from agents.evaluation.frozen_scenes import FrozenScenes
-from agents.evaluation.pictures import draw_run
-from agents.evaluation.provenance import describe_data, describe_source
-from agents.evaluation.result import Evaluation, describe_dataset
-from agents.files import (
+from agents.base.files import (
     CONFIG,
     EVALUATION,
     is_finished,
@@ -27,6 +23,10 @@ from agents.files import (
     remove_leftovers,
     write_json,
 )
+from agents.evaluation.frozen_scenes import FrozenScenes
+from agents.evaluation.pictures import draw_run
+from agents.evaluation.provenance import describe_data, describe_source
+from agents.evaluation.result import Evaluation, describe_dataset
 from agents.model.processes import agree, all_same, launched, rank
 from agents.runs.callbacks import Checkpoint, GracefulStop, ProgressBar, SpeedMeter, Validation
 from agents.runs.learners import Learner, make_learner

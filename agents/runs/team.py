@@ -15,7 +15,7 @@ import torch
 import torch.distributed as dist
 from torch.multiprocessing.spawn import start_processes
 
-from agents.errors import DivergenceError, TeamError
+from agents.base.errors import DivergenceError, TeamError
 from agents.model.processes import TIMEOUT, Launch, launched, talking
 
 HOST = "127.0.0.1"

@@ -14,7 +14,7 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from torch import Tensor
 
-from agents.files import Path, write_atomically
+from agents.base.files import Path, write_atomically
 
 MAX_HEADER_BYTES = 2**20
 HEADER_NAME = "header.json"

@@ -13,7 +13,9 @@ from stable_baselines3.common.vec_env import VecEnv
 from agents.sb3.algorithms import MEMORIES
 from agents.sb3.vec_env import SEED_DISTANCE, GymnasiumVecEnv
 from ram_env.drawing.rendering import EpisodeView
+from ram_env.games.actions import ActionFormat
 from ram_env.games.classify import GlimpseTask
+from ram_env.games.record import TaskRecord
 from ram_env.registration import import_env_module
 from ram_env.wrappers.vector import GlimpseHistory, SeenCanvas
 
@@ -124,6 +126,12 @@ class OptionsOfRow(gym.Wrapper[Any, Any, Any, Any]):
         return self.env.reset(seed=seed, options=options)
 
 
+def as_shown(arguments: dict[str, Any]) -> dict[str, Any]:
+    """Return the arguments of an env that is acted in as models are shown it: never by a Dict."""
+    is_dict = arguments.get("action_format") == ActionFormat.DICT
+    return arguments | ({"action_format": ActionFormat.BOX} if is_dict else {})
+
+
 def view_of(env: VectorEnv[Any, Any, Any], row: int) -> EpisodeView:
     """Return what there is to draw of a game of ours."""
     games: Any = env.unwrapped
@@ -152,6 +160,13 @@ def task_in(env: VecEnv) -> GlimpseTask | None:
     """Return the task that the games of a `VecEnv` play; None if it is none of ours."""
     task = env.get_attr("task", indices=0)[0] if env.has_attr("task") else None
     return task if isinstance(task, GlimpseTask) else None
+
+
+def record_in(env: VecEnv) -> TaskRecord | None:
+    """Return what there is to write down of the task of a `VecEnv`; None if it is none of ours."""
+    task = task_in(env)
+    env_id = env.get_attr("env_id", indices=0)[0] if env.has_attr("env_id") else None
+    return TaskRecord.of(task, env_id) if task and env_id else None
 
 
 def seed_games(env: VecEnv, seed: int, first_game: int = 0) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.logger import KVWriter
 
-from agents.files import write_atomically
+from agents.base.files import write_atomically
 
 COLUMNS = (  # every algorithm has these and adds its losses
     "time/episodes",

@@ -14,7 +14,7 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.save_util import load_from_zip_file
 
-from agents.files import Path
+from agents.base.files import Path
 from agents.sb3.algorithms import choose_algorithm
 from agents.sb3.archive import HEADER_NAME, check_members, check_tensors, damage, write_file
 from agents.sb3.spaces import describe_space, make_space

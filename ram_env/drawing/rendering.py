@@ -39,7 +39,7 @@ class EpisodeView:
     glimpses: np.ndarray  # float32 (t, K, [3,] g, g) in [0, 1], finest scale first
     num_glimpses: int  # T, of the whole episode
     class_names: tuple[str, ...]  # C
-    label: int  # the truth
+    label: int | None  # the truth; None if nobody knows it
     belief: np.ndarray | None  # float (C,), probabilities; None if there are no scores so far
     prediction: int | None  # the scored label; None before the end
 
@@ -182,19 +182,24 @@ def render_episode(view: EpisodeView, height: int = 360) -> np.ndarray:
 def _draw_headline(draw: ImageDraw.ImageDraw, view: EpisodeView, unit: int) -> None:
     texts = [(f"glimpse {len(view.locations)} of {view.num_glimpses}", INK)]
     if view.prediction is not None:
-        right = view.prediction == view.label
-        verdict = "right" if right else "wrong"
-        texts.append(
-            (f"answer {view.name_of(view.prediction)}: {verdict}", RIGHT if right else WRONG)
-        )
+        verdict, color = _verdict(view)
+        texts.append((f"answer {view.name_of(view.prediction)}{verdict}", color))
     elif view.belief is not None:
         best = int(view.belief.argmax())
         texts.append((f"guess {view.name_of(best)} ({view.belief[best]:.2f})", INK))
-    texts.append((f"truth {view.name_of(view.label)}", RIGHT))
+    if view.label is not None:
+        texts.append((f"truth {view.name_of(view.label)}", RIGHT))
     left, font = float(unit), load_font(round(1.4 * unit))
     for text, color in texts:
         draw.text((left, unit // 2), text, color, font)
         left += draw.textlength(text, font) + 1.4 * unit
+
+
+def _verdict(view: EpisodeView) -> tuple[str, Color]:
+    """Return what is said of the answer, and the colour that it is shown in."""
+    if view.label is None:
+        return "", INK
+    return (": right", RIGHT) if view.prediction == view.label else (": wrong", WRONG)
 
 
 def _belief_head(view: EpisodeView) -> str:
@@ -225,19 +230,19 @@ def _draw_belief(
         filled = round(float(view.belief[label]) * bar_width)
         color = BAR
         if label == view.prediction:
-            color = RIGHT if label == view.label else WRONG
+            color = _verdict(view)[1]
         draw.rectangle((bar_left, edges[0], bar_left + filled, edges[1]), color)
         probability = f"{view.belief[label]:.2f}"
         draw.text((bar_left + bar_width + unit // 2, y), probability, INK, font, anchor="lm")
 
 
-def _shown_labels(belief: np.ndarray, label: int) -> list[int]:
-    """Return all classes in order, or the ten most believed ones, `label` always among them."""
+def _shown_labels(belief: np.ndarray, label: int | None) -> list[int]:
+    """Return all classes in order, or the ten most believed ones, and among them the truth."""
     if len(belief) <= MAX_BARS:
         return list(range(len(belief)))
     ranked = [int(index) for index in np.argsort(-belief, kind="stable")]
     shown = ranked[:MAX_BARS]
-    return shown if label in shown else [*shown[:-1], label]
+    return shown if label is None or label in shown else [*shown[:-1], label]
 
 
 def _window_box(pixel: np.ndarray, width: int, zoom: float) -> tuple[int, int, int, int]:

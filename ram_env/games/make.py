@@ -36,6 +36,12 @@ class PlaysGame:
     """An env with a task, whose arguments it shows as attributes: to be read, not changed."""
 
     task: GlimpseTask
+    spec: Any  # of Gymnasium
+
+    @property
+    def env_id(self) -> str | None:
+        """The id that the env was made by; None if it was by none."""
+        return None if self.spec is None else self.spec.id
 
     @property
     def class_names(self) -> tuple[str, ...]:

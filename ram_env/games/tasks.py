@@ -123,7 +123,8 @@ class PictureTask(PictureSettings, GlimpseTask):
         """Check the arguments, read the pictures and make the spaces."""
         super().__post_init__()
         self._reading = Reading(self.image_size, self.channels, self.damaged)
-        self._given = as_given(self.dataset, self.split)
+        pictures = isinstance(self.dataset, PictureDataset)
+        self._given = self.dataset if pictures else as_given(self.dataset, self.split)
         self.dataset = self.load(self.split)
         self.channels = self.dataset.store.channels
         if self.num_scales is None:
@@ -135,6 +136,8 @@ class PictureTask(PictureSettings, GlimpseTask):
 
     def load(self, split: str) -> PictureDataset:
         """Load a split of the pictures that the arguments name."""
+        if isinstance(self._given, PictureDataset):
+            return self._given
         if self._given is not None:
             given = only_of(self._given, self.split, split)
             return given if isinstance(given, PictureDataset) else pictures_of(given, self._reading)

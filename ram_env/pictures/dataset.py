@@ -134,7 +134,7 @@ def load_pictures(
     chosen = np.flatnonzero((listing.splits == SPLITS.index(split)) & (places >= 0))
     if not len(chosen):
         raise ValueError(
-            f"`dataset` {listing.root} has no picture for {split!r} that can be read: add pictures, "
+            f"`dataset` {listing.root} has no picture for {split!r} that can be read: add some, "
             "or mend those that were passed over."
         )
     paths, shapes = [listing.paths[number] for number in chosen], store.shapes[places[chosen]]

@@ -2,10 +2,14 @@
 
 import functools
 import os
+import warnings
 
 import numpy as np
 from PIL import Image, ImageOps
 
+from ram_env.arguments import shown
+
+GivenPicture = str | os.PathLike[str] | Image.Image | np.ndarray  # what somebody has of a picture
 MAX_PIXELS = 2**26  # some 8,000 x 8,000, of which Pillow takes half a gigabyte
 BACKGROUND = (255, 255, 255)  # what shows through where a picture is transparent
 # Kinds whose pixels Pillow leaves to others; of EPS to Ghostscript, which would run the file.
@@ -94,3 +98,44 @@ def to_pixels(image: Image.Image, channels: int, image_size: int | None = None) 
     if (width, height) != image.size:
         image = image.resize((width, height), Image.Resampling.BOX)
     return np.asarray(image).reshape(height, width, channels)
+
+
+def pixels_of(picture: GivenPicture, channels: int, image_size: int | None = None) -> np.ndarray:
+    """Return the pixels of a picture that is given in one of several ways.
+
+    Args:
+        picture: The path of a file, an image of Pillow, or uint8 (h, w) or (h, w, 3).
+        channels: As `to_pixels`, and so is `image_size`.
+        image_size: See there.
+
+    Returns:
+        uint8 (h, w, channels).
+
+    Raises:
+        ValueError: If it is none of these, or cannot be read.
+    """
+    if isinstance(picture, np.ndarray):
+        is_picture = picture.ndim == 2 or picture.shape[2:] == (3,)
+        if picture.dtype != np.uint8 or not is_picture or 0 in picture.shape:
+            raise ValueError(
+                "`picture` must be an array of uint8, (h, w) or (h, w, 3), no side 0, got "
+                f"{picture.dtype} {picture.shape}."
+            )
+        picture = Image.fromarray(picture)
+    if not isinstance(picture, str | os.PathLike | Image.Image):
+        raise ValueError(
+            "`picture` must be the path of a file, an image of Pillow, or an array of uint8, got "
+            f"{shown(picture)}."
+        )
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Pillow's, of metadata that nobody asks for
+            if isinstance(picture, Image.Image):
+                return to_pixels(picture, channels, image_size)
+            with open_picture(picture) as image:
+                return to_pixels(image, channels, image_size)
+    except Exception as error:  # Pillow's readers raise nearly anything at what is damaged
+        raise ValueError(
+            f"`picture` {picture} cannot be read ({error or type(error).__name__}): choose another "
+            "file."
+        ) from error

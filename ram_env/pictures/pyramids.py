@@ -1,5 +1,6 @@
 """How are pictures kept so that a glimpse costs the same in all of them? With halved levels."""
 
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -121,3 +122,10 @@ def pyramid_of(pixels: np.ndarray) -> np.ndarray:
     while max(levels[-1].shape[:2]) > 1:
         levels.append(halve(levels[-1]))
     return np.concatenate([level.reshape(-1, pixels.shape[-1]) for level in levels])
+
+
+def pyramids_of(pictures: Sequence[np.ndarray]) -> Pyramids:
+    """Return a store of pictures in memory, uint8 (h, w, C) each, of any sizes but the same C."""
+    shapes = np.array([picture.shape[:2] for picture in pictures])
+    pixels = np.concatenate([pyramid_of(picture) for picture in pictures])
+    return Pyramids(shapes, pixels.shape[-1], pixels)

@@ -17,7 +17,7 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 
 from agents import RAM
-from agents.errors import DivergenceError
+from agents.base.errors import DivergenceError
 from agents.runs.checkpoints import CHECKPOINT, PREVIOUS, load_checkpoint
 from agents.sb3.spaces import describe_box
 

@@ -16,10 +16,10 @@ from PIL import Image
 from small_runs import FILES, make_options, run
 
 from agents import evaluate, study
-from agents.errors import Unfailing, plain_output
+from agents.base.errors import Unfailing, plain_output
+from agents.base.files import new_folder
 from agents.evaluation import pictures
 from agents.evaluation.curves import save_curves
-from agents.files import new_folder
 from agents.reports.paper import TABLE
 from agents.reports.table import make_parser
 from agents.runs import launch

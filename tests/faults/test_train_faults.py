@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from agents import RAM
-from agents.files import LOCK, lock_folder
+from agents.base.files import LOCK, lock_folder
 from agents.runs import launch
 from agents.runs.checkpoints import CHECKPOINT, load_checkpoint
 

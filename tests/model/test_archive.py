@@ -13,7 +13,7 @@ from safetensors.torch import save as save_tensors
 from stable_baselines3.common.save_util import save_to_zip_file
 from torch import Tensor, nn
 
-from agents.files import write_atomically, write_json
+from agents.base.files import write_atomically, write_json
 from agents.sb3.archive import load_archive, save_archive
 
 HEADER = {"format": "box", "version": 3, "numbers": [1, 2.5, None], "text": "ä"}

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from agents.errors import DivergenceError
+from agents.base.errors import DivergenceError
 from agents.model.config import PRESETS, make_config
 from agents.model.networks import Thought
 from agents.model.policy import Decision, RAMPolicy

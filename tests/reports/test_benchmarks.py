@@ -17,7 +17,7 @@ from gymnasium.vector import AutoresetMode
 from PIL import Image
 
 from agents import study
-from agents.figures import Figure
+from agents.base.figures import Figure
 from agents.model.config import make_config
 from agents.model.networks import RAMNetworks, forward_multiply_adds
 from benchmarks import __main__ as command

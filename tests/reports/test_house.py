@@ -12,8 +12,8 @@ def tree(tmp_path: Path) -> Path:
     """Return the folder of two packages that import one way."""
     files = {
         "agents/__init__.py": "",
-        "agents/files.py": "import json\n",
-        "agents/model/ram.py": "from agents.files import read\n",
+        "agents/base/files.py": "import json\n",
+        "agents/model/ram.py": "from agents.base.files import read\n",
         "agents/model/losses.py": "import torch\n",
         "agents/model/config.py": "x = 1\n\ny = 2\n",
         "agents/runs/run.py": "from agents.model import ram\n",

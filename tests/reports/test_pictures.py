@@ -7,8 +7,9 @@ import pytest
 from PIL import Image
 from PIL.GifImagePlugin import GifImageFile
 
+from agents.base.figures import Figure
 from agents.evaluation.curves import _plot_errors, save_curves
-from agents.evaluation.pictures import (
+from agents.looking.gazes import (
     ANSWER,
     CELL,
     FRAME_MS,
@@ -19,7 +20,6 @@ from agents.evaluation.pictures import (
     save_gaze_animation,
     save_gaze_grid,
 )
-from agents.figures import Figure
 from ram_env.drawing.rendering import RIGHT, WRONG, EpisodeView, glimpse_color
 
 COLUMNS = (

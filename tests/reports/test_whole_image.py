@@ -24,6 +24,7 @@ from ram_env.games.make import make_game
 from ram_env.games.tasks import CanvasTask
 from ram_env.pictures import dataset as picture_dataset
 from ram_env.pictures.decoding import to_pixels
+from ram_env.pictures.folder import list_folder
 from ram_env.pictures.pyramids import halve
 
 ENV_ID = "GlimpseMNIST-v0"
@@ -147,13 +148,14 @@ def test_pictures_are_seen_whole(channels: int, tmp_path: Path) -> None:
         make_game({"scenes": "pictures", "dataset": photos, "split": split, **arguments})
         for split in ("train", "validation", "test")
     ]
-    found = 0
+    found, paths = 0, list_folder(photos).paths
     for task in tasks:
         dataset: Any = task.dataset
         seeds = np.zeros(len(dataset.labels), dtype=np.int64)
         scenes, labels = task.draw_scenes(seeds, np.arange(len(seeds)))
         assert scenes.shape[:3] == (len(seeds), 96, 96) and (labels == dataset.labels).all()
-        for number, path in enumerate(dataset.paths):
+        for number, place in enumerate(dataset.numbers):
+            path = paths[place]
             if not path.startswith("square/s"):
                 continue
             with Image.open(photos / path) as image:

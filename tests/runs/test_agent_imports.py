@@ -24,7 +24,7 @@ def loaded_modules(code: str) -> set[str]:
 
 def test_agents_alone_loads_no_torch() -> None:
     """`import agents` and its settings stay light."""
-    assert not loaded_modules("import agents, agents.model.config, agents.files") & HEAVY
+    assert not loaded_modules("import agents, agents.model.config, agents.base.files") & HEAVY
 
 
 def test_help_of_train_loads_no_torch() -> None:

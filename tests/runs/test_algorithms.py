@@ -23,7 +23,7 @@ from small_runs import FILES, run
 from stable_baselines3.common.base_class import BaseAlgorithm
 
 from agents import make_vec_env
-from agents.errors import DivergenceError
+from agents.base.errors import DivergenceError
 from agents.evaluation.players import player_of_run
 from agents.runs import launch
 from agents.runs import run as module

@@ -25,7 +25,7 @@ from small_runs import resume, run
 from stable_baselines3.common.callbacks import BaseCallback
 
 from agents import RAM
-from agents.errors import TeamError
+from agents.base.errors import TeamError
 from agents.evaluation import pictures
 from agents.model.processes import Launch
 from agents.runs import launch, learners

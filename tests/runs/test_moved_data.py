@@ -12,9 +12,9 @@ from helpers import save_images
 from idx_files import encode_idx
 
 from agents import RAM, evaluate
+from agents.base.files import read_json
 from agents.evaluation import show
 from agents.evaluation.players import player_of_run
-from agents.files import read_json
 from agents.runs import launch
 from ram_env.data.idx import IDX_FILES
 

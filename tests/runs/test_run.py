@@ -20,9 +20,9 @@ from PIL import Image
 from small_runs import BATCH, ENV_ID, FILES, make_options, run
 
 from agents import RAM
+from agents.base.files import LOCK
 from agents.evaluation import curves, pictures
 from agents.evaluation.players import player_of_run
-from agents.files import LOCK
 from agents.runs import run as module
 from agents.runs.callbacks import GracefulStop
 from agents.runs.options import Options

@@ -7,7 +7,7 @@ import os
 import warnings
 from collections.abc import Callable
 
-from agents.files import Path, write_atomically
+from agents.base.files import Path, write_atomically
 
 # A name that matplotlib does not know ends its import, such as a notebook's of another environment.
 _backend = os.environ.pop("MPLBACKEND", None)

@@ -1,0 +1,179 @@
+"""How is it drawn where an agent looked? As a grid of episodes, and as an animation."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from math import ceil
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageOps
+
+from agents.base.files import Path, write_atomically
+from ram_env.drawing.rendering import (
+    BACKGROUND,
+    BAR,
+    INK,
+    MUTED,
+    RIGHT,
+    TRACK,
+    WRONG,
+    Color,
+    EpisodeView,
+    draw_retina,
+    draw_scene,
+    fit,
+    load_font,
+    render_episode,
+)
+
+LEGEND = (
+    "The agent never sees the whole scene: it looks at one place after another, then answers.\n"
+    "Gaze: the numbered places it looked at, with all windows of its retina at the last one.\n"
+    "Glimpses: what its retina saw there, sharp in the middle and coarse around, framed in the "
+    "colour of the number.\n"
+    "Bars: its belief in each class so far{truth}; below, the class it would answer now, and how "
+    "surely."
+)
+SCENE, CELL, ANSWER, GAP, MARGIN = 180, 96, 96, 10, 24  # pixels
+BARS = 44  # pixels: the height of the belief under a glimpse
+MAX_CELLS = 10  # glimpses shown per episode
+TITLE_BAND = 36  # pixels, above each frame of the animation
+FRAME_MS, LAST_FRAME_MS = 700, 2500
+
+
+Episode = Sequence[EpisodeView]  # what there is to draw after each of its glimpses
+
+
+def save_gaze_grid(path: Path, episodes: Sequence[Episode], title: str) -> None:
+    """Save a PNG with one row per episode: scene and path, each glimpse with the belief, answer.
+
+    Of episodes with more than ten glimpses, ten spread evenly from first to last are shown.
+
+    Args:
+        path: The file to write.
+        episodes: At least one, all of one task.
+        title: Task, data set and error, in one line.
+
+    Raises:
+        ValueError: If there are no episodes.
+    """
+    _require_episodes(episodes)
+    num_glimpses = len(episodes[0])
+    count = min(num_glimpses, MAX_CELLS)
+    shown = [int(number) for number in np.linspace(1, num_glimpses, count).round()]
+    is_known = any(episode[-1].label is not None for episode in episodes)
+    legend = LEGEND.format(truth=", the true class in green" if is_known else "")
+    texts = [_draw_text(title, 26, INK), _draw_text(legend, 14, MUTED), _draw_heads(shown)]
+    rows = [_draw_row(episode, shown) for episode in episodes]
+    sheet = _stack([*texts, *rows], vertical=True)
+    framed = ImageOps.expand(sheet, MARGIN, BACKGROUND)
+    write_atomically(path, lambda file: framed.save(file, "PNG"))
+
+
+def _draw_text(text: str, size: int, color: Color) -> Image.Image:
+    font = load_font(size)
+    canvas = ImageDraw.Draw(Image.new("RGB", (1, 1)))
+    _, _, right, bottom = canvas.multiline_textbbox((0, 0), text, font, spacing=5)
+    image = Image.new("RGB", (ceil(right), ceil(bottom)), BACKGROUND)
+    ImageDraw.Draw(image).multiline_text((0, 0), text, color, font, spacing=5)
+    return image
+
+
+def _draw_heads(shown: Sequence[int]) -> Image.Image:
+    widths = [SCENE, SCENE, *(CELL for _ in shown), ANSWER]
+    texts = ["scene", "gaze", *(f"glimpse {number}" for number in shown), "answer"]
+    heads = []
+    for width, text in zip(widths, texts, strict=True):
+        heads.append(Image.new("RGB", (width, 30), BACKGROUND))
+        ImageDraw.Draw(heads[-1]).text((width / 2, 20), text, INK, load_font(14), anchor="mm")
+    return _stack(heads)
+
+
+def _draw_row(episode: Episode, shown: Sequence[int]) -> Image.Image:
+    last = episode[-1]
+    scene = ImageOps.pad(fit(last.canvas, SCENE), (SCENE, SCENE), color=BACKGROUND)
+    glimpses = [_draw_glimpse(episode[number - 1]) for number in shown]
+    return _stack([scene, draw_scene(last, SCENE), *glimpses, _draw_answer(last)])
+
+
+def _draw_glimpse(view: EpisodeView) -> Image.Image:
+    """Draw what the retina saw, bars of the belief after it, and the class believed in most."""
+    cell = Image.new("RGB", (CELL, SCENE), BACKGROUND)
+    cell.paste(draw_retina(view, CELL), (0, 0))
+    draw = ImageDraw.Draw(cell)
+    belief = np.asarray(view.belief)
+    bottom = SCENE - 24
+    edges = [round(edge) for edge in np.linspace(0, CELL, len(belief) + 1)]
+    for label, (left, right) in enumerate(pairwise(edges)):
+        top = bottom - round(float(belief[label]) * BARS)
+        draw.rectangle((left, bottom - BARS, max(left, right - 2), bottom), TRACK)
+        color = RIGHT if label == view.label else BAR
+        draw.rectangle((left, top, max(left, right - 2), bottom), color)
+    best = int(belief.argmax())
+    text = f"{view.name_of(best)}  ({belief[best]:.2f})"
+    draw.text((CELL / 2, SCENE - 10), text, INK, load_font(14), anchor="mm")
+    return cell
+
+
+def _draw_answer(last: EpisodeView) -> Image.Image:
+    image = Image.new("RGB", (ANSWER, SCENE), BACKGROUND)
+    draw = ImageDraw.Draw(image)
+    color, verdict = INK, ""
+    if last.label is not None:
+        right = last.prediction == last.label
+        color = RIGHT if right else WRONG
+        truth = last.name_of(last.label)
+        between = " " if len(truth) <= 2 else "\n"  # as there is room
+        verdict = "right" if right else f"wrong, it is{between}{truth}"
+    name = "?" if last.prediction is None else last.name_of(last.prediction)
+    size = round(56 / max(1, len(name) / 2))
+    draw.text((ANSWER / 2, 56), name, color, load_font(size), anchor="mm")
+    draw.text((ANSWER / 2, 100), verdict, color, load_font(14), anchor="mm")
+    return image
+
+
+def _stack(images: Sequence[Image.Image], vertical: bool = False) -> Image.Image:
+    """Put images side by side, or below each other, `GAP` pixels apart."""
+    axis = 1 if vertical else 0
+    size = [max(image.size[i] for image in images) for i in (0, 1)]
+    size[axis] = sum(image.size[axis] + GAP for image in images) - GAP
+    sheet = Image.new("RGB", (size[0], size[1]), BACKGROUND)
+    corner = [0, 0]
+    for image in images:
+        sheet.paste(image, (corner[0], corner[1]))
+        corner[axis] += image.size[axis] + GAP
+    return sheet
+
+
+def save_gaze_animation(path: Path, episodes: Sequence[Episode], title: str) -> None:
+    """Save a GIF that plays the episodes glimpse by glimpse, for ever.
+
+    Args:
+        path: The file to write.
+        episodes: At least one.
+        title: Task, data set and error, in one line, shown above every frame.
+
+    Raises:
+        ValueError: If there are no episodes.
+    """
+    _require_episodes(episodes)
+    frames, durations = [], []
+    for episode in episodes:
+        frames += [_draw_frame(view, title) for view in episode]
+        durations += [FRAME_MS] * (len(episode) - 1) + [LAST_FRAME_MS]
+    options: dict[str, Any] = {"append_images": frames[1:], "duration": durations, "loop": 0}
+    write_atomically(path, lambda file: frames[0].save(file, "GIF", save_all=True, **options))
+
+
+def _draw_frame(view: EpisodeView, title: str) -> Image.Image:
+    """Draw a frame of the animation, in at most 256 colours of its own, without dithering."""
+    picture = Image.fromarray(render_episode(view))
+    frame = Image.new("RGB", (picture.width, picture.height + TITLE_BAND), BACKGROUND)
+    frame.paste(picture, (0, TITLE_BAND))
+    ImageDraw.Draw(frame).text((12, TITLE_BAND / 2), title, INK, load_font(17), anchor="lm")
+    return frame.quantize(256, dither=Image.Dither.NONE)
+
+
+def _require_episodes(episodes: Sequence[Episode]) -> None:
+    if not episodes:
+        raise ValueError("`episodes` must hold at least one episode to draw, got none.")

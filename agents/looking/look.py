@@ -1,0 +1,127 @@
+"""What does a model make of a picture? It looks at it as at one of its own task."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from gymnasium.vector import AutoresetMode
+
+from agents.base.files import Path as AnyPath
+from agents.looking.gazes import save_gaze_animation, save_gaze_grid
+from agents.looking.play import Predictor, Step, play, views_of
+from agents.sb3.envs import add_memory, as_shown
+from ram_env.arguments import number_between
+from ram_env.drawing.rendering import EpisodeView
+from ram_env.games.actions import ActionFormat
+from ram_env.games.record import TaskRecord
+from ram_env.vector_env import GlimpseVectorEnv
+
+
+@dataclass(frozen=True, eq=False)
+class Look:
+    """What a model has answered after looking at a picture.
+
+    Attributes:
+        label: The name of the class.
+        index: Its number.
+        beliefs: In each class after each glimpse, float32 (num_glimpses, C); None if the model's
+            actions have no scores.
+        locations: Where it looked, (x, y) in [-1, 1], float32 (num_glimpses, 2).
+        views: What there is to draw after each glimpse.
+    """
+
+    label: str
+    index: int
+    beliefs: np.ndarray | None
+    locations: np.ndarray
+    views: Sequence[EpisodeView]
+
+    @property
+    def belief(self) -> np.ndarray | None:
+        """The last of the beliefs, float32 (C,)."""
+        return None if self.beliefs is None else self.beliefs[-1]
+
+    @property
+    def num_glimpses(self) -> int:
+        """How many glimpses were taken."""
+        return len(self.locations)
+
+    def describe(self) -> str:
+        """Return one line for people."""
+        share = "" if self.belief is None else f" ({100 * self.belief[self.index]:.1f} %)"
+        plural = "" if self.num_glimpses == 1 else "s"
+        return f"{self.label}{share} after {self.num_glimpses} glimpse{plural}"
+
+    def save(self, path: AnyPath, title: str | None = None) -> None:
+        """Draw where the model looked.
+
+        Args:
+            path: A file that ends in .png, or in .gif for an animation; its folder must exist.
+            title: In one line; what was answered if None.
+
+        Raises:
+            ValueError: If it ends in something else.
+        """
+        drawn_by = {".png": save_gaze_grid, ".gif": save_gaze_animation}
+        draw = drawn_by.get(Path(path).suffix.lower())
+        if draw is None:
+            raise ValueError(f"`path` must end in .png or .gif, got {path}.")
+        draw(path, [self.views], title or self.describe())
+
+
+def look_at(
+    model: Predictor,
+    task: TaskRecord,
+    pictures: Sequence[np.ndarray],
+    confidence: float | None = None,
+    memory: str = "none",
+) -> list[Look]:
+    """Let a model look at pictures, all at once, each from its middle on.
+
+    Args:
+        model: What looks.
+        task: What it has learned.
+        pictures: At least one, as `task.pixels_of` returns them.
+        confidence: Looking at a picture ends once the belief in a class reaches this; None: after
+            all glimpses of the task.
+        memory: What the model remembers of what was seen: see `agents.make_vec_env`.
+
+    Raises:
+        ValueError: If the confidence is out of range, or the model has no beliefs.
+    """
+    arguments = as_shown(task.arguments_on(pictures))
+    games = GlimpseVectorEnv(len(pictures), AutoresetMode.DISABLED, **arguments)
+    tells_belief = games.task.action_format == ActionFormat.BOX
+    if confidence is not None:
+        number_between("confidence", confidence, 0.0, 1.0)
+        if not tells_belief:
+            raise ValueError(
+                "`confidence` needs a model that tells its belief, as `action_format='box'` has it,"
+                f" got one of {str(games.task.action_format)!r}: leave it out."
+            )
+    env, index = add_memory(games, memory), np.arange(len(pictures))
+    num_glimpses = np.zeros(len(pictures), dtype=np.int64)
+    steps: list[Step] = []
+    for step in play(env, model, {"index": index, "scene_seed": index}):
+        steps.append(step)
+        goes_on = num_glimpses == 0
+        is_sure = step.beliefs.max(axis=1) >= (2.0 if confidence is None else confidence)
+        num_glimpses[goes_on & (is_sure | (len(steps) == games.task.num_glimpses))] = len(steps)
+        if num_glimpses.all():
+            break
+    looks = []
+    for row, seen in enumerate(num_glimpses.tolist()):
+        beliefs = np.stack([step.beliefs[row] for step in steps[:seen]])
+        answer = int(steps[seen - 1].labels[row])
+        views = views_of(env, row, beliefs, label=None, prediction=answer)
+        looks.append(
+            Look(
+                label=task.class_names[answer],
+                index=answer,
+                beliefs=beliefs if tells_belief else None,
+                locations=views[-1].locations,
+                views=views,
+            )
+        )
+    return looks

@@ -1,0 +1,195 @@
+"""What must be written down of a task so that it can be played again, and on other pictures?"""
+
+import dataclasses
+import math
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ram_env.arguments import check_bytes, shown, whole_number
+from ram_env.data.images import MAX_CLASSES, ImageDataset
+from ram_env.games.classify import GlimpseTask
+from ram_env.games.make import SCENES
+from ram_env.games.settings import CanvasSettings, InitialLocation, PictureSettings, Settings
+from ram_env.pictures.dataset import PictureDataset
+from ram_env.pictures.decoding import GivenPicture, pixels_of
+from ram_env.pictures.pyramids import pyramids_of
+
+MAX_NAME = 255  # characters of the name of a class: no folder's is longer
+_CHECKED_BY = {"canvas": CanvasSettings, "pictures": PictureSettings}
+_LEFT_OUT = ("dataset", "split", "data_cache")  # what is told apart, chosen anew, this machine's
+_ON_CANVAS = ("dataset", "data_dir", "num_distractors", "distortion", "elastic_distortion")
+_GIVEN = "pictures in memory"  # the name of a data set of them
+
+
+@dataclass(frozen=True)
+class TaskRecord:
+    """A task as files hold it.
+
+    Attributes:
+        env_id: The registered id of its env.
+        arguments: All arguments of the env as JSON has them, those too that were left to the data;
+            but not `split`.
+        class_names: The name of each class.
+        image_shape: Height and width of the images on its canvas; None: pictures of any size.
+    """
+
+    env_id: str
+    arguments: dict[str, Any]
+    class_names: tuple[str, ...]
+    image_shape: tuple[int, int] | None
+
+    @classmethod
+    def of(cls, task: GlimpseTask, env_id: str) -> "TaskRecord | None":
+        """Return what there is to write down of a task; None if its scenes are of no kind here."""
+        for scenes, kind in SCENES.items():
+            if isinstance(task, kind):
+                arguments = _arguments_of(task, scenes, task.dataset.name)
+                images = getattr(task.dataset, "images", None)
+                image_shape = None if images is None else (images.shape[1], images.shape[2])
+                return cls(env_id, arguments, task.class_names, image_shape)
+        return None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return a dict that JSON can hold; `from_json` reads it."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_json(cls, content: Any) -> "TaskRecord":
+        """Return the task that a file of anybody's describes; nothing is loaded or made of it.
+
+        Raises:
+            Exception: Of nearly any kind, with a message, if it describes none.
+        """
+        env_id, arguments, names = (content[it] for it in ("env_id", "arguments", "class_names"))
+        # No colon: before it would stand a module, which making the env would import.
+        if not isinstance(env_id, str) or not re.fullmatch(r"[\w./-]{1,200}", env_id):
+            raise ValueError(f"`env_id` must be the id of an env, got {shown(env_id)}")
+        if not isinstance(names, list) or not 2 <= len(names) <= MAX_CLASSES:
+            raise ValueError(f"`class_names` must be a list of 2..{MAX_CLASSES} names")
+        for name in names:
+            if not isinstance(name, str) or not 1 <= len(name) <= MAX_NAME:
+                raise ValueError(
+                    f"a name of a class must be a text of 1..{MAX_NAME} characters, got "
+                    f"{shown(name)}"
+                )
+        settings = {key: value for key, value in arguments.items() if key != "scenes"}
+        scenes, dataset = arguments["scenes"], settings.get("dataset")
+        for key in ("dataset", "data_dir"):
+            if not isinstance(settings.get(key, ""), str | None):
+                raise ValueError(f"`{key}` must be a text, got {shown(settings[key])}")
+        checked = _CHECKED_BY[scenes](**settings)
+        if checked.num_scales is None or getattr(checked, "channels", 1) is None:
+            raise ValueError("`num_scales` and `channels` must be numbers, got None")
+        image_shape = None
+        if isinstance(checked, CanvasSettings):
+            height, width = (
+                whole_number("image_shape", side, 1, highest)
+                for side, highest in zip(content["image_shape"], checked.canvas_shape, strict=True)
+            )
+            image_shape = (height, width)
+        return cls(env_id, _arguments_of(checked, scenes, dataset), tuple(names), image_shape)
+
+    @property
+    def glimpse_shape(self) -> tuple[int, ...]:
+        """(K, g, g), or in colour (K, 3, g, g), as agents see it."""
+        side, num_scales = self.arguments["patch_size"], self.arguments["num_scales"]
+        colors = (3,) if self.arguments.get("channels", 1) == 3 else ()
+        return (num_scales, *colors, side, side)
+
+    def pixels_of(self, picture: GivenPicture) -> np.ndarray:
+        """Return the pixels of a picture as this task shows them.
+
+        Args:
+            picture: A path, an image of Pillow, or uint8 (h, w) or (h, w, 3). If this task's images
+                lie on a canvas, it has the size of these, and is put into the middle, or the size
+                of the canvas.
+
+        Returns:
+            uint8 (h, w, 1) or in colour (h, w, 3).
+
+        Raises:
+            ValueError: If it is no such picture, or cannot be read.
+        """
+        if self.image_shape is None:
+            channels, image_size = self.arguments["channels"], self.arguments["image_size"]
+            return pixels_of(picture, channels, image_size)
+        pixels, canvas_shape = pixels_of(picture, channels=1), self._canvas_shape
+        if pixels.shape[:2] == canvas_shape:
+            return pixels
+        if pixels.shape[:2] != self.image_shape:
+            sizes = {f"{width} x {height}" for height, width in (self.image_shape, canvas_shape)}
+            raise ValueError(
+                f"`picture` must have {' or '.join(sorted(sizes))} pixels, as the model's images "
+                f"or canvas, got {pixels.shape[1]} x {pixels.shape[0]}: scale or crop it."
+            )
+        # By itself, among other pictures, and as a scene.
+        check_bytes(3 * math.prod(canvas_shape), "copies of the canvas")
+        margins = [canvas - own for canvas, own in zip(canvas_shape, self.image_shape, strict=True)]
+        return np.pad(pixels, [*((it // 2, it - it // 2) for it in margins), (0, 0)])
+
+    def arguments_on(self, pictures: Sequence[np.ndarray]) -> dict[str, Any]:
+        """Return the arguments of an env of pictures whose classes nobody knows; they are told 0.
+
+        Every episode begins in the middle, so that what a picture is taken for is no matter of
+        chance.
+
+        Args:
+            pictures: What `pixels_of` returns of each, at least one.
+        """
+        labels = np.zeros(len(pictures), dtype=np.int64)
+        dataset: PictureDataset | ImageDataset
+        kept = {key: value for key, value in self.arguments.items() if key not in _ON_CANVAS}
+        if self.image_shape is None:
+            numbers = np.arange(len(pictures))
+            store = pyramids_of(pictures)
+            dataset = PictureDataset(store, numbers, labels, self.class_names, _GIVEN, sha256="")
+        else:
+            images = np.stack(pictures)[..., 0]
+            dataset = ImageDataset(images, labels, self.class_names, _GIVEN)
+        initial_location = InitialLocation.CENTER.value
+        return kept | {
+            "dataset": dataset,
+            "split": "test",
+            "initial_location": initial_location,
+        }
+
+    @property
+    def _canvas_shape(self) -> tuple[int, int]:
+        size = self.arguments["canvas_size"]
+        height, width = size if isinstance(size, list | tuple) else (size, size)
+        return height, width
+
+
+def at_new_place(arguments: dict[str, Any], data: dict[str, Any]) -> dict[str, Any]:
+    """Return the arguments of an env with where its images are now.
+
+    Args:
+        arguments: Those of before.
+        data: Some of them anew; `data_dir` goes with the `dataset` of before.
+    """
+    if "dataset" in data:
+        arguments = {key: value for key, value in arguments.items() if key != "data_dir"}
+    return arguments | data
+
+
+def _arguments_of(settings: Settings, scenes: str, dataset: str | None) -> dict[str, Any]:
+    """Return the arguments of an env from their checked form."""
+    names = [it.name for it in dataclasses.fields(settings) if it.name not in _LEFT_OUT]
+    given = {name: _plain(getattr(settings, name)) for name in names}
+    return {"scenes": scenes, **given, "dataset": dataset}
+
+
+def _plain(value: Any) -> Any:
+    """Return an argument as JSON has it."""
+    if isinstance(value, str):
+        return str(value)  # of an enum its value
+    if isinstance(value, tuple | list):
+        return [int(side) for side in value]
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    return value if value is None or isinstance(value, bool | int | float) else int(value)

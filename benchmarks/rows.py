@@ -72,6 +72,23 @@ def _env_rows() -> Iterable[Row]:
     yield Row("retina", "glimpses/s", meaning, "env_rows.retina")
 
 
+def _picture_rows() -> Iterable[Row]:
+    meaning = "native vector env on colour pictures of 1 megapixel, 12x12, 4 scales, 256 envs"
+    yield Row("picture_glimpses", "glimpses/s", meaning, "picture_rows.picture_glimpses")
+    for side in (300, 30_000):
+        meaning = (
+            f"a glimpse of a colour picture of {side:,} pixels a side, 12x12, 4 scales, of 256"
+        )
+        arguments = {"side": side}
+        yield Row(
+            f"picture_glimpse_{side}", "us", meaning, "picture_rows.picture_glimpse", arguments
+        )
+    for name, where in (("cold", "anywhere"), ("warm", "where one has looked")):
+        meaning = f"a glimpse of five scales of 16x16 {where} in a slide of 100,000 pixels a side"
+        arguments = {"is_warm": name == "warm"}
+        yield Row(f"slide_glimpse_{name}", "ms", meaning, "picture_rows.slide_glimpse", arguments)
+
+
 TRAININGS: dict[str, tuple[str, dict[str, Any]]] = {
     "train_paper_cluttered": (
         "preset paper, 60x60, 12x12, 3 scales, 8 glimpses",
@@ -186,7 +203,7 @@ def _gpu_rows() -> Iterable[Row]:
 
 ROWS: dict[str, Row] = {
     row.name: row
-    for part in (_env_rows, _training_rows, _process_rows, _gpu_rows)
+    for part in (_env_rows, _picture_rows, _training_rows, _process_rows, _gpu_rows)
     for row in part()
 }
 

@@ -14,6 +14,7 @@ from ram_env.drawing.window import open_display, put_on_screen
 from ram_env.wrappers import SeenCanvas
 
 SIDE, TOP, GAP = 600, 40, 10  # pixels
+DIGITS = [name for name in SHORT_NAMES if name != "folder"]  # keys are for digits
 
 
 def draw(pygame: Any, text: str, *scenes: Image.Image) -> None:
@@ -55,8 +56,8 @@ def play(env: Any, pygame: Any) -> dict[str, Any]:
 
 def main(task: str = "cluttered", num_episodes: int = sys.maxsize) -> list[bool]:
     """Play until the window is closed, or so many episodes; return which you got right."""
-    if task not in SHORT_NAMES:
-        raise SystemExit(f"TASK must be one of {', '.join(SHORT_NAMES)}, got {task!r}.")
+    if task not in DIGITS:
+        raise SystemExit(f"TASK must be one of {', '.join(DIGITS)}, got {task!r}.")
     pygame, its, yours = open_display(), list[bool](), list[bool]()
     you: Any = SeenCanvas(gym.make(SHORT_NAMES[task], split="test", action_format="dict"))
     it: Any = gym.make(SHORT_NAMES[task], split="test")

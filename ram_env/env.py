@@ -24,10 +24,11 @@ class GlimpseEnv(PlaysGame, gym.Env[Observation, Any]):
     """Classify a hidden image by looking at it piece by piece.
 
     ## Description
-    An image lies somewhere on a canvas that the agent never sees whole. It sees through a retina:
-    a few concentric square windows around the point it looks at, the narrowest sharp, each wider
-    one coarser. After every glimpse it says where to look next and which class it believes in;
-    after `num_glimpses` glimpses its label is scored.
+    An image lies somewhere on a canvas that the agent never sees whole; or the scene is a picture
+    of the user's own, of any size. The agent sees through a retina: a few concentric square windows
+    around the point it looks at, the narrowest sharp, each wider one coarser. After every glimpse
+    it says where to look next and which class it believes in; after `num_glimpses` glimpses its
+    label is scored.
 
     ## Action Space
     By `action_format`; C is the number of classes.
@@ -49,12 +50,18 @@ class GlimpseEnv(PlaysGame, gym.Env[Observation, Any]):
     | key | space | meaning |
     |---|---|---|
     | `glimpse` | `Box(0, 1, (K, g, g), float32)` | K scales of the retina, finest first |
+    | | `Box(0, 1, (K, 3, g, g), float32)` | of pictures in colour: red, green, blue |
     | `location` | `Box(-1, 1, (2,), float32)` | (x, y) that the glimpse was taken at |
 
-    (0, 0) is the centre of the canvas, (-1, -1) its top-left, x grows to the right, y downwards.
-    The pixel under a location is clip(floor((l + 1) / 2 * side), 0, side - 1) in float64. Scale k
-    is the window of side w = g * 2**k that covers pixel - w // 2 to pixel - w // 2 + w - 1,
-    averaged over blocks of 2**k x 2**k pixels and divided by 255. Outside the canvas lies 0.
+    (0, 0) is the centre of the scene, (-1, -1) its top-left, x grows to the right, y downwards.
+    The pixel under a location is clip(floor((l + 1) / 2 * side), 0, side - 1) in float64. Outside
+    the scene lies 0.
+    Of a canvas, scale k is the window of side w = g * 2**k that covers pixel - w // 2 to
+    pixel - w // 2 + w - 1, averaged over blocks of 2**k x 2**k pixels and divided by 255.
+    Of a picture, scale k is g x g pixels of level k of its pyramid, from floor(pixel / 2**k) -
+    g // 2, divided by 255: never more than half a coarse cell off that window. Level 0 is the
+    picture, level k + 1 the means of 2x2 pixels of level k, rounded half up to whole numbers; an
+    odd side repeats its last row or column.
 
     ## Rewards
     By `reward`, for an episode of T steps:
@@ -74,6 +81,11 @@ class GlimpseEnv(PlaysGame, gym.Env[Observation, Any]):
     numbers. With `elastic_distortion` e it is bent as well: each node of a grid of 5x5 over it is
     shifted by up to e of its height and width, and what lies between moves smoothly along (cubic
     B-splines). An agent in training then never sees quite the same image twice.
+    Or, with `scenes="pictures"`, a uniformly chosen picture as it is. Only if `split="train"`, it
+    is first mirrored every other time (`flip`), then enlarged around its centre by a factor between
+    1 / (1 + `zoom`) and 1 + `zoom` (its logarithm is uniform), moved by up to `shift` of each side,
+    and its pixels are multiplied by 1 - `brightness` to 1 + `brightness`: each cell of a glimpse
+    then is the pixel of its level that its centre falls on.
     A reset draws one scene seed from `np_random`, and a scene follows from its seed alone. The
     `reset` options `index` (which image) and `scene_seed` (0..2**63 - 1) override parts of it:
     the frozen test set is `split="test"` with `index=i, scene_seed=i` for every i, the frozen
@@ -87,16 +99,31 @@ class GlimpseEnv(PlaysGame, gym.Env[Observation, Any]):
     `label`, `index`, `scene_seed` (int) and `target_box` (int64: row, column, height, width of the
     image); at the last step also `prediction` (int) and `is_success` (bool). They serve training
     signals, evaluation and pictures: a policy that sees `label` or `target_box` is cheating.
-    `env.unwrapped.task.class_names` has the name of each label.
+    `env.unwrapped.class_names` has the name of each label.
 
     ## Arguments
     All are attributes too, to be read; to change one, make a new env.
 
+    Arguments of all scenes:
+
     | argument | default | meaning |
     |---|---|---|
-    | `dataset` | `"auto"` | `"auto"`, `"mnist"`, `"digits"`, `"idx"` or the path of an `.npz` |
-    | `data_dir` | `None` | the folder of the IDX files |
+    | `scenes` | `"canvas"` | images on a `"canvas"`, or `"pictures"` as they are |
     | `split` | `"train"` | the images of `"train"`, `"validation"` or `"test"` |
+    | `action_format` | `"box"` | see Action Space |
+    | `location_grid` | 7 | G, for `"multidiscrete"` |
+    | `score_scale` | 10.0 | sharpness of the belief, for `"box"`; up to 1e9 |
+    | `reward` | `"final"` | see Rewards |
+    | `initial_location` | `"random"` | or `"center"` |
+    | `render_mode` | `None` | `"rgb_array"`, or `"human"` (needs pygame) |
+
+    Arguments of scenes on a canvas:
+
+    | argument | default | meaning |
+    |---|---|---|
+    | `dataset` | `"auto"` | `"auto"`, `"mnist"`, `"digits"`, `"idx"` or the path of an `.npz`; |
+    | | | or an `ImageDataset` of `ram_env.data.images`, all of it of the split |
+    | `data_dir` | `None` | the folder of the IDX files |
     | `canvas_size` | 28 | side of the canvas in pixels, or (height, width); no image is larger |
     | `num_distractors` | 0 | crops that clutter the canvas |
     | `distractor_size` | 8 | side of a crop in pixels; at most the images' shorter side |
@@ -105,12 +132,24 @@ class GlimpseEnv(PlaysGame, gym.Env[Observation, Any]):
     | `patch_size` | 8 | g, side of each scale of a glimpse; at most the canvas's longer side |
     | `num_scales` | 1 | K, up to 13; the widest window is under 4 times the canvas's longer side |
     | `num_glimpses` | 7 | T |
-    | `action_format` | `"box"` | see Action Space |
-    | `location_grid` | 7 | G, for `"multidiscrete"` |
-    | `score_scale` | 10.0 | sharpness of the belief, for `"box"`; up to 1e9 |
-    | `reward` | `"final"` | see Rewards |
-    | `initial_location` | `"random"` | or `"center"` |
-    | `render_mode` | `None` | `"rgb_array"`, or `"human"` (needs pygame) |
+
+    Arguments of scenes that are pictures:
+
+    | argument | default | meaning |
+    |---|---|---|
+    | `dataset` | `None` | a folder with a folder for each class; or `train`, ... above those; |
+    | | | or an `ImageDataset`, or a `PictureDataset` of `ram_env.pictures.dataset` |
+    | `image_size` | 512 | pixels that the longer side is averaged down to; `None`: as it is |
+    | `channels` | `None` | 1 for grey, 3 for colour; `None`: grey if all pictures are |
+    | `damaged` | `"error"` | or `"skip"`: files that cannot be read are passed over |
+    | `data_cache` | `None` | where decoded pictures are kept; `None`: the user's cache folder |
+    | `flip` | `False` | mirror training pictures |
+    | `zoom` | 0.0 | how much to enlarge training pictures, up to 0.4 |
+    | `shift` | 0.0 | how far to move training pictures, up to 0.5 of their sides |
+    | `brightness` | 0.0 | how much lighter or darker to make training pictures, up to 1 |
+    | `patch_size` | 16 | g, side of each scale of a glimpse |
+    | `num_scales` | `None` | K, up to 13; `None`: as many as cover the largest picture |
+    | `num_glimpses` | 6 | T |
 
     ## Vectorized environment
     `gym.make_vec(id, num_envs=N)` makes the native `GlimpseVectorEnv`, which returns bit for bit
@@ -124,6 +163,9 @@ class GlimpseEnv(PlaysGame, gym.Env[Observation, Any]):
     | `GlimpseTranslatedMNIST-v0` | 60x60 | 0 | 12x12 | 3 | 8 |
     | `GlimpseClutteredMNIST-v0` | 60x60 | 4 | 12x12 | 3 | 8 |
     | `GlimpseClutteredMNIST100-v0` | 100x100 | 8 | 12x12 | 4 | 8 |
+    | `GlimpseImageFolder-v0` | the picture | none | 16x16 | as many as cover it | 6 |
+
+    `GlimpseImageFolder-v0` has `flip=True`, `zoom=0.2`, `shift=0.1` and `brightness=0.2`.
 
     ## References
     Mnih, Heess, Graves, Kavukcuoglu: Recurrent Models of Visual Attention. NIPS 2014,
@@ -136,7 +178,7 @@ class GlimpseEnv(PlaysGame, gym.Env[Observation, Any]):
     metadata = {"render_modes": ["human", "rgb_array"], "render_fps": 4}  # noqa: RUF012
 
     def __init__(self, render_mode: str | None = None, **task_arguments: Any) -> None:
-        """Make the env; `task_arguments` are those of the table above.
+        """Make the env; `task_arguments` are those of the tables above.
 
         Raises:
             TypeError: If an argument is unknown.

@@ -40,11 +40,7 @@ class GlimpseVectorEnv(PlaysGame, SubEnvs, VectorEnv[Observation, Any, np.ndarra
         ValueError: If one is out of its range or does not fit the others.
     """
 
-    metadata = {  # noqa: RUF012
-        **GlimpseEnv.metadata,
-        "render_modes": ["rgb_array", "rgb_array_list"],
-        "autoreset_mode": AutoresetMode.NEXT_STEP,
-    }
+    metadata = {**GlimpseEnv.metadata, "autoreset_mode": AutoresetMode.NEXT_STEP}  # noqa: RUF012
 
     def __init__(
         self,
@@ -58,7 +54,7 @@ class GlimpseVectorEnv(PlaysGame, SubEnvs, VectorEnv[Observation, Any, np.ndarra
                 "`render_mode='human'` is for a single env, `gym.make`: got it for a vector env; "
                 "choose None, or 'rgb_array' and gymnasium.wrappers.vector.HumanRendering."
             )
-        self.render_mode = checked_render_mode(render_mode, self.metadata["render_modes"])
+        self.render_mode = checked_render_mode(render_mode, ["rgb_array", "rgb_array_list"])
         if "max_episode_steps" in task_arguments:  # `make_vec` hands on that of a spec
             raise TypeError(
                 "`max_episode_steps` is for single envs, got it for a vector env, whose episodes "

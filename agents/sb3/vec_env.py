@@ -120,10 +120,12 @@ class GymnasiumVecEnv(VecEnv):
         last_observation = begun.pop("final_obs", None)
         # Gymnasium's RecordEpisodeStatistics notes those of the episode that ended.
         statistics = begun.pop("episode", {})
-        last = begun.pop("final_info", begun)
+        last = begun.pop("final_info", None)
+        if last is None:
+            last = dict(begun)
         self.reset_infos[row] = begun
         mine = {"r": float(self._returns[row]), "l": int(self._lengths[row])}
-        last = {**last, "episode": {**statistics, **last.get("episode", {}), **mine}}
+        last["episode"] = statistics | last.get("episode", {}) | mine
         if last_observation is not None:
             last["terminal_observation"] = last_observation
         return last
@@ -260,21 +262,16 @@ def split_infos(infos: Any, num_envs: int) -> list[Info]:
     """
     if not isinstance(infos, dict):
         return [dict(info) for info in infos]
-    keys = [key for key in infos if not (key[:1] == "_" and key[1:] in infos)]
-    columns = [_column(infos[key], num_envs) for key in keys]
-    masks = [infos.get(f"_{key}") for key in keys]
-    if not keys:
-        return [{} for _ in range(num_envs)]
-    if all(mask is None or np.all(mask) for mask in masks):
-        return [dict(zip(keys, values, strict=True)) for values in zip(*columns, strict=True)]
-    return [
-        {
-            key: column[row]
-            for key, column, mask in zip(keys, columns, masks, strict=True)
-            if mask is None or mask[row]
-        }
-        for row in range(num_envs)
-    ]
+    split: list[Info] = [{} for _ in range(num_envs)]
+    for key, values in infos.items():
+        if key[:1] == "_" and key[1:] in infos:
+            continue  # a mask
+        mask = infos.get(f"_{key}")
+        rows = range(num_envs) if mask is None else np.flatnonzero(mask).tolist()
+        column = _column(values, num_envs)
+        for row in rows:
+            split[row][key] = column[row]
+    return split
 
 
 def _column(values: Any, num_envs: int) -> list[Any]:

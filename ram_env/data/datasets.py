@@ -58,9 +58,9 @@ def load_dataset(
     RAM_ENV_DATA names, and only if none is named in the user's cache folder, where it is otherwise
     downloaded to. IDX files may be spelled and placed as `ram_env.data.folders` says.
 
-    Images of an .npz file are uint8, or float in 0..1, (N, h, w) or (N, h, w, 1); labels are whole
-    numbers or texts, (N,) or (N, 1), or one-hot rows. Classes are the labels that occur in any
-    split, in order.
+    Images of an .npz file are uint8, or float in 0..1, (N, h, w) or (N, h, w, 1), in colour
+    (N, h, w, 3); labels are whole numbers or texts, (N,) or (N, 1), or one-hot rows. Classes are
+    the labels that occur in any split, in order.
 
     Args:
         dataset: One of the above.
@@ -71,8 +71,7 @@ def load_dataset(
         ValueError: If an argument is none of the choices, or the data is missing, unreadable,
             damaged or too small for three splits.
     """
-    if not isinstance(split, str) or split not in SPLITS:
-        raise ValueError(f"`split` must be one of {', '.join(SPLITS)}, got {shown(split)}.")
+    check_split(split)
     folder = _absolute(data_dir)
     environment_dir = _absolute(os.environ.get("RAM_ENV_DATA") or None)
     # A numpy array equals a text element by element, which is no answer: only text is compared.
@@ -94,6 +93,16 @@ def load_dataset(
         f"`dataset` must be one of {', '.join(DATASETS)}, or the path of an .npz file, "
         f"got {shown(dataset)}."
     )
+
+
+def check_split(split: object) -> None:
+    """Refuse what is none of `SPLITS`.
+
+    Raises:
+        ValueError: If it is none.
+    """
+    if not isinstance(split, str) or split not in SPLITS:
+        raise ValueError(f"`split` must be one of {', '.join(SPLITS)}, got {shown(split)}.")
 
 
 def _load_auto(split: str, data_dir: str | None, environment_dir: str | None) -> ImageDataset:

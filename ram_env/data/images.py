@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ram_env.arguments import as_array
+
 MAX_CLASSES = 2**16  # more are names of things, not classes to tell apart
 
 
@@ -14,11 +16,14 @@ MAX_CLASSES = 2**16  # more are names of things, not classes to tell apart
 class ImageDataset:
     """Images with one label each; read-only, because environments share them.
 
+    What makes an array, such as a list, may be given for one.
+
     Attributes:
-        images: uint8 (N, h, w), 0 is black; N, h and w at least 1.
+        images: uint8 (N, h, w), 0 is black, or in colour (N, h, w, 3); N, h and w at least 1.
         labels: int64 (N,), in 0..num_classes - 1. Any integer type is accepted and converted.
         class_names: The name of each class, such as "7"; the same for each split.
-        name: What was really loaded: "mnist", "digits", "idx" or the path of an .npz file.
+        name: What was really loaded: "mnist", "digits", "idx" or the path of an .npz file; or what
+            to call arrays that were loaded elsewhere.
 
     Raises:
         ValueError: If an array breaks these rules.
@@ -27,12 +32,15 @@ class ImageDataset:
     images: np.ndarray
     labels: np.ndarray
     class_names: tuple[str, ...]
-    name: str
+    name: str = "arrays"
 
     def __post_init__(self) -> None:
         """Check the arrays and replace them by read-only ones."""
+        object.__setattr__(self, "images", as_array("images", self.images))
+        object.__setattr__(self, "labels", as_array("labels", self.labels))
+        object.__setattr__(self, "class_names", tuple(self.class_names))
         _check_images(self.images, self.name)
-        _check_labels(self.labels, len(self.images), self.class_names, self.name)
+        check_labels(self.labels, len(self.images), self.class_names, self.name)
         object.__setattr__(self, "images", _read_only(self.images))
         object.__setattr__(self, "labels", _read_only(self.labels.astype(np.int64)))
 
@@ -51,16 +59,29 @@ class ImageDataset:
 
 
 def _check_images(images: np.ndarray, name: str) -> None:
-    if images.dtype != np.uint8 or images.ndim != 3 or 0 in images.shape:
+    has_pixels = images.ndim == 3 or (images.ndim == 4 and images.shape[3] == 3)
+    if images.dtype != np.uint8 or not has_pixels or 0 in images.shape:
         raise ValueError(
-            f"`images` of {name!r} must be uint8 (N, h, w), or float in 0..1, no dimension 0, got "
-            f"{images.dtype} {images.shape}. Convert them to one grey value of 0..255 per pixel."
+            f"`images` of {name!r} must be uint8 (N, h, w), in colour (N, h, w, 3), no dimension 0,"
+            f" got {images.dtype} {images.shape}. Convert them to 0..255 per pixel; an .npz file "
+            "may also hold floats in 0..1."
         )
 
 
-def _check_labels(
+def check_labels(
     labels: np.ndarray, num_images: int, class_names: Sequence[str], name: str
 ) -> None:
+    """Refuse labels that are not one class for each image.
+
+    Args:
+        labels: What should be whole numbers, (N,).
+        num_images: N.
+        class_names: The name of each class.
+        name: The data set, for the message.
+
+    Raises:
+        ValueError: If they are not.
+    """
     num_classes = len(class_names)
     if not 2 <= num_classes <= MAX_CLASSES:
         raise ValueError(

@@ -73,6 +73,12 @@ class GlimpseTask(Settings, Game):
         """Load a split of the data that the arguments name."""
         raise NotImplementedError
 
+    def draw_scenes(
+        self, scene_seeds: np.ndarray, indices: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Draw whole scenes, all of one shape, and their labels: for networks that see all."""
+        raise NotImplementedError
+
     def make_scenes(self, num_scenes: int) -> SceneSource:
         """Make room for some scenes, none of them begun."""
         raise NotImplementedError

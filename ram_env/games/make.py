@@ -43,6 +43,11 @@ class PlaysGame:
         """The id that the env was made by; None if it was by none."""
         return None if self.spec is None else self.spec.id
 
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """The name of each label."""
+        return self.task.class_names
+
 
 def _shown(name: str) -> property:
     """Return the attribute of an env that is an argument of its task."""

@@ -145,7 +145,7 @@ class TaskRecord:
         dataset: ImageDataset | PictureDataset
         if self.image_shape is None:
             store, numbers = pyramids_of(pictures), np.arange(len(pictures))
-            dataset = PictureDataset(store, numbers, labels, self.class_names, _GIVEN, ())
+            dataset = PictureDataset(store, numbers, labels, self.class_names, _GIVEN, sha256="")
         else:
             images = np.stack(pictures)[..., 0]
             dataset = ImageDataset(images, labels, self.class_names, _GIVEN)

@@ -6,8 +6,10 @@ from enum import StrEnum
 from typing import Any
 
 from ram_env.arguments import number_between, one_of, positive_number, shown, whole_number
+from ram_env.data.images import ImageDataset
 from ram_env.games.actions import SCORE_SCALE, ActionFormat
 from ram_env.geometry import window_side
+from ram_env.pictures.dataset import PictureDataset
 from ram_env.pictures.intake import DAMAGED
 
 HIGHEST_DISTORTION = 0.45  # from 0.5 on a map may fold an image over
@@ -78,7 +80,7 @@ class CanvasSettings(Settings):
         canvas_shape: Height and width of the canvas in pixels.
     """
 
-    dataset: str | os.PathLike[str] = "auto"
+    dataset: str | os.PathLike[str] | ImageDataset = "auto"
     data_dir: str | os.PathLike[str] | None = None
     canvas_size: int | tuple[int, int] = 28
     num_distractors: int = 0
@@ -111,8 +113,13 @@ class CanvasSettings(Settings):
             )
 
     def check_image_sizes(self, image_shape: tuple[int, ...]) -> None:
-        """Refuse images larger than the canvas, and crops larger than the images."""
+        """Refuse images in colour or larger than the canvas, and crops larger than the images."""
         canvas_shape = self.canvas_shape
+        if len(image_shape) > 2:
+            raise ValueError(
+                f"`dataset` must hold grey images to lie on a canvas, got colour, {image_shape} "
+                "each: take the env of pictures, GlimpseImageFolder-v0, or convert them."
+            )
         if any(image > canvas for image, canvas in zip(image_shape, canvas_shape, strict=True)):
             raise ValueError(
                 f"`canvas_size` must be at least the image size {image_shape}, "
@@ -132,7 +139,7 @@ class PictureSettings(Settings):
     `num_scales` is None until the pictures tell how many cover the largest.
     """
 
-    dataset: str | os.PathLike[str] | None = None
+    dataset: str | os.PathLike[str] | ImageDataset | PictureDataset | None = None
     patch_size: int = 16
     num_scales: int | None = None  # type: ignore[assignment]
     num_glimpses: int = 6

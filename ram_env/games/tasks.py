@@ -4,12 +4,12 @@ from typing import Any
 
 import numpy as np
 
-from ram_env.data.datasets import load_dataset
+from ram_env.data.datasets import check_split, load_dataset
 from ram_env.data.images import ImageDataset
 from ram_env.games.classify import GlimpseTask
 from ram_env.games.settings import MAX_SCALES, CanvasSettings, PictureSettings
 from ram_env.geometry import window_side
-from ram_env.pictures.dataset import PictureDataset, load_pictures
+from ram_env.pictures.dataset import PictureDataset, load_pictures, pictures_of
 from ram_env.pictures.intake import Reading
 from ram_env.retina import Retina
 from ram_env.scenes.canvases import crop_bytes
@@ -18,12 +18,39 @@ from ram_env.scenes.pictures import Changes, Pictures, glimpse_bytes
 from ram_env.scenes.source import SceneSource
 
 _POINT = Retina(1, 1)  # one that needs no border around the canvas
+WHOLE_SIDE = 96  # of a picture that is seen at once, in pixels
+
+
+def as_given(dataset: Any, split: str) -> Any:
+    """Return the data that an argument is, all of one split; None if it names where data lies.
+
+    Raises:
+        ValueError: If the split is none.
+    """
+    if not isinstance(dataset, ImageDataset | PictureDataset):
+        return None
+    check_split(split)
+    return dataset
+
+
+def only_of(given: Any, own: str, split: str) -> Any:
+    """Return data that was given for a split.
+
+    Raises:
+        ValueError: If another split is asked for.
+    """
+    if split != own:
+        raise ValueError(
+            f"`dataset` was given with data of `split` {own!r}, got {split!r}: make another env of "
+            f"the data of that split, by dataset=..., split={split!r}."
+        )
+    return given
 
 
 class CanvasTask(CanvasSettings, GlimpseTask):
     """An image on a canvas is classified, among distractors if there are any."""
 
-    dataset: ImageDataset  # type: ignore[assignment]  # of the argument that names it
+    dataset: ImageDataset
 
     def __post_init__(self) -> None:
         """Check the arguments, load the images and make the spaces."""
@@ -33,7 +60,7 @@ class CanvasTask(CanvasSettings, GlimpseTask):
         # However many there are, scenes are planned and glimpses taken in parts.
         self.bytes_on_the_way = plan_bytes(self.num_distractors) + crop_bytes(self.retina)
         self.check_bytes(num_episodes=1)  # before anything is downloaded
-        self._is_given = isinstance(self.dataset, ImageDataset)
+        self._given = as_given(self.dataset, self.split)
         self.dataset = self.load(self.split)
         self.check_image_sizes(self.dataset.images.shape[1:])
         is_training = self.split == "train"  # what results are measured on stays as written
@@ -49,9 +76,9 @@ class CanvasTask(CanvasSettings, GlimpseTask):
         self.complete()
 
     def load(self, split: str) -> ImageDataset:
-        """Load a split of the images that the arguments name; of given ones all are in each."""
-        if self._is_given:
-            return self.dataset
+        """Load a split of the images that the arguments name."""
+        if self._given is not None:
+            return only_of(self._given, self.split, split)
         named: Any = self.dataset
         name = named.name if isinstance(named, ImageDataset) else named
         return load_dataset(name, split, self.data_dir)
@@ -89,14 +116,15 @@ class CanvasTask(CanvasSettings, GlimpseTask):
 class PictureTask(PictureSettings, GlimpseTask):
     """A picture of a user's is classified, looked at as it is."""
 
-    dataset: PictureDataset  # type: ignore[assignment]  # of the argument that names it
+    dataset: PictureDataset
     num_scales: int
 
     def __post_init__(self) -> None:
         """Check the arguments, read the pictures and make the spaces."""
         super().__post_init__()
         self._reading = Reading(self.image_size, self.channels, self.damaged)
-        self._is_given = isinstance(self.dataset, PictureDataset)
+        pictures = isinstance(self.dataset, PictureDataset)
+        self._given = self.dataset if pictures else as_given(self.dataset, self.split)
         self.dataset = self.load(self.split)
         self.channels = self.dataset.store.channels
         if self.num_scales is None:
@@ -107,9 +135,12 @@ class PictureTask(PictureSettings, GlimpseTask):
         self.complete()
 
     def load(self, split: str) -> PictureDataset:
-        """Load a split of the pictures that the arguments name; of given ones all are in each."""
-        if self._is_given:
-            return self.dataset
+        """Load a split of the pictures that the arguments name."""
+        if isinstance(self._given, PictureDataset):
+            return self._given
+        if self._given is not None:
+            given = only_of(self._given, self.split, split)
+            return given if isinstance(given, PictureDataset) else pictures_of(given, self._reading)
         named: Any = self.dataset
         name = named.name if isinstance(named, PictureDataset) else named
         return load_pictures(name, split, self._reading, self.data_cache)
@@ -121,7 +152,25 @@ class PictureTask(PictureSettings, GlimpseTask):
         covering = (k for k in scales if window_side(self.patch_size, k - 1) >= longest)
         return next(covering, MAX_SCALES)
 
-    def make_scenes(self, num_scenes: int) -> SceneSource:
+    def draw_scenes(
+        self, scene_seeds: np.ndarray, indices: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Draw whole scenes, each made square: for networks that see all at once.
+
+        Args:
+            scene_seeds: int64 (M,), not negative.
+            indices: Which pictures to show instead of those that the seeds choose, int64 (M,).
+
+        Returns:
+            Pictures, uint8 (M, `WHOLE_SIDE`, `WHOLE_SIDE`), in colour with a last axis of 3, and
+            labels, int64 (M,).
+        """
+        scenes, rows = self.make_scenes(len(scene_seeds)), np.arange(len(scene_seeds))
+        plans = scenes.plan(scene_seeds, indices)
+        scenes.begin(rows, plans)
+        return scenes.whole(rows, WHOLE_SIDE), self.dataset.labels[plans.index]
+
+    def make_scenes(self, num_scenes: int) -> Pictures:
         """Make room for some scenes, none of them begun."""
         changes = Changes(self.flip, self.zoom, self.shift, self.brightness)
         return Pictures(

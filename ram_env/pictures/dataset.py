@@ -1,18 +1,26 @@
 """Which pictures are there to classify? Those of a folder, or arrays in memory."""
 
+import functools
 import hashlib
 import os
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from ram_env.arguments import shown
+from ram_env.data.datasets import SPLITS, check_split
+from ram_env.data.images import ImageDataset, check_labels
 from ram_env.data.mnist import cache_folder
-from ram_env.pictures.folder import SPLITS, list_folder
+from ram_env.pictures.decoding import scaled_size, to_pixels
+from ram_env.pictures.folder import Listing, list_folder
 from ram_env.pictures.intake import Reading, take_in
-from ram_env.pictures.pyramids import PictureStore
+from ram_env.pictures.pyramids import PictureStore, Pyramids, num_pixels, pyramid_of
+from ram_env.pictures.slides import Decoded, PictureSource, Slides, find_slides
+
+_NUM_SHARED = 4  # arrays whose pyramids are kept to be shared
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,8 +32,8 @@ class PictureDataset:
         numbers: Which of them these are, int64 (N,).
         labels: Their classes, int64 (N,), in 0..num_classes - 1.
         class_names: The name of each class, the same for each split.
-        name: The folder that they lie in.
-        paths: Where each lies in it, with `/`.
+        name: The folder that they lie in, or what arrays are called.
+        sha256: What tells other data, in hexadecimal.
     """
 
     store: PictureStore
@@ -33,18 +41,70 @@ class PictureDataset:
     labels: np.ndarray
     class_names: tuple[str, ...]
     name: str
-    paths: tuple[str, ...]
+    sha256: str
 
     @property
     def num_classes(self) -> int:
         """How many classes there are."""
         return len(self.class_names)
 
-    @cached_property
-    def sha256(self) -> str:
-        """What tells other data: the SHA-256 of paths, shapes and class names, in hexadecimal."""
-        shapes = self.store.shapes[self.numbers].tolist()
-        return hashlib.sha256(repr((self.paths, shapes, self.class_names)).encode()).hexdigest()
+
+@functools.lru_cache(_NUM_SHARED)
+def pictures_of(arrays: ImageDataset, reading: Reading) -> PictureDataset:
+    """Make pictures of arrays, in memory; calls share them.
+
+    Args:
+        arrays: Images, all of one size.
+        reading: How they are read; colour stays colour unless it says otherwise.
+    """
+    num_images, *shape = arrays.images.shape[:3]
+    channels = reading.channels or (1 if arrays.images.ndim == 3 else 3)
+    height, width = scaled_size((shape[0], shape[1]), reading.image_size)
+    shapes = np.full((num_images, 2), (height, width))
+    pixels = np.empty((num_images, num_pixels(shapes[:1]), channels), dtype=np.uint8)
+    for number, image in enumerate(arrays.images):
+        scaled = to_pixels(Image.fromarray(image), channels, reading.image_size)
+        pixels[number] = pyramid_of(scaled)
+    return PictureDataset(
+        store=Pyramids(shapes, channels, pixels.reshape(-1, channels)),
+        numbers=np.arange(num_images),
+        labels=arrays.labels,
+        class_names=arrays.class_names,
+        name=arrays.name,
+        sha256=arrays.sha256,
+    )
+
+
+def pictures_from(
+    sources: Sequence[PictureSource],
+    labels: np.ndarray,
+    class_names: Sequence[str],
+    channels: int = 3,
+    name: str = "sources",
+) -> PictureDataset:
+    """Make a data set of pictures that are read where one looks, as they are.
+
+    Args:
+        sources: The pictures; see `PictureSource`.
+        labels: Their classes, whole numbers (N,), in 0..C - 1.
+        class_names: The name of each class.
+        channels: 1 or 3: how many each of them returns.
+        name: What to call them.
+
+    Raises:
+        ValueError: If labels do not fit.
+    """
+    labels = np.asarray(labels)
+    check_labels(labels, len(sources), class_names, name)
+    facts = ([source.size for source in sources], labels.tolist(), tuple(class_names))
+    return PictureDataset(
+        store=Slides(sources, channels),
+        numbers=np.arange(len(sources)),
+        labels=labels.astype(np.int64),
+        class_names=tuple(class_names),
+        name=name,
+        sha256=hashlib.sha256(repr(facts).encode()).hexdigest(),
+    )
 
 
 def load_pictures(
@@ -61,23 +121,48 @@ def load_pictures(
     Raises:
         ValueError: If an argument is none of these, or the pictures cannot be read.
     """
-    if not isinstance(split, str) or split not in SPLITS:
-        raise ValueError(f"`split` must be one of {', '.join(SPLITS)}, got {shown(split)}.")
+    check_split(split)
     if not isinstance(dataset, str | os.PathLike):
         raise ValueError(
-            "`dataset` must be the path of a folder with a folder of pictures for each class, got "
-            f"{shown(dataset)}."
+            "`dataset` must be the path of a folder with a folder of pictures for each class, an "
+            f"ImageDataset or a PictureDataset, got {shown(dataset)}."
         )
     usual = cache_folder().with_name("pictures")
     cache = usual if data_cache is None else Path(data_cache).expanduser()
     listing = list_folder(Path(dataset).expanduser().absolute())
-    store, places = take_in(listing, reading, cache)
+    store, places = _read_folder(listing, reading, cache)
     chosen = np.flatnonzero((listing.splits == SPLITS.index(split)) & (places >= 0))
+    if not len(chosen):
+        raise ValueError(
+            f"`dataset` {listing.root} has no picture for {split!r} that can be read: add "
+            "pictures, or mend those that were passed over."
+        )
+    paths, shapes = [listing.paths[number] for number in chosen], store.shapes[places[chosen]]
+    facts = (tuple(paths), shapes.tolist(), listing.class_names)
     return PictureDataset(
         store=store,
         numbers=places[chosen],
         labels=listing.labels[chosen],
         class_names=listing.class_names,
         name=str(listing.root),
-        paths=tuple(listing.paths[number] for number in chosen),
+        sha256=hashlib.sha256(repr(facts).encode()).hexdigest(),
     )
+
+
+def _read_folder(
+    listing: Listing, reading: Reading, cache: Path
+) -> tuple[PictureStore, np.ndarray]:
+    """Return the pictures of a folder as `take_in` does; slides stay in their files."""
+    channels = reading.channels or 3
+    slides = find_slides(listing.root, listing.paths, reading.image_size, channels)
+    if not slides:
+        return take_in(listing, reading, cache)
+    sources: list[PictureSource] = list(slides.values())
+    places = np.full(len(listing.paths), -1)
+    places[list(slides)] = np.arange(len(slides))
+    if others := [number for number in range(len(listing.paths)) if number not in slides]:
+        rest = replace(listing, paths=[listing.paths[number] for number in others])
+        pyramids, found = take_in(rest, reading._replace(channels=channels), cache)
+        places[others] = np.where(found < 0, -1, found + len(slides))
+        sources += [Decoded(pyramids, number) for number in range(len(pyramids.shapes))]
+    return Slides(sources, channels), places

@@ -1,5 +1,6 @@
 """How does a file become pixels? All kinds that Pillow opens, upright, over white, 8 bits."""
 
+import functools
 import os
 import warnings
 
@@ -11,6 +12,20 @@ from ram_env.arguments import shown
 GivenPicture = str | os.PathLike[str] | Image.Image | np.ndarray  # what somebody has of a picture
 MAX_PIXELS = 2**26  # some 8,000 x 8,000, of which Pillow takes half a gigabyte
 BACKGROUND = (255, 255, 255)  # what shows through where a picture is transparent
+# Kinds whose pixels Pillow leaves to others; of EPS to Ghostscript, which would run the file.
+_NOT_DECODED = frozenset(["BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF"])
+
+
+@functools.cache
+def formats() -> frozenset[str]:
+    """Return the kinds of files that are opened, as Pillow calls them."""
+    Image.init()
+    return frozenset(Image.OPEN) - _NOT_DECODED
+
+
+def endings() -> set[str]:
+    """Return how the names of such files end, in lower case, with the dot."""
+    return {end for end, kind in Image.registered_extensions().items() if kind in formats()}
 
 
 def open_picture(path: str | os.PathLike[str]) -> Image.Image:
@@ -20,7 +35,7 @@ def open_picture(path: str | os.PathLike[str]) -> Image.Image:
         ValueError: If the picture has too many pixels.
         Exception: Of nearly any kind, if Pillow cannot open the file.
     """
-    image = Image.open(path)
+    image = Image.open(path, formats=tuple(formats()))
     if image.width * image.height > MAX_PIXELS:
         width, height = image.size
         image.close()

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from ram_env.arguments import shown
+from ram_env.data.datasets import SPLITS
+from ram_env.pictures.decoding import endings
+from ram_env.pictures.slides import ENDINGS as SLIDE_ENDINGS
 
-SPLITS = ("train", "validation", "test")
 _FOLDERS = {"train": 0, "validation": 1, "val": 1, "test": 2}  # above the classes, if at all
 _ENDS = (0.8, 0.9)  # of train and validation, on the scale of the hash; the rest is test
 
@@ -42,8 +43,8 @@ def list_folder(root: Path) -> Listing:
     What lies below a folder of `root` is of that folder's class, however deep. Folders `train`,
     `validation` (or `val`) and `test` alone in `root` are splits and hold the classes. A split that
     has no folder is taken from the others by a hash of each path, 80 : 10 : 10, so that a new file
-    moves no other one. Names that begin with a dot, and files whose ending Pillow does not know,
-    are passed over; links are followed.
+    moves no other one. Names that begin with a dot, and files whose ending neither Pillow nor
+    OpenSlide knows, are passed over; links are followed.
 
     Raises:
         ValueError: If the folder is none, or holds no two classes with pictures.
@@ -83,7 +84,7 @@ def _folders(path: Path) -> Iterator[str]:
 
 def _pictures(root: Path, top: str) -> Iterator[str]:
     """Yield the path of each picture below a folder of `root`, in a fixed order."""
-    endings = Image.registered_extensions()
+    known = SLIDE_ENDINGS | endings()
     seen = set()
     for folder, inner, files in os.walk(root / top, followlinks=True):
         real = os.path.realpath(folder)
@@ -93,7 +94,7 @@ def _pictures(root: Path, top: str) -> Iterator[str]:
             continue
         seen.add(real)
         for name in sorted(files):
-            if not name.startswith(".") and os.path.splitext(name)[1].lower() in endings:
+            if not name.startswith(".") and os.path.splitext(name)[1].lower() in known:
                 yield os.path.relpath(os.path.join(folder, name), root).replace(os.sep, "/")
 
 

@@ -1,7 +1,7 @@
 """How are pictures kept so that a glimpse costs the same in all of them? With halved levels."""
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -53,6 +53,10 @@ class Pyramids:
         # One item per pixel: it is copied as a whole, several times as fast as byte by byte.
         self._items = np.asarray(pixels).view(np.dtype((np.void, channels)))[:, 0]
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> "Pyramids":
+        """Return the pictures themselves: copies of an env share them, for they never change."""
+        return self
+
     def read(
         self, pictures: np.ndarray, levels: np.ndarray, rows: np.ndarray, columns: np.ndarray
     ) -> np.ndarray:
@@ -61,13 +65,16 @@ class Pyramids:
         height, width = np.moveaxis(self._shapes[pictures, levels], -1, 0)[..., None]
         first = self._starts[pictures, levels][..., None] + rows.clip(0, height - 1) * width
         items = self._items.take(first[..., :, None] + columns.clip(0, width - 1)[..., None, :])
-        outside = _outside(rows, height)[..., :, None] | _outside(columns, width)[..., None, :]
-        items[outside] = bytes(self.channels)
+        items[outside(rows, columns, height, width)] = bytes(self.channels)
         return items.view(np.uint8).reshape(*items.shape, self.channels)
 
 
-def _outside(positions: np.ndarray, side: np.ndarray) -> np.ndarray:
-    return (positions < 0) | (positions >= side)
+def outside(
+    rows: np.ndarray, columns: np.ndarray, height: np.ndarray, width: np.ndarray
+) -> np.ndarray:
+    """Return which crossings of rows (..., h) and columns (..., w) lie outside: (..., h, w)."""
+    is_row_outside = (rows < 0) | (rows >= height)
+    return is_row_outside[..., :, None] | ((columns < 0) | (columns >= width))[..., None, :]
 
 
 def level_shapes(shapes: np.ndarray) -> np.ndarray:

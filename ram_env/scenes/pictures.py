@@ -131,7 +131,7 @@ class Pictures:
         return int(height), int(width)
 
     def picture(self, row: int) -> np.ndarray:
-        """Return a scene for people, its longer side at most `LONGEST_SIDE`, at most halved twice.
+        """Return a scene for people, halved until no side is longer than `LONGEST_SIDE`.
 
         Returns:
             uint8 (H, W), of a colour picture (H, W, 3).
@@ -144,6 +144,19 @@ class Pictures:
         found = self._read(row, np.array([level]), np.arange(height)[None], np.arange(width)[None])
         return found[0] if self._store.channels == 3 else found[0, ..., 0]
 
+    def whole(self, rows: np.ndarray, side: int) -> np.ndarray:
+        """Return scenes made square, for networks that see all at once.
+
+        Returns:
+            uint8 (M, side, side), in colour (M, side, side, 3).
+        """
+        shapes = self._store.shapes[self._picture[rows]]  # (M, 2)
+        levels = np.log2(np.maximum(shapes.max(axis=1) / side, 1.0)).astype(np.int64)[:, None]
+        shares = (np.arange(side) + 0.5) / side
+        cells = (shapes[..., None] / 2.0 ** levels[..., None] * shares).astype(np.int64)
+        found = self._read(rows, levels, cells[:, None, 0], cells[:, None, 1])[:, 0]
+        return found if self._store.channels == 3 else found[..., 0]
+
     def _read(
         self, rows: Rows, levels: np.ndarray, cell_rows: np.ndarray, cell_columns: np.ndarray
     ) -> np.ndarray:
@@ -151,7 +164,7 @@ class Pictures:
 
         Args:
             rows: The scenes.
-            levels: int64 (K,).
+            levels: int64 (K,), or (..., K).
             cell_rows: Rows of each level, int64 (..., K, h).
             cell_columns: Columns of each level, int64 (..., K, w).
 
@@ -164,7 +177,7 @@ class Pictures:
             return self._store.read(numbers, levels, cell_rows, cell_columns)
         change = self._change[rows][..., None, :]  # (..., 1, 5)
         # In pixels of each level, as whole pixels would be cut.
-        sides = self._store.shapes[pictures][..., None, :] / 2.0 ** levels[:, None]  # (..., K, 2)
+        sides = self._store.shapes[pictures][..., None, :] / 2.0 ** levels[..., None]  # (..., K, 2)
         mirror, zoom = change[..., :1], change[..., 1:2]
         middle, shift = sides / 2.0, change[..., 2:4] * sides
         lines = (cell_rows + 0.5 - middle[..., :1] - shift[..., :1]) / zoom + middle[..., :1]

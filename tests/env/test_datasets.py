@@ -350,7 +350,7 @@ def test_layouts_with_their_own_parts(
         ({"images": np.full((20, 2, 2), 2.0)}, "`images` of .* float64"),
         ({"images": np.full((20, 2, 2), np.nan)}, "`images` of .* float64"),
         ({"images": np.zeros((20, 2, 2), int)}, r"`images` of .* int64.*0\.\.255 per pixel"),
-        ({"images": np.zeros((20, 2, 2, 3), np.uint8)}, r"`images` of .*\(20, 2, 2, 3\).*one grey"),
+        ({"images": np.zeros((20, 2, 2, 4), np.uint8)}, r"`images` of .*\(20, 2, 2, 4\).*in 0..1"),
         ({"images": np.zeros((20, 4), np.uint8)}, r"`images` of .*\(20, 4\)"),
         ({"images": np.zeros((9, 2, 2), np.uint8), "labels": np.arange(9)}, "at least 10"),
     ],

@@ -11,6 +11,7 @@ from photos import SHAPES, make_photos
 from PIL import Image
 
 from ram_env.pictures import decoding
+from ram_env.pictures.dataset import load_pictures
 from ram_env.pictures.folder import list_folder
 from ram_env.pictures.intake import Reading, take_in
 from ram_env.pictures.pyramids import pyramid_of
@@ -176,6 +177,22 @@ def test_damaged_files_are_named_and_counted(
         at = np.arange(12)
         found = store.read(np.array(place), np.array(0), at, at)
         np.testing.assert_array_equal(found, whole.read(np.array(number), np.array(0), at, at))
+
+
+def test_a_split_of_damaged_files_is_refused(tmp_path: Path) -> None:
+    """Though each is passed over, there must be something to look at."""
+    for name in ("train/a/1.png", "train/b/2.png", "val/a/3.png", "test/a/4.png"):
+        (tmp_path / "d" / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("L", (5, 5)).save(tmp_path / "d" / name)
+    (tmp_path / "d" / "val" / "a" / "3.png").write_bytes(b"")
+    reading = Reading(damaged="skip")
+    with pytest.warns(UserWarning, match="1 of 4 pictures"):
+        assert len(load_pictures(tmp_path / "d", "test", reading, tmp_path).labels) == 1
+    with (
+        pytest.warns(UserWarning, match="1 of 4 pictures"),
+        pytest.raises(ValueError, match="no picture for 'validation' that can be read"),
+    ):
+        load_pictures(tmp_path / "d", "validation", reading, tmp_path)
 
 
 def test_a_cache_without_room_is_named(

@@ -94,7 +94,7 @@ def test_as_grey_takes_truth_for_white() -> None:
         GREY.astype(float),
         GREY / np.where(GREY, 255.0, np.nan),
         GREY.astype(int),
-        GREY[..., None].repeat(3, axis=-1),
+        GREY[..., None].repeat(4, axis=-1),
         GREY.reshape(4, 64),
         np.zeros((0, 2, 2)),
     ],

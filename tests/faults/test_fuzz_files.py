@@ -102,7 +102,7 @@ def test_damaged_npz_files(folder: Path, content: bytes) -> None:
         with refusals():
             dataset = load_dataset(str(path), split)
             assert dataset.images.dtype == np.uint8
-            assert dataset.images.ndim == 3 and dataset.images.size
+            assert dataset.images.ndim in (3, 4) and dataset.images.size
             assert dataset.labels.shape == dataset.images.shape[:1]
             assert 0 <= dataset.labels.min() <= dataset.labels.max() < dataset.num_classes
             assert dataset.num_classes <= MAX_CLASSES

@@ -176,7 +176,7 @@ def test_infos_that_share_no_dict() -> None:
 def test_seeds_reach_vector_envs_that_take_one_number() -> None:
     """As the base class of Gymnasium's has it; env i is seeded with i more."""
     env = GymnasiumVecEnv(Counting(dict))
-    env.seed(np.int64(5))  # type: ignore[arg-type]
+    env.seed_from(np.int64(5))  # type: ignore[arg-type]
     env.reset()
     assert (env.env.seed, env.env.np_random_seed) == (5, 5)  # type: ignore[attr-defined]
     env.reset()

@@ -91,7 +91,7 @@ def test_pages_of_results_are_whole() -> None:
         assert read_rows(table)
 
 
-@pytest.mark.parametrize("task", SHORT_NAMES)
+@pytest.mark.parametrize("task", [name for name, it in SHORT_NAMES.items() if it in TASKS])
 def test_rows_of_readme_are_those_of_the_papers_table(task: str) -> None:
     """The table of results gives each task's figures of paper, error, interval and minutes."""
     (row,) = (row for row in read_rows("paper") if row["name"] == task)

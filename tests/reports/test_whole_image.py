@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from photos import make_photos
+from PIL import Image
 
 from agents.reports import whole_image
 from agents.reports.whole_image import (
@@ -18,7 +20,12 @@ from agents.reports.whole_image import (
     train,
 )
 from ram_env.env import GlimpseEnv
+from ram_env.games.make import make_game
 from ram_env.games.tasks import CanvasTask
+from ram_env.pictures import dataset as picture_dataset
+from ram_env.pictures.decoding import to_pixels
+from ram_env.pictures.folder import list_folder
+from ram_env.pictures.pyramids import halve
 
 ENV_ID = "GlimpseMNIST-v0"
 
@@ -127,3 +134,44 @@ def test_impossible_options_are_refused(
     assert caught.value.code == 2
     assert message in capsys.readouterr().err.splitlines()[-1].replace("`--dataset`", "`dataset`")
     assert not (tmp_path / "other").exists()
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_pictures_are_seen_whole(channels: int, tmp_path: Path) -> None:
+    """One of 96 x 96 pixels as it is, one twice as large by its halved level; all are square."""
+    photos = make_photos(tmp_path / "photos", 40, 20, 60)
+    for number, side in ((0, 96), (1, 192)):
+        pixels = np.random.default_rng(side).integers(0, 256, (side, side, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(photos / "square" / f"s{number}.png")
+    arguments = {"image_size": None, "channels": channels, "data_cache": tmp_path / "cache"}
+    tasks = [
+        make_game({"scenes": "pictures", "dataset": photos, "split": split, **arguments})
+        for split in ("train", "validation", "test")
+    ]
+    found, paths = 0, list_folder(photos).paths
+    for task in tasks:
+        dataset: Any = task.dataset
+        seeds = np.zeros(len(dataset.labels), dtype=np.int64)
+        scenes, labels = task.draw_scenes(seeds, np.arange(len(seeds)))
+        assert scenes.shape[:3] == (len(seeds), 96, 96) and (labels == dataset.labels).all()
+        for number, place in enumerate(dataset.numbers):
+            path = paths[place]
+            if not path.startswith("square/s"):
+                continue
+            with Image.open(photos / path) as image:
+                pixels = to_pixels(image, channels)
+            expected = pixels if len(pixels) == 96 else halve(pixels)
+            assert np.array_equal(scenes[number].reshape(96, 96, channels), expected)
+            found += 1
+    assert found == 2
+
+
+def test_a_network_learns_from_pictures(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By the same command as from digits."""
+    monkeypatch.setattr(picture_dataset, "cache_folder", lambda: tmp_path / "mnist")
+    photos = make_photos(tmp_path / "photos", 40, 20, 60)
+    words = ["--network", "deep_convolutional", "--env", "folder", "--dataset", str(photos)]
+    assert whole_image.main([*words, "--episodes", "512", "--run-dir", str(tmp_path / "run")]) == 0
+    assert f"test scenes of {photos}" in capsys.readouterr().out

@@ -180,10 +180,11 @@ def test_playing_without_a_screen(missing: str, tmp_path: Path) -> None:
     assert re.match(rf"A window, such as that of .* {wanted[missing]}", line)
 
 
-def test_an_unknown_task_is_answered_with_the_known_ones(pygame: Any) -> None:
+@pytest.mark.parametrize("task", ["cluttred", "folder"])
+def test_an_unknown_task_is_answered_with_the_known_ones(task: str, pygame: Any) -> None:
     """In one line, before a window opens."""
-    with pytest.raises(SystemExit, match=r"TASK must be one of centered, .*got 'cluttred'"):
-        load("play").main("cluttred")
+    with pytest.raises(SystemExit, match=rf"TASK must be one of centered, .*got '{task}'"):
+        load("play").main(task)
     assert not pygame.display.get_init()
 
 

@@ -125,7 +125,7 @@ def assert_same_rollout(
 def assert_same_whatever_resets(
     one: VectorEnv[Any, Any, Any], other: VectorEnv[Any, Any, Any], seed: int, num_steps: int
 ) -> None:
-    """Reset two vector envs of digits with masks, seeds and scalar options at random moments.
+    """Reset two vector envs with masks, seeds and scalar options at random moments.
 
     All that they return must be equal, and so must their generators be in the end.
     """
@@ -133,10 +133,11 @@ def assert_same_whatever_resets(
     num_envs, mode = one.num_envs, one.metadata["autoreset_mode"]
     assert_identical(one.reset(seed=seed), other.reset(seed=seed))
     ended = np.zeros(num_envs, bool)
+    num_images = len(one.unwrapped.task.dataset.labels)  # type: ignore[attr-defined]
     for step in range(num_steps):
         must_reset = ended & (mode == AutoresetMode.DISABLED)
         if must_reset.any() or rng.random() < 0.3:
-            seeds, options = random_reset(rng, must_reset)
+            seeds, options = random_reset(rng, must_reset, num_images)
             # Each gets its own options: SyncVectorEnv takes the mask out of them.
             restarted = one.reset(seed=seeds, options=dict(options) or None)
             expected = other.reset(seed=seeds, options=dict(options) or None)
@@ -152,7 +153,9 @@ def assert_same_whatever_resets(
     assert states[0] == states[1]
 
 
-def random_reset(rng: np.random.Generator, must_reset: np.ndarray) -> tuple[Any, dict[str, Any]]:
+def random_reset(
+    rng: np.random.Generator, must_reset: np.ndarray, num_images: int
+) -> tuple[Any, dict[str, Any]]:
     """Return seeds and options of a reset of some envs, at least of those that must be reset."""
     num_envs = len(must_reset)
     mixed = [None if rng.random() < 0.5 else int(rng.integers(99)) for _ in range(num_envs)]
@@ -162,7 +165,7 @@ def random_reset(rng: np.random.Generator, must_reset: np.ndarray) -> tuple[Any,
         options["reset_mask"] = must_reset | (rng.random(num_envs) < 0.5)
         options["reset_mask"][rng.integers(num_envs)] |= not options["reset_mask"].any()
     if rng.random() < 0.5:
-        options["index"] = int(rng.integers(1297))
+        options["index"] = int(rng.integers(num_images))
     if rng.random() < 0.5:
         options["scene_seed"] = int(rng.integers(2**63 - 1))
     return seeds, options

@@ -110,8 +110,10 @@ def _draw_glimpse(view: EpisodeView) -> Image.Image:
         color = RIGHT if label == view.label else BAR
         draw.rectangle((left, top, max(left, right - 2), bottom), color)
     best = int(belief.argmax())
-    text = f"{view.name_of(best)}  ({belief[best]:.2f})"
-    draw.text((CELL / 2, SCENE - 10), text, INK, load_font(14), anchor="mm")
+    name, font = view.name_of(best), load_font(14)
+    text = f"{name}  ({belief[best]:.2f})"
+    fits = draw.textlength(text, font) <= CELL  # else the bars must do
+    draw.text((CELL / 2, SCENE - 10), text if fits else name, INK, font, anchor="mm")
     return cell
 
 

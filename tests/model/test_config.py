@@ -12,9 +12,9 @@ from agents.model.config import PRESETS, RAMConfig, check_rounds, make_config, r
 FIELDS = [field.name for field in dataclasses.fields(RAMConfig)]
 
 
-def test_presets_are_default_paper_and_pure() -> None:
-    """There are three presets, and `default` is the plain config."""
-    assert set(PRESETS) == {"default", "paper", "pure"}
+def test_presets() -> None:
+    """There are four presets, and `default` is the plain config."""
+    assert set(PRESETS) == {"default", "paper", "pure", "pictures"}
     assert PRESETS["default"] == RAMConfig()
 
 

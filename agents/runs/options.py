@@ -152,7 +152,9 @@ class EnvOptions:
 
     num_glimpses: int | None = setting(None, "glimpses per episode (default: the task's)")
     dataset: str | None = setting(
-        None, "auto, mnist, digits, idx or the path of an .npz (default: auto)"
+        None,
+        "auto, mnist, digits, idx or the path of an .npz (default: auto); of the task folder the "
+        "path of a folder with a folder of pictures for each class",
     )
     data_dir: str | None = setting(
         None, "folder of the IDX files (default: found or downloaded)", metavar="DIR"

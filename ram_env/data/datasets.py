@@ -91,7 +91,7 @@ def load_dataset(
             return _load_npz(split, version_of(Path(os.path.abspath(os.path.expanduser(path)))))
     raise ValueError(
         f"`dataset` must be one of {', '.join(DATASETS)}, or the path of an .npz file, "
-        f"got {shown(dataset)}."
+        f"got {shown(dataset)}. Folders of pictures are for GlimpseImageFolder-v0."
     )
 
 

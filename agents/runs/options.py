@@ -159,6 +159,11 @@ class EnvOptions:
     data_dir: str | None = setting(
         None, "folder of the IDX files (default: found or downloaded)", metavar="DIR"
     )
+    data_cache: str | None = setting(
+        None,
+        "folder that pictures of the task folder are decoded into (default: the user's cache)",
+        metavar="DIR",
+    )
     action_format: str | None = setting(
         None,
         "how the agent acts (default: what suits the algorithm)",
@@ -244,9 +249,10 @@ def check_env_kwargs(env_kwargs: dict[str, Any]) -> None:
     for name in PROGRAM_SETS:
         if name in env_kwargs:
             raise ValueError(f"`env_kwargs {name}=...` is for the program to set: leave it out.")
-    data_dir = env_kwargs.get("data_dir")
-    if data_dir and isinstance(data_dir, str):  # so that it is found from any other folder
-        env_kwargs["data_dir"] = os.path.abspath(os.path.expanduser(data_dir))
+    for name in ("data_dir", "data_cache"):
+        folder = env_kwargs.get(name)
+        if folder and isinstance(folder, str):  # so that it is found from any other folder
+            env_kwargs[name] = os.path.abspath(os.path.expanduser(folder))
 
 
 def parse_pairs(name: str, pairs: list[str]) -> dict[str, Any]:

@@ -379,13 +379,17 @@ def test_options_reach_the_run(capsys: pytest.CaptureFixture[str]) -> None:
     assert place.startswith("Run folder: run ")
 
 
-@pytest.mark.parametrize("option", ["--data-dir=", "--env-kwargs=data_dir="])
-def test_a_data_folder_is_found_from_anywhere(option: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("option", ["--{}=", "--env-kwargs={}="])
+@pytest.mark.parametrize("name", ["data_dir", "data_cache"])
+def test_a_data_folder_is_found_from_anywhere(
+    name: str, option: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """`~` is the user's home, and what config.json says is absolute, however it was given."""
     monkeypatch.setenv("HOME", os.getcwd())
     for given in ("images", "~/images"):
-        options = parse_options([option + given])
-        assert options.env_kwargs["data_dir"] == os.path.abspath("images")
+        spelled = name if "kwargs" in option else name.replace("_", "-")
+        options = parse_options([option.format(spelled) + given])
+        assert options.env_kwargs[name] == os.path.abspath("images")
 
 
 def test_dataset_can_be_given_as_an_env_argument() -> None:

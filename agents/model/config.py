@@ -289,6 +289,13 @@ PRESETS: dict[str, RAMConfig] = {
         warmup_fraction=0.0,
         batch_size=1024,
     ),
+    # Pictures of one's own, in colour, of which there may be few: see docs/own_images.md.
+    "pictures": RAMConfig(
+        glimpse_encoder="conv",
+        glimpse_statistics="data",
+        learning_rate=3e-3,
+        batch_size=64,
+    ),
     # Policy gradient alone: the class too is an action, paid by the env; no label is read.
     "pure": RAMConfig(
         learn_class_from="reward",

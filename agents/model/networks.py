@@ -7,7 +7,6 @@ F features, S state, H hidden units, C classes. Glimpses of scenes in colour are
 import math
 from typing import Any, NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -55,26 +54,40 @@ class GlimpseNetwork(nn.Module):
 class ConvolutionalEncoder(nn.Module):
     """Find patterns in each scale by the same two convolutions, wherever they lie.
 
+    The first sees 4x4 pixels, the second 2x2 of what the first has found. Neither overlaps itself,
+    so that both are plain matrix products, here twice as fast as PyTorch's convolutions: where a
+    pattern falls between two cells, the gaze moves.
+
     Attributes:
         size: How many numbers stand for a glimpse.
+        multiply_adds: What they take.
     """
 
     def __init__(self, glimpse_shape: tuple[int, ...]) -> None:
         super().__init__()
         self.num_colors = glimpse_shape[1] if len(glimpse_shape) == 4 else 1
-        self.fine = nn.Conv2d(self.num_colors, 32, 4, stride=2, padding=1)
-        self.coarse = nn.Conv2d(32, 64, 3, stride=2, padding=1)
-        side = (glimpse_shape[-1] // 2 + 1) // 2
-        self.size = glimpse_shape[0] * 64 * side**2
-        fine, coarse = (layer.weight.numel() for layer in (self.fine, self.coarse))
-        cells = glimpse_shape[0] * np.array([(glimpse_shape[-1] // 2) ** 2, side**2])
-        self.multiply_adds = int(cells @ np.array([fine, coarse]))
+        num_scales, side = glimpse_shape[0], glimpse_shape[-1]
+        self.missing = -side % 8  # rows and columns of zeros that fill the last cells
+        self.fine = nn.Linear(self.num_colors * 4 * 4, 32)
+        self.coarse = nn.Linear(32 * 2 * 2, 64)
+        cells = num_scales * ((side + self.missing) // 8) ** 2
+        self.size = cells * 64
+        self.multiply_adds = cells * (4 * self.fine.weight.numel() + self.coarse.weight.numel())
 
     def forward(self, glimpse: Tensor) -> Tensor:
         """Return the patterns in normalised glimpses, (B, K, [3,] g, g): (B, size)."""
         scales = glimpse.reshape(-1, self.num_colors, *glimpse.shape[-2:])  # (B K, 3, g, g)
-        patterns = torch.relu(self.coarse(torch.relu(self.fine(scales))))  # (B K, 64, g/4, g/4)
-        return patterns.reshape(len(glimpse), -1)
+        scales = nn.functional.pad(scales, (0, self.missing, 0, self.missing))
+        fine = torch.relu(self.fine(cells_of(scales.movedim(1, -1), 4)))  # (B K, g/4, g/4, 32)
+        coarse = torch.relu(self.coarse(cells_of(fine, 2)))  # (B K, g/8, g/8, 64)
+        return coarse.reshape(len(glimpse), -1)
+
+
+def cells_of(values: Tensor, side: int) -> Tensor:
+    """Put each cell of s x s into one row: (N, h, w, C) -> (N, h / s, w / s, s s C)."""
+    height, width = values.shape[1] // side, values.shape[2] // side
+    cells = values.reshape(len(values), height, side, width, side, -1)
+    return cells.transpose(2, 3).reshape(len(values), height, width, -1)
 
 
 class ReLUCore(nn.Module):
@@ -241,5 +254,9 @@ def forward_multiply_adds(networks: nn.Module) -> int:
     A weight matrix of m x n takes m * n of them per example: as many as it has elements, and those
     of a convolution as many at each place. Biases, normalisation and activations are left out.
     """
-    places = (it.multiply_adds for it in networks.modules() if isinstance(it, ConvolutionalEncoder))
-    return sum(places) + sum(it.numel() for it in networks.parameters() if it.dim() == 2)
+    total = sum(weight.numel() for weight in networks.parameters() if weight.dim() == 2)
+    for module in networks.modules():
+        if isinstance(module, ConvolutionalEncoder):
+            once = sum(weight.numel() for weight in module.parameters() if weight.dim() == 2)
+            total += module.multiply_adds - once
+    return total

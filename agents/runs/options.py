@@ -50,7 +50,7 @@ class Options:
     algo: str = setting("ram", "what learns", choices=tuple(ALGORITHMS), group=AGENT)
     preset: str | None = setting(
         None,
-        "settings of ram to start from (default: default)",
+        "settings of ram to start from (default: default; pictures for the task folder)",
         choices=tuple(PRESETS),
         group=AGENT,
     )

@@ -23,7 +23,7 @@ from agents.sb3.algorithms import (
 from ram_env import SHORT_NAMES
 from ram_env.games.actions import ActionFormat
 from ram_env.games.settings import RewardRule
-from ram_env.registration import resolve_env
+from ram_env.registration import PICTURE_TASKS, resolve_env
 
 VERSION = 2  # of config.json; the first did not hold the options
 
@@ -60,7 +60,7 @@ class Plan:
 
     def to_json(self) -> dict[str, Any]:
         """Return what config.json says of the plan; `plan_of_run` reads it."""
-        ram = {"preset": self.options.preset or "default", "config": self.settings}
+        ram = {"preset": usual_preset(self.options, self.env_id), "config": self.settings}
         return {
             "version": VERSION,
             "command": self.options.command(),
@@ -122,7 +122,7 @@ def new_plan(options: Options) -> Plan:
     memory = algorithm.memory if memory is None else memory
     check_memory(options.algo, memory)
     if options.algo == "ram":
-        config = make_config(options.preset or "default", **options.settings)
+        config = make_config(usual_preset(options, env_id), **options.settings)
         settings, needed_reward = config.to_dict(), config.env_reward
         num_envs, processes = options.num_envs or settings["batch_size"], options.processes
     else:
@@ -146,6 +146,11 @@ def new_plan(options: Options) -> Plan:
     )
     check_shares(plan)
     return plan
+
+
+def usual_preset(options: Options, env_id: str) -> str:
+    """Return the preset that is asked for, or else what suits the task."""
+    return options.preset or ("pictures" if env_id in PICTURE_TASKS else "default")
 
 
 def plan_of_run(folder: Path) -> Plan:

@@ -6,7 +6,7 @@ are meant. A single env passes one number and everything stays without a batch a
 several times as fast; the rules are written once for both.
 """
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -18,9 +18,10 @@ Rows = np.ndarray | int
 _ONE = np.array(1.0)
 
 _PART_BYTES = 2**20  # what is worked on at a time: about what a core's cache holds
+_WHOLE = (slice(None),)
 
 
-def parts_of(num_rows: int, bytes_per_row: int) -> Iterator[slice] | Iterator[int]:
+def parts_of(num_rows: int, bytes_per_row: int) -> Sequence[slice] | range:
     """Cut a batch of rows into parts, so small that what is made on the way stays in the cache.
 
     Args:
@@ -32,9 +33,11 @@ def parts_of(num_rows: int, bytes_per_row: int) -> Iterator[slice] | Iterator[in
         is looked at of a single row need not be copied.
     """
     size = _PART_BYTES // bytes_per_row
+    if num_rows <= size:
+        return _WHOLE
     if size < 2:
-        return iter(range(num_rows))
-    return (slice(start, start + size) for start in range(0, num_rows, size))
+        return range(num_rows)
+    return [slice(start, start + size) for start in range(0, num_rows, size)]
 
 
 def location_to_pixel(locations: np.ndarray, canvas_shape: tuple[int, int]) -> np.ndarray:

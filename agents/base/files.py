@@ -13,11 +13,8 @@ from filelock import FileLock, Timeout
 from ram_env.registration import import_env_module
 
 Path = str | os.PathLike[str]
-CONFIG, EVALUATION = (
-    "config.json",
-    "evaluation.json",
-)  # the first file of a run; and, but for these:
-PICTURES = ("curves.png", "gaze.png", "gaze.gif")  # the last
+CONFIG, EVALUATION = "config.json", "evaluation.json"  # of a run the first file, and the result
+PICTURES = ("curves.png", "gaze.png", "gaze.gif")  # of a run, drawn last
 LOCK = ".lock"
 
 

@@ -97,6 +97,17 @@ def one_of(name: str, value: Any, choices: type[Choice]) -> Choice:
         raise ValueError(f"`{name}` must be one of {names}, got {shown(value)}.") from None
 
 
+def flag(name: str, value: Any) -> bool:
+    """Return an argument that must be True or False.
+
+    Raises:
+        ValueError: If it is neither.
+    """
+    if not isinstance(value, bool):
+        raise ValueError(f"`{name}` must be True or False, got {shown(value)}.")
+    return value
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Return the end of an error message about an unknown name: the nearest one, or nothing."""
     near = difflib.get_close_matches(name, list(known), n=1)

@@ -52,6 +52,8 @@ class GlimpseEnv(PlaysGame, gym.Env[Observation, Any]):
     | `glimpse` | `Box(0, 1, (K, g, g), float32)` | K scales of the retina, finest first |
     | | `Box(0, 1, (K, 3, g, g), float32)` | of pictures in colour: red, green, blue |
     | `location` | `Box(-1, 1, (2,), float32)` | (x, y) that the glimpse was taken at |
+    | `reach` | `Box(0, w, (2,), float32)` | if `observe_reach`: half the side of the widest |
+    | | | window, w pixels, as (x, y) in the units of `location` |
 
     (0, 0) is the centre of the scene, (-1, -1) its top-left, x grows to the right, y downwards.
     The pixel under a location is clip(floor((l + 1) / 2 * side), 0, side - 1) in float64. Outside
@@ -115,6 +117,8 @@ class GlimpseEnv(PlaysGame, gym.Env[Observation, Any]):
     | `score_scale` | 10.0 | sharpness of the belief, for `"box"`; up to 1e9 |
     | `reward` | `"final"` | see Rewards |
     | `initial_location` | `"random"` | or `"center"` |
+    | `observe_reach` | `False` | show `reach`, by which an agent can look relative to where it is |
+    | | | however large the scene |
     | `render_mode` | `None` | `"rgb_array"`, or `"human"` (needs pygame) |
 
     Arguments of scenes on a canvas:

@@ -5,7 +5,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from ram_env.geometry import Rows, parts_of
+from ram_env.geometry import Rows, parts_of, window_side
 
 
 class Visible(Protocol):
@@ -48,12 +48,14 @@ class Retina:
 
     Attributes:
         glimpse_shape: (K, g, g), in colour (K, 3, g, g).
+        widest: The side of the widest window in pixels.
 
     Source: Mnih et al. 2014, arXiv:1406.6247, section 3.1 and figure 1A.
     """
 
     def __init__(self, patch_size: int, num_scales: int, channels: int = 1) -> None:
         self.patch_size, self.num_scales = patch_size, num_scales
+        self.widest = window_side(patch_size, num_scales - 1)
         colors = (channels,) if channels > 1 else ()
         self.glimpse_shape = (num_scales, *colors, patch_size, patch_size)
         cells = [slice(None)] * (len(self.glimpse_shape) - 1)

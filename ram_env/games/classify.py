@@ -91,10 +91,13 @@ class GlimpseTask(Settings, Game):
             self.action_format, self.num_classes, self.location_grid, self.score_scale
         )
         self.action_space = self.format.space
-        self.observation_space = spaces.Dict(
-            glimpse=spaces.Box(0.0, 1.0, self.retina.glimpse_shape, dtype=np.float32),
-            location=spaces.Box(-1.0, 1.0, (2,), dtype=np.float32),
-        )
+        parts: dict[str, spaces.Space[Any]] = {
+            "glimpse": spaces.Box(0.0, 1.0, self.retina.glimpse_shape, dtype=np.float32),
+            "location": spaces.Box(-1.0, 1.0, (2,), dtype=np.float32),
+        }
+        if self.observe_reach:
+            parts["reach"] = spaces.Box(0.0, self.retina.widest, (2,), dtype=np.float32)
+        self.observation_space = spaces.Dict(**parts)
         self._is_made = True
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -225,9 +228,13 @@ class GlimpseTask(Settings, Game):
         return Outcome(rewards, terminated, verdict)
 
     def observe(self, episodes: Episodes, rows: Rows) -> Observation:
-        """Return fresh copies of the latest `glimpse` and `location`: see `GlimpseEnv`."""
+        """Return fresh copies of what the latest glimpse shows: see `GlimpseEnv`."""
         location = episodes.locations[rows, episodes.num_taken[rows] - 1].copy()
-        return {"glimpse": episodes.glimpses.take(rows, axis=0), "location": location}
+        seen = {"glimpse": episodes.glimpses.take(rows, axis=0), "location": location}
+        if self.observe_reach:
+            shapes = episodes.scenes.shapes_of(rows)[..., ::-1]  # (width, height), as (x, y)
+            seen["reach"] = (self.retina.widest / shapes).astype(np.float32)
+        return seen
 
     def info(self, episodes: Episodes, rows: Rows) -> dict[str, np.ndarray]:
         """Return fresh copies of what is known of the scenes."""
@@ -253,7 +260,7 @@ class GlimpseTask(Settings, Game):
         prediction = int(episodes.prediction[row])
         return EpisodeView(
             canvas=episodes.scenes.picture(row),
-            scene_shape=episodes.scenes.shape_of(row),
+            scene_shape=tuple(episodes.scenes.shapes_of(row).tolist()),
             locations=locations,
             glimpses=self.retina.glimpse(episodes.scenes, rows, pixels),
             num_glimpses=self.num_glimpses,

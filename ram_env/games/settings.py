@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from ram_env.arguments import number_between, one_of, positive_number, shown, whole_number
+from ram_env.arguments import flag, number_between, one_of, positive_number, shown, whole_number
 from ram_env.data.images import ImageDataset
 from ram_env.games.actions import SCORE_SCALE, ActionFormat
 from ram_env.geometry import window_side
@@ -54,6 +54,7 @@ class Settings:
     score_scale: float = SCORE_SCALE
     reward: str | RewardRule = RewardRule.FINAL
     initial_location: str | InitialLocation = InitialLocation.RANDOM
+    observe_reach: bool = False
 
     def __post_init__(self) -> None:
         """Check each argument, then those that must fit each other."""
@@ -65,6 +66,7 @@ class Settings:
         self.score_scale = positive_number("score_scale", self.score_scale, HIGHEST_SCORE_SCALE)
         self.reward = one_of("reward", self.reward, RewardRule)
         self.initial_location = one_of("initial_location", self.initial_location, InitialLocation)
+        self.observe_reach = flag("observe_reach", self.observe_reach)
         if self.reward == RewardRule.LOG_LIKELIHOOD and self.action_format != ActionFormat.BOX:
             raise ValueError(
                 "`reward='log_likelihood'` needs the class scores of `action_format='box'`, got "
@@ -168,8 +170,7 @@ class PictureSettings(Settings):
             raise ValueError(
                 f"`damaged` must be one of {', '.join(DAMAGED)}, got {shown(self.damaged)}."
             )
-        if not isinstance(self.flip, bool):
-            raise ValueError(f"`flip` must be True or False, got {shown(self.flip)}.")
+        self.flip = flag("flip", self.flip)
         self.zoom = number_between("zoom", self.zoom, 0.0, HIGHEST_ZOOM)
         self.shift = number_between("shift", self.shift, 0.0, 0.5)
         self.brightness = number_between("brightness", self.brightness, 0.0, 1.0)

@@ -171,9 +171,9 @@ class Painted(Canvases):
         """Paint planned scenes over those of some rows."""
         self._painter.paint(self.padded, rows, plans)
 
-    def shape_of(self, row: int) -> tuple[int, int]:
-        """Return height and width of the canvas."""
-        return self._painter.canvas_shape
+    def shapes_of(self, rows: Rows) -> np.ndarray:
+        """Return height and width of canvases: see `SceneSource.shapes_of`."""
+        return np.broadcast_to(self._painter.canvas_shape, (*np.shape(rows), 2))
 
     def picture(self, row: int) -> np.ndarray:
         """Return a copy of one canvas, uint8 (H, W)."""

@@ -125,10 +125,9 @@ class Pictures:
         axis = pixels.ndim - 1
         return list(np.moveaxis(found, axis, 0))
 
-    def shape_of(self, row: int) -> tuple[int, int]:
-        """Return height and width of a picture in pixels."""
-        height, width = self._store.shapes[self._picture[row]]
-        return int(height), int(width)
+    def shapes_of(self, rows: Rows) -> np.ndarray:
+        """Return height and width of pictures: see `SceneSource.shapes_of`."""
+        return self._store.shapes[self._picture[rows]]
 
     def picture(self, row: int) -> np.ndarray:
         """Return a scene for people, halved until no side is longer than `LONGEST_SIDE`.

@@ -52,8 +52,8 @@ class SceneSource(Visible, Protocol):
     def pixels_at(self, rows: Rows, locations: np.ndarray) -> np.ndarray:
         """Return the pixels (row, column), int64 (..., 2), under locations in [-1, 1]."""
 
-    def shape_of(self, row: int) -> tuple[int, int]:
-        """Return height and width of one scene in pixels."""
+    def shapes_of(self, rows: Rows) -> np.ndarray:
+        """Return height and width of scenes in pixels, int64 (..., 2)."""
 
     def picture(self, row: int) -> np.ndarray:
         """Return a fresh picture of one scene for people, uint8 (h, w) or (h, w, 3)."""

@@ -33,7 +33,7 @@ from ram_env.wrappers import GlimpseHistory, SeenCanvas
 from ram_env.wrappers.vector import GlimpseHistory as VectorHistory
 
 ID = "GlimpseImageFolder-v0"
-CHANGED: dict[str, Any] = {"flip": True, "zoom": 0.3, "shift": 0.2, "brightness": 0.4}
+CHANGED: dict[str, Any] = {"flip": True, "zoom": 0.3, "shift": 0.2, "brightness": 0.4, "observe_reach": True}
 AS_THEY_ARE: dict[str, Any] = {"flip": False, "zoom": 0.0, "shift": 0.0, "brightness": 0.0}
 Arguments = dict[str, Any]
 

@@ -129,7 +129,7 @@ def test_glimpses_are_those_of_pillow(
     image, retina = make_images([size], channels)[0], Retina(patch, num_scales, channels)
     scenes = make_scenes([image], retina, 1)
     scenes.begin(0, scenes.plan(np.array(0)))
-    assert scenes.shape_of(0) == size
+    assert scenes.shapes_of(0).tolist() == list(size)
     pixel = pixel_under(location, size)
     found = scenes.pixels_at(0, np.array(location, np.float32))
     assert found.tolist() == list(pixel)

@@ -60,7 +60,7 @@ def test_vector_env_equals_single_envs(
     [
         {"reward": "every_step"},
         {"reward": "log_likelihood", "score_scale": 3},
-        {"initial_location": "center", "num_glimpses": 1},
+        {"initial_location": "center", "num_glimpses": 1, "observe_reach": True},
         {"split": "test", "patch_size": 7, "num_scales": 2, "canvas_size": (31, 50)},
     ],
     ids=str,

@@ -33,7 +33,7 @@ from ram_env.wrappers import GlimpseHistory, SeenCanvas
 from ram_env.wrappers.vector import GlimpseHistory as VectorHistory
 
 ID = "GlimpseImageFolder-v0"
-CHANGED: dict[str, Any] = {"flip": True, "zoom": 0.3, "shift": 0.2, "brightness": 0.4, "observe_reach": True}
+CHANGED: dict[str, Any] = {"flip": True, "zoom": 0.3, "shift": 0.2, "brightness": 0.4}
 AS_THEY_ARE: dict[str, Any] = {"flip": False, "zoom": 0.0, "shift": 0.0, "brightness": 0.0}
 Arguments = dict[str, Any]
 
@@ -85,7 +85,8 @@ def test_vector_env_equals_single_envs(
     photos: Arguments, action_format: str, mode: AutoresetMode
 ) -> None:
     """Bit for bit, with a picture of another size in every row, changed ones too."""
-    pair = make_pair(4, mode, {**photos, "action_format": action_format, **CHANGED})
+    arguments = {**photos, "action_format": action_format, "observe_reach": True, **CHANGED}
+    pair = make_pair(4, mode, arguments)
     _, infos = pair[0].reset(seed=3)
     assert len({tuple(box) for box in infos["target_box"].tolist()}) == 4
     assert_same_rollout(*pair, seed=3, num_episodes=3)

@@ -255,7 +255,7 @@ def test_reset_in_the_middle_of_an_episode() -> None:
 
 def test_reach_leads_from_one_cell_of_a_glimpse_to_the_next_glimpse() -> None:
     """`reach` is what a move to the widest window's border is in units of location."""
-    arguments = {"canvas_size": (40, 100), "patch_size": 12, "num_scales": 2}
+    arguments: dict[str, Any] = {"canvas_size": (40, 100), "patch_size": 12, "num_scales": 2}
     env = make_env(observe_reach=True, initial_location="center", **arguments)
     observation, _ = env.reset(seed=0)
     assert observation in env.observation_space

@@ -16,6 +16,8 @@ from ram_env.arguments import did_you_mean
 from ram_env.games.settings import RewardRule
 
 MAX_UNITS = 2**31  # of a layer, and
+MAX_CELLS = 2**10  # along a side of a glimpse
+MAX_LOOKS = 2**10  # of an episode, that are remembered
 MAX_BATCH = 2**24  # episodes: far more than any machine trains
 
 
@@ -145,12 +147,32 @@ class RAMConfig:
     glimpse_statistics: str = setting(
         "fixed",
         "how a glimpse is normalised: fixed: by the two settings below; data: by mean and standard "
-        "deviation of each scale and colour, measured when the model is made",
-        choices=("fixed", "data"),
+        "deviation of each scale and colour, measured when the model is made; running: by the "
+        "same, measured on while it learns",
+        choices=("fixed", "data", "running"),
     )
     glimpse_shift: float = setting(0.1, "subtracted from a glimpse (about its mean)")
     glimpse_scale: float = setting(0.25, "then divides it (about its standard deviation)", above=0)
     normalise_features: bool = setting(True, "layer norm before the glimpse network's last ReLU")
+    location: str = setting(
+        "gaussian",
+        "how the next location is chosen: gaussian: around a point of the scene (the paper's); "
+        "retinotopic: among the cells that the retina sees, relative to where it looks, so that "
+        "scenes may have any size",
+        choices=("gaussian", "retinotopic"),
+    )
+    location_cells: int = setting(
+        4,
+        "cells along each side of each scale that a retinotopic location is chosen among",
+        lowest=1,
+        highest=MAX_CELLS,
+    )
+    location_memory: int = setting(
+        0,
+        "how many of its latest locations a retinotopic location network sees on its cells",
+        lowest=0,
+        highest=MAX_LOOKS,
+    )
     location_hidden_size: int = setting(
         128, "hidden units of the location network; 0: linear", lowest=0, highest=MAX_UNITS
     )
@@ -180,6 +202,9 @@ class RAMConfig:
     policy_coef: float = setting(0.3, "weight of the policy loss", lowest=0)
     entropy_coef: float = setting(
         0.0, "weight of the entropy of the answers, if the class is learned from reward", lowest=0
+    )
+    location_entropy_coef: float = setting(
+        0.0, "weight of the entropy of a retinotopic choice of locations", lowest=0
     )
     baseline_coef: float = setting(1.0, "weight of the baseline loss", lowest=0)
     policy_gradient_to_core: bool = setting(
@@ -225,10 +250,14 @@ class RAMConfig:
             )
 
     @property
-    def env_reward(self) -> str | None:
-        """The reward rule that the env must have; None: its default, or any other."""
-        # An answer must be paid at once if nothing else teaches it.
-        return "every_step" if self.learn_class_from == "reward" else None
+    def env_kwargs(self) -> dict[str, Any]:
+        """The arguments that the env must have; the others are its own matter."""
+        needed: dict[str, Any] = {}
+        if self.learn_class_from == "reward":
+            needed["reward"] = RewardRule.EVERY_STEP.value  # nothing else teaches an answer
+        if self.location == "retinotopic":
+            needed["observe_reach"] = True
+        return needed
 
     def decided(self, reward: str | None) -> "RAMConfig":
         """Return the settings with `gaze_reward` decided by an env's reward rule, None: unknown."""

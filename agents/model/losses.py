@@ -24,6 +24,8 @@ class Rollout(NamedTuple):
     choices: Tensor  # (T, B): the label answered after the glimpse, int64
     labels: Tensor  # (B,): the truth, int64; -1 where unknown
     reward_moments: Tensor  # (2, T): mean and mean square of the rewards, of all processes
+    entropies: Tensor | None = None  # (T, B): of the choice among cells, if locations are those
+    glimpse_moments: Tensor | None = None  # (2, K) or (2, K, 3): mean and mean square of pixels
 
 
 class Losses(NamedTuple):
@@ -87,6 +89,8 @@ def hybrid_loss(rollout: Rollout, config: RAMConfig) -> Losses:
     # A random gaze follows no policy: there is nothing to learn from it.
     policy_coef = config.policy_coef if config.gaze == "learned" else 0.0
     total = classification_loss + policy_coef * policy_loss + config.baseline_coef * baseline_loss
+    if rollout.entropies is not None:
+        total = total - config.location_entropy_coef * rollout.entropies[:-1].mean(1).sum()
     return Losses(total, classification_loss, policy_loss, baseline_loss)
 
 

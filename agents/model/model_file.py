@@ -164,10 +164,10 @@ def check_model(header: dict[str, Any], tensors: dict[str, Tensor]) -> None:
         if (task.glimpse_shape, len(task.class_names)) != (glimpse_shape, num_classes):
             raise ValueError("its `task` is not that of its spaces")
     with torch.device("meta"):  # shapes alone: nothing is allocated
-        weights = RAMNetworks(glimpse_shape, num_classes, config).state_dict()
-    expected = {f"policy.networks.{name}": value for name, value in weights.items()}
+        networks = RAMNetworks(glimpse_shape, num_classes, config)
+    expected = {f"policy.networks.{name}": it for name, it in networks.state_dict().items()}
     expected["policy.location_std"] = torch.zeros((), dtype=torch.float32)
-    check_tensors(tensors, expected, optional_tensors(tensors, [*weights.values()]))
+    check_tensors(tensors, expected, optional_tensors(tensors, [*networks.parameters()]))
     for name in ("observation_space", "action_space"):
         make_space(header[name])
 

@@ -11,20 +11,33 @@ import torch
 from torch import Tensor, nn
 
 from agents.model.config import RAMConfig
+from agents.model.location import (
+    NUMBERS_PER_LOOK,
+    Cells,
+    RetinotopicNetwork,
+    choice_among_cells,
+    looked_at_closely,
+    relative_places,
+)
 
 
 class GlimpseNetwork(nn.Module):
     """Join what and where: g_t = relu(W_gh relu(W_h glimpse) + W_gl relu(W_l location)).
 
-    `glimpse_shape` is (K, g, g) or (K, 3, g, g).
+    Args:
+        glimpse_shape: (K, g, g) or (K, 3, g, g).
+        config: The settings.
+        location_size: How many numbers say where a glimpse was taken.
     """
 
     shift: Tensor | float  # per scale and colour where the data tells
     scale: Tensor | float
 
-    def __init__(self, glimpse_shape: tuple[int, ...], config: RAMConfig) -> None:
+    def __init__(
+        self, glimpse_shape: tuple[int, ...], config: RAMConfig, location_size: int = 2
+    ) -> None:
         super().__init__()
-        if config.glimpse_statistics == "data":
+        if config.glimpse_statistics != "fixed":
             one_each = (*glimpse_shape[:-2], 1, 1)
             self.register_buffer("shift", torch.zeros(one_each))
             self.register_buffer("scale", torch.ones(one_each))
@@ -36,16 +49,20 @@ class GlimpseNetwork(nn.Module):
             self.patterns = ConvolutionalEncoder(glimpse_shape)
             size = self.patterns.size
         self.from_glimpse = nn.Linear(size, config.what_hidden_size)
-        self.from_location = nn.Linear(2, config.where_hidden_size)
+        self.from_location = nn.Linear(location_size, config.where_hidden_size)
         self.what = nn.Linear(config.what_hidden_size, config.feature_size)
         self.where = nn.Linear(config.where_hidden_size, config.feature_size)
         self.norm = (
             nn.LayerNorm(config.feature_size) if config.normalise_features else nn.Identity()
         )
 
+    def normalised(self, glimpse: Tensor) -> Tensor:
+        """Return glimpses, float (B, K, g, g) in [0, 1], shifted and scaled."""
+        return (glimpse - self.shift) / self.scale
+
     def forward(self, glimpse: Tensor, location: Tensor) -> Tensor:
-        """Encode glimpses, float (B, K, g, g) in [0, 1], taken at locations (B, 2): (B, F)."""
-        patterns = self.patterns((glimpse - self.shift) / self.scale)  # (B, K g g)
+        """Encode normalised glimpses, float (B, K, g, g), taken at locations (B, 2): (B, F)."""
+        patterns = self.patterns(glimpse)  # (B, K g g)
         what = self.what(torch.relu(self.from_glimpse(patterns)))  # (B, F)
         where = self.where(torch.relu(self.from_location(location)))  # (B, F)
         return torch.relu(self.norm(what + where))
@@ -196,22 +213,35 @@ class Thought(NamedTuple):
     """What the networks make of one glimpse."""
 
     logits: Tensor  # (B, C): of the classes
-    mean: Tensor  # (B, 2): of the next location
+    mean: Tensor  # (B, 2): of the next location; the middle of the likeliest cell
     baseline: Tensor  # (B,): expected return
     state: Tensor  # (B, S): for the next glimpse
+    cells: Cells | None = None  # that a retinotopic location is chosen among
 
 
 class RAMNetworks(nn.Module):
-    """The five networks, put together; float32, whatever PyTorch's default type is."""
+    """The five networks, put together; float32, whatever PyTorch's default type is.
+
+    Attributes:
+        state_size: S: of the core network's, and behind it, if locations are retinotopic, the
+            latest of them.
+        num_looks: How many these are.
+    """
 
     def __init__(self, glimpse_shape: tuple[int, ...], num_classes: int, config: RAMConfig) -> None:
         super().__init__()
         self.policy_gradient_to_core = config.policy_gradient_to_core
-        self.glimpse_network = GlimpseNetwork(glimpse_shape, config)
+        is_retinotopic = config.location == "retinotopic"
+        self.num_scales, self.num_cells = glimpse_shape[0], config.location_cells
+        self.num_looks = max(1, config.location_memory) if is_retinotopic else 0
+        location_size = 2 * self.num_scales if is_retinotopic else 2
+        self.glimpse_network = GlimpseNetwork(glimpse_shape, config, location_size)
         core = CORES[config.core](config.feature_size, config.hidden_size)
         self.core_network: nn.Module = core
-        self.state_size: int = core.state_size
-        self.location_network = LocationNetwork(config)
+        self.state_size: int = core.state_size + NUMBERS_PER_LOOK * self.num_looks
+        self.location_network: Any = (
+            RetinotopicNetwork(glimpse_shape, config) if is_retinotopic else LocationNetwork(config)
+        )
         self.action_network = ActionNetwork(config.hidden_size, num_classes)
         self.baseline_network = BaselineNetwork(config.hidden_size)
         self.float()
@@ -221,15 +251,51 @@ class RAMNetworks(nn.Module):
         weight = self.action_network.logits.weight
         return weight.new_zeros(batch_size, self.state_size)
 
-    def forward(self, glimpse: Tensor, location: Tensor, state: Tensor) -> Thought:
-        """Take in one glimpse, (B, K, g, g) at (B, 2), in state (B, S)."""
+    def forward(
+        self, glimpse: Tensor, location: Tensor, state: Tensor, reach: Tensor | None = None
+    ) -> Thought:
+        """Take in one glimpse.
+
+        Args:
+            glimpse: (B, K, g, g), in [0, 1].
+            location: (B, 2).
+            state: (B, S).
+            reach: (B, 2), as of an env with `observe_reach`, if locations are retinotopic.
+        """
+        glimpse = self.glimpse_network.normalised(glimpse)
+        if reach is not None:
+            return self._look_on(glimpse, location, state, reach)
         features = self.glimpse_network(glimpse, location)  # (B, F)
         hidden, state = self.core_network(features, state)  # (B, H), (B, S)
-        mean = self.location_network(hidden if self.policy_gradient_to_core else hidden.detach())
+        mean = self.location_network(self._for_location(hidden))
+        return Thought(*self._answer(hidden, mean), state)
+
+    def _look_on(self, glimpse: Tensor, location: Tensor, state: Tensor, reach: Tensor) -> Thought:
+        """Do what `forward` does, each location relative to the one before it."""
+        size, looks_size = len(glimpse), NUMBERS_PER_LOOK * self.num_looks
+        state, looks = state.split([state.shape[1] - looks_size, looks_size], dim=1)
+        looks = looks.reshape(size, self.num_looks, NUMBERS_PER_LOOK)  # the latest first
+        places = relative_places(looks, location, reach, self.num_scales)  # (B, K, M, 2)
+        step = places[:, :, 0] * looks[:, None, 0, 2:]  # 0 where there was none before
+        features = self.glimpse_network(glimpse, step.clamp(-1.0, 1.0).flatten(1))
+        hidden, state = self.core_network(features, state)
+        looked_at = looked_at_closely(places, looks, self.num_cells)
+        logits = self.location_network(glimpse, self._for_location(hidden), looked_at)
+        cells = choice_among_cells(logits, location, reach, self.num_scales, self.num_cells)
+        look = torch.cat([location, torch.ones_like(location[:, :1])], dim=1).unsqueeze(1)
+        looks = torch.cat([look, looks[:, :-1]], dim=1).flatten(1)
+        state = torch.cat([state, looks], dim=1)
+        return Thought(*self._answer(hidden, cells.likeliest()), state, cells)
+
+    def _for_location(self, hidden: Tensor) -> Tensor:
+        """Return the hidden state (B, H) as the location network sees it."""
+        return hidden if self.policy_gradient_to_core else hidden.detach()
+
+    def _answer(self, hidden: Tensor, mean: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return class logits (B, C), the mean of the next location, and the baseline (B,)."""
         hidden = hidden.float()
         with full_precision(hidden):
-            logits, baseline = self.action_network(hidden), self.baseline_network(hidden)
-        return Thought(logits, mean, baseline, state)
+            return self.action_network(hidden), mean, self.baseline_network(hidden)
 
 
 def full_precision(tensor: Tensor) -> torch.autocast:

@@ -25,9 +25,12 @@ class Decision(NamedTuple):
     log_prob: Tensor  # (B,): of the location
     labels: Tensor  # int64 (B,): answered
     actions: np.ndarray  # (B, ...): both, as actions of the action space
+    entropy: Tensor | None  # (B,): of the choice among cells
 
 
 MIN_STD = 1.0 / 255.0  # of pixels, so that a scale that is all but flat shows no noise
+FAINTEST_STD = 1e-5  # of the wide cells of a scene that is all but empty
+STATISTICS_RATE = 0.01  # of a gradient step, at which running statistics forget
 ASK_NETWORKS = (
     "`policy(observation, state)` returns logits, mean location and baseline as tensors, `act` "
     "decides, and `networks.initial_state(batch_size)` is the state before the first glimpse"
@@ -68,11 +71,12 @@ class RAMPolicy(BasePolicy):
     ) -> None:
         super().__init__(observation_space, action_space, **kwargs)
         self.config = config or RAMConfig()
+        self._is_retinotopic = self.config.location == "retinotopic"
         if self.optimizer_class is torch.optim.Adam:
             betas = (0.9, self.config.adam_beta2)
             # Fused: by default it walks over the weights ten times.
             self.optimizer_kwargs = {"fused": True, "betas": betas, **self.optimizer_kwargs}
-        glimpse_shape = glimpse_shape_of(observation_space)
+        glimpse_shape = glimpse_shape_of(observation_space, self._is_retinotopic)
         self.num_classes = num_classes_of(action_space)
         self.networks = RAMNetworks(glimpse_shape, self.num_classes, self.config)
         self.set_score_scale(SCORE_SCALE)
@@ -100,9 +104,18 @@ class RAMPolicy(BasePolicy):
             buffer = self.networks.glimpse_network.get_buffer(name)
             buffer.copy_(torch.as_tensor(values).reshape(buffer.shape))
 
+    def renew_statistics(self, moments: Tensor) -> None:
+        """Move the normalisation of glimpses towards mean and mean square, (2, K) or (2, K, 3)."""
+        shift, scale = (self.networks.glimpse_network.get_buffer(it) for it in ("shift", "scale"))
+        mean, mean_square = moments.reshape(2, *shift.shape)
+        mean_square = (scale.square() + shift.square()).lerp(mean_square, STATISTICS_RATE)
+        shift.lerp_(mean, STATISTICS_RATE)
+        scale.copy_((mean_square - shift.square()).clamp(min=0.0).sqrt().clamp(min=FAINTEST_STD))
+
     def forward(self, observation: dict[str, Tensor], state: Tensor) -> Thought:
-        """Take in one glimpse: `glimpse` (B, K, g, g), `location` (B, 2); state (B, S)."""
-        return self.networks(observation["glimpse"], observation["location"], state)
+        """Take in one glimpse: `glimpse` (B, K, g, g), `location` (B, 2), ...; state (B, S)."""
+        reach = observation["reach"] if self._is_retinotopic else None
+        return self.networks(observation["glimpse"], observation["location"], state, reach)
 
     def act(
         self, thought: Thought, noise: Tensor | None = None, uniform: Tensor | None = None
@@ -111,16 +124,15 @@ class RAMPolicy(BasePolicy):
 
         Args:
             thought: What the networks make of a glimpse.
-            noise: Standard normal numbers (B, 2) that make a sample of the location's mean; None:
-                the mean itself.
+            noise: Random numbers that draw the location, as of `draw_noise`; None: its mean.
             uniform: Uniform numbers (B, 1) in [0, 1) that draw the label from the belief; None: the
                 likeliest label.
 
         Raises:
             DivergenceError: If a location or a logit is not finite.
         """
-        mean, logits = thought.mean, thought.logits.detach()
-        location = mean.detach() if noise is None else self.sample_location(mean, noise)
+        logits = thought.logits.detach()
+        location, log_prob, entropy = self._choose_location(thought, noise)
         labels = logits.argmax(1) if uniform is None else self.choose_label(logits, uniform)
         # Side by side: one copy from a GPU instead of three.
         parts = [location, labels.unsqueeze(1).to(logits.dtype), logits]
@@ -135,7 +147,28 @@ class RAMPolicy(BasePolicy):
         actions = self._action_format.encode(
             numbers[:, :2], numbers[:, 2].astype(np.int64), shown_logits
         )
-        return Decision(location, self.log_prob(location, mean), labels, actions)
+        return Decision(location, log_prob, labels, actions, entropy)
+
+    def draw_noise(self, number: int, generator: torch.Generator) -> Tensor:
+        """Draw what decides so many locations: standard normal (B, 2), or uniform (B, 3)."""
+        if self._is_retinotopic:
+            return torch.rand(number, 3, generator=generator, dtype=torch.float32)
+        return torch.randn(number, 2, generator=generator, dtype=torch.float32)
+
+    def _choose_location(
+        self, thought: Thought, noise: Tensor | None
+    ) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Return the next location (B, 2), its log-likelihood, and of cells the entropy, (B,)."""
+        mean, cells = thought.mean, thought.cells
+        if cells is None:
+            location = mean.detach() if noise is None else self.sample_location(mean, noise)
+            return location, self.log_prob(location, mean), None
+        if noise is None:
+            return mean, cells.logits.log_softmax(1).amax(1), cells.entropy()
+        location, log_prob = cells.draw(noise)
+        if self.config.gaze == "random":
+            location = 2.0 * noise[:, 1:] - 1.0
+        return location, log_prob, cells.entropy()
 
     def sample_location(self, mean: Tensor, noise: Tensor) -> Tensor:
         """Return location ~ Normal(mean, std) for standard normal noise, (B, 2), detached.
@@ -254,11 +287,11 @@ class RAMPolicy(BasePolicy):
         """Act on a thought, with exploration of this policy's own or without."""
         mean, noise, uniform = thought.mean, None, None
         if not deterministic:
-            noise = torch.randn_like(mean)
+            noise = self.draw_noise(len(mean), torch.default_generator).to(mean.device)
             if self.config.learn_class_from == "reward":
                 uniform = torch.rand_like(mean[:, :1])
         elif self.config.gaze == "random":
-            noise = torch.randn(mean.shape, generator=self._random_gaze).to(mean)
+            noise = self.draw_noise(len(mean), self._random_gaze).to(mean.device)
         return self.act(thought, noise, uniform)
 
     def _predict(self, observation: Any, deterministic: bool = False) -> Tensor:

@@ -22,6 +22,7 @@ from stable_baselines3.common.vec_env import VecEnv
 from torch import Tensor
 
 from agents.base.errors import DivergenceError
+from agents.base.processes import average, average_gradients, rank, world_size
 from agents.looking.look import Look, look_at
 from agents.model.config import check_rounds, make_config
 from agents.model.losses import Losses, Rollout, hybrid_loss
@@ -29,7 +30,6 @@ from agents.model.model_file import OPTIMIZER, load_model, read_parameters, save
 from agents.model.networks import uses_bfloat16
 from agents.model.policy import RAMPolicy
 from agents.model.pretrained import pretrained_path, pretrained_task
-from agents.model.processes import average, average_gradients, rank, world_size
 from agents.sb3.envs import labels_begun, make_vec_env, record_in, seed_games, task_in
 from agents.sb3.log import record_rollout
 from agents.sb3.spaces import other_classes
@@ -122,10 +122,10 @@ class RAM(BaseAlgorithm):
         if not isinstance(env, str):
             return env
         made = make_vec_env(env, self.config.batch_size // world_size())
-        task, reward = task_in(made), self.config.env_reward
-        if task is None or reward in (None, task.reward):
+        task, needed = task_in(made), self.config.env_kwargs
+        if task is None or all(getattr(task, name) == value for name, value in needed.items()):
             return made
-        return make_vec_env(env, made.num_envs, reward=reward)
+        return make_vec_env(env, made.num_envs, env_kwargs=needed)
 
     @staticmethod
     def _wrap_env(env: Any, verbose: int = 0, monitor_wrapper: bool = True) -> VecEnv:
@@ -159,14 +159,14 @@ class RAM(BaseAlgorithm):
 
     def _adapt_to_env(self) -> None:
         """Answer as the env reads it, learn from its reward, and tell if that teaches little."""
-        task, reward = task_in(self.env), self.config.env_reward
+        task, reward = task_in(self.env), self.config.env_kwargs.get("reward")
         self.task = record_in(self.env)
         self.taught_by = self.config.decided(task.reward if task else None)
         self._must_tell = self.taught_by.gaze_reward != "env"
         if task is None:
             return
         self.policy.set_score_scale(task.score_scale)
-        if self.config.glimpse_statistics == "data" and not self._n_updates:
+        if self.config.glimpse_statistics != "fixed" and not self._n_updates:
             self.policy.set_statistics(*task.glimpse_statistics())
         if reward not in (None, task.reward):
             warnings.warn(
@@ -241,11 +241,14 @@ class RAM(BaseAlgorithm):
         policy.set_training_mode(True)
         policy.optimizer.zero_grad()
         callback.on_rollout_start()
+        moments: Any = 0.0
         for number in range(num_rounds):
             with torch.autocast(self.device.type, torch.bfloat16, enabled=self.mixed_precision):
                 rollout = self._play(callback, first_episode + number * self.n_envs)
             losses = hybrid_loss(rollout, self.taught_by)
             (losses.total / num_rounds).backward()
+            if rollout.glimpse_moments is not None:
+                moments = moments + rollout.glimpse_moments / num_rounds
         callback.update_locals({"rollout": rollout, "losses": losses})
         callback.on_rollout_end()
         self._stopping = average_gradients(policy.networks.parameters(), self._stopping)
@@ -260,6 +263,8 @@ class RAM(BaseAlgorithm):
         self._update_current_progress_remaining(middle, self._total_timesteps)
         self._update_learning_rate(policy.optimizer)
         policy.optimizer.step()
+        if self.config.glimpse_statistics == "running":
+            policy.renew_statistics(average(moments))
         self._n_updates += 1
         return losses
 
@@ -270,18 +275,23 @@ class RAM(BaseAlgorithm):
             callback: Called after every step.
             first_episode: Position in the batch of the first env's episode.
         """
-        generator, steps, received = self._noise(), [], []
+        generator, steps, received, entropies, moments = self._noise(), [], [], [], []
         labels = self._labels()
         state = self.policy.networks.initial_state(self.n_envs)
         dones = np.zeros(self.n_envs, dtype=bool)
         while not dones.any():
-            thought = self.policy(self._observation(), state)
+            observation = self._observation()
+            thought = self.policy(observation, state)
             state = thought.state
             decision = self.policy.act(thought, *self._exploration(generator, first_episode))
             actions = decision.actions
             self._last_obs, rewards, dones, infos = self.env.step(actions)  # type: ignore[assignment]
             received.append(torch.as_tensor(rewards))
             steps.append((thought.logits, decision.log_prob, thought.baseline, decision.labels))
+            if decision.entropy is not None:
+                entropies.append(decision.entropy)
+            if self.config.glimpse_statistics == "running":
+                moments.append(pixel_moments(observation["glimpse"]))
             self.num_timesteps += self.n_envs * world_size()
             callback.update_locals(
                 {"actions": actions, "rewards": rewards, "dones": dones, "infos": infos}
@@ -297,8 +307,17 @@ class RAM(BaseAlgorithm):
         rewards_received = torch.stack(received)
         self._tell_of_rewards_unread(rewards_received, infos)
         paid = rewards_received.to(self.device)  # one copy to a GPU instead of one per step
-        moments = self._reward_moments(paid)
-        return Rollout(logits, log_probs, baselines, paid, choices, labels, moments)
+        return Rollout(
+            logits,
+            log_probs,
+            baselines,
+            paid,
+            choices,
+            labels,
+            self._reward_moments(paid),
+            torch.stack(entropies) if entropies else None,
+            torch.stack(moments).mean(0) if moments else None,
+        )
 
     def _tell_of_rewards_unread(self, paid: Tensor, infos: list[dict[str, Any]]) -> None:
         """Warn once of rewards (T, B) that the label does not pay: 1 at the end if it is right."""
@@ -333,11 +352,12 @@ class RAM(BaseAlgorithm):
     ) -> tuple[Tensor, Tensor | None]:
         """Return noise and uniform numbers for `policy.act`: this round's rows of a batch's."""
         rows = slice(first_episode, first_episode + self.n_envs)
-        drawn: dict[str, Any] = {"generator": generator, "dtype": torch.float32}
-        noise = torch.randn(self.config.batch_size, 2, **drawn)[rows].to(self.device)
+        size = self.config.batch_size
+        noise = self.policy.draw_noise(size, generator)[rows].to(self.device)
         if self.config.learn_class_from == "labels":
             return noise, None
-        return noise, torch.rand(self.config.batch_size, 1, **drawn)[rows].to(self.device)
+        uniform = torch.rand(size, 1, generator=generator, dtype=torch.float32)
+        return noise, uniform[rows].to(self.device)
 
     def _labels(self) -> Tensor:
         """Return the labels of the episodes that begin, (B,); -1 if none are to be read."""
@@ -545,3 +565,9 @@ class RAM(BaseAlgorithm):
                 "none of ours: call `set_env(env)` with an env of the task first."
             )
         return self.task
+
+
+def pixel_moments(glimpses: Tensor) -> Tensor:
+    """Return mean and mean square of the pixels of each scale and colour, (2, K) or (2, K, 3)."""
+    pixels = (0, glimpses.dim() - 2, glimpses.dim() - 1)
+    return torch.stack([glimpses.mean(pixels), glimpses.square().mean(pixels)])

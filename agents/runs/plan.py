@@ -123,10 +123,10 @@ def new_plan(options: Options) -> Plan:
     check_memory(options.algo, memory)
     if options.algo == "ram":
         config = make_config(usual_preset(options, env_id), **options.settings)
-        settings, needed_reward = config.to_dict(), config.env_reward
+        settings, needed = config.to_dict(), config.env_kwargs
         num_envs, processes = options.num_envs or settings["batch_size"], options.processes
     else:
-        settings, needed_reward = algorithm.settings | options.settings, None
+        settings, needed = algorithm.settings | options.settings, {}
         num_envs, processes = options.num_envs or algorithm.num_envs, 1
         check_is_for_ram(options)
     name = options.env.split(":")[-1] + ("" if options.algo == "ram" else f"-{options.algo}")
@@ -135,7 +135,7 @@ def new_plan(options: Options) -> Plan:
         folder=options.run_dir or Path("runs") / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}",
         env_id=env_id,
         env_module=env_module,
-        env_kwargs=with_defaults(options.algo, options.env_kwargs, needed_reward),
+        env_kwargs=with_defaults(options.algo, needed | options.env_kwargs),
         memory=memory,
         settings=settings,
         num_envs=num_envs,
@@ -272,9 +272,7 @@ def check_is_for_ram(options: Options) -> None:
         )
 
 
-def with_defaults(
-    algo: str, env_kwargs: dict[str, Any], needed_reward: str | None = None
-) -> dict[str, Any]:
+def with_defaults(algo: str, env_kwargs: dict[str, Any]) -> dict[str, Any]:
     """Return arguments of the env with what suits an algorithm where they say nothing.
 
     Raises:
@@ -286,7 +284,7 @@ def with_defaults(
         arguments.setdefault("action_format", algorithm.action_formats[0])
     action_format = arguments.get("action_format", algorithm.action_formats[0])
     check_action_format(algo, action_format)
-    reward = needed_reward or algorithm.reward
+    reward = algorithm.reward
     if reward == RewardRule.LOG_LIKELIHOOD and action_format != ActionFormat.BOX:
         reward = RewardRule.EVERY_STEP.value  # without scores there is no likelihood
     if reward is not None:

@@ -23,11 +23,11 @@ from agents.base.files import (
     remove_leftovers,
     write_json,
 )
+from agents.base.processes import agree, all_same, launched, rank
 from agents.evaluation.frozen_scenes import FrozenScenes
 from agents.evaluation.pictures import draw_run
 from agents.evaluation.provenance import describe_data, describe_source
 from agents.evaluation.result import Evaluation, Majority, describe_dataset
-from agents.model.processes import agree, all_same, launched, rank
 from agents.runs.callbacks import Checkpoint, GracefulStop, ProgressBar, SpeedMeter, Validation
 from agents.runs.learners import Learner, make_learner
 from agents.runs.plan import Plan, check_folder, check_shares

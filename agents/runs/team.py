@@ -16,7 +16,7 @@ import torch.distributed as dist
 from torch.multiprocessing.spawn import start_processes
 
 from agents.base.errors import DivergenceError, TeamError
-from agents.model.processes import TIMEOUT, Launch, launched, talking
+from agents.base.processes import TIMEOUT, Launch, launched, talking
 
 HOST = "127.0.0.1"
 READY = "ready"  # key of the store: how many processes are about to join

@@ -9,17 +9,26 @@ from gymnasium import spaces
 MAX_BOX_SIZE = 2**24  # numbers in an observation: more than any agent here sees
 
 
-def glimpse_shape_of(space: spaces.Space[Any]) -> tuple[int, ...]:
+def glimpse_shape_of(space: spaces.Space[Any], needs_reach: bool = False) -> tuple[int, ...]:
     """Return (K, g, g), in colour (K, 3, g, g), of the observations of RAM.
+
+    Args:
+        space: The observation space.
+        needs_reach: Whether it must hold `reach`.
 
     Raises:
         ValueError: If the space is another one.
     """
     parts = space.spaces if isinstance(space, spaces.Dict) else {}
-    if set(parts) != {"glimpse", "location"} or parts["location"].shape != (2,):
+    if set(parts) - {"reach"} != {"glimpse", "location"} or parts["location"].shape != (2,):
         raise ValueError(
             "`observation_space` must be a Dict of `glimpse` and `location` (2,), as ram_env's "
             f"envs have, got {space}."
+        )
+    if needs_reach and "reach" not in parts:
+        raise ValueError(
+            "`observation_space` must hold `reach` for `location='retinotopic'`: make the env with "
+            "observe_reach=True."
         )
     shape = parts["glimpse"].shape
     assert shape is not None

@@ -91,7 +91,7 @@ class GlimpseTask(Settings, Game):
             self.action_format, self.num_classes, self.location_grid, self.score_scale
         )
         self.action_space = self.format.space
-        parts: dict[str, spaces.Space[Any]] = {
+        parts: dict[str, Any] = {
             "glimpse": spaces.Box(0.0, 1.0, self.retina.glimpse_shape, dtype=np.float32),
             "location": spaces.Box(-1.0, 1.0, (2,), dtype=np.float32),
         }

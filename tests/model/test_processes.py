@@ -15,7 +15,7 @@ from small_runs import make_options, run
 
 from agents import RAM, make_vec_env
 from agents.base.errors import TeamError
-from agents.model.processes import Launch, agree, average_gradients, rank, world_size
+from agents.base.processes import Launch, agree, average_gradients, rank, world_size
 from agents.runs import team
 from agents.runs.launch import main
 from agents.runs.options import Options

@@ -26,8 +26,8 @@ from stable_baselines3.common.callbacks import BaseCallback
 
 from agents import RAM
 from agents.base.errors import TeamError
+from agents.base.processes import Launch
 from agents.evaluation import pictures
-from agents.model.processes import Launch
 from agents.runs import launch, learners
 from agents.runs.checkpoints import CHECKPOINT, PREVIOUS
 from agents.runs.learners import RAMLearner, digest_of, make_learner

@@ -11,8 +11,8 @@ from stable_baselines3.common.callbacks import BaseCallback
 from torch import Tensor
 
 from agents import RAM, GymnasiumVecEnv, make_vec_env
+from agents.base.processes import Launch
 from agents.model.model_file import pack_optimizer
-from agents.model.processes import Launch
 
 ENV_ID = "GlimpseMNIST-v0"
 NUM_ENVS, BATCH, GLIMPSES = 4, 4, 3

@@ -1,0 +1,188 @@
+"""Where to look next, wherever one looks now? A choice among the cells that the retina sees.
+
+Shapes: B batch, K scales, g patch side, n cells along a side, H hidden units. A position in a
+window is (x, y), from -1 to 1 across it; that of scale k is 2**(K - 1 - k) times smaller than the
+widest.
+"""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from agents.model.config import RAMConfig
+
+NUM_PATTERNS = 16  # that a cell is searched for
+NUMBERS_PER_LOOK = 3  # of a location that is remembered: x, y, and 1 where there is one
+
+
+class Cells(NamedTuple):
+    """A choice among the cells of a glimpse, those that lie wholly outside the scene aside."""
+
+    logits: Tensor  # (B, K n n): of the cells, scale by scale, row by row
+    lowest: Tensor  # (B, K n n, 2): location of their corner, where they are on the scene
+    highest: Tensor  # (B, K n n, 2): that of the opposite corner
+
+    def likeliest(self) -> Tensor:
+        """Return the middle of the likeliest cell, (B, 2)."""
+        return self._inside(self.logits.argmax(1), 0.5)
+
+    def draw(self, uniform: Tensor) -> tuple[Tensor, Tensor]:
+        """Draw a cell, and a point in it.
+
+        Args:
+            uniform: Numbers (B, 3) in [0, 1) that draw the cell, x and y.
+
+        Returns:
+            Locations (B, 2), without gradient, and the log-likelihoods of their cells, (B,).
+        """
+        log_probs = self.logits.log_softmax(1)
+        below = log_probs.detach().exp().cumsum(1) <= uniform[:, :1]
+        # The clamp meets a cumulative sum that rounding keeps under 1.
+        cells = below.sum(1).clamp(max=self.logits.shape[1] - 1)
+        log_prob = log_probs.gather(1, cells.unsqueeze(1)).squeeze(1)
+        return self._inside(cells, uniform[:, 1:]), log_prob
+
+    def entropy(self) -> Tensor:
+        """Return the entropy of the choice in nats, (B,)."""
+        log_probs = self.logits.log_softmax(1)
+        return -(log_probs.exp() * log_probs).sum(1)
+
+    def _inside(self, cells: Tensor, share: Tensor | float) -> Tensor:
+        """Return the point of cells (B,) at a share of the way across them, (B, 2)."""
+        chosen = torch.arange(len(cells), device=cells.device), cells
+        lowest = self.lowest[chosen]
+        return lowest + share * (self.highest[chosen] - lowest)
+
+
+class RetinotopicNetwork(nn.Module):
+    """Say where to look next by what is seen where: a logit for each cell of each scale.
+
+    What is seen in a cell and a little around it goes through the same small network in all cells;
+    the state asks for patterns, of each scale others, and adds what it wants by itself.
+
+    Args:
+        glimpse_shape: (K, g, g) or (K, 3, g, g).
+        config: The settings.
+
+    Raises:
+        ValueError: If the cells do not divide the patch.
+    """
+
+    def __init__(self, glimpse_shape: tuple[int, ...], config: RAMConfig) -> None:
+        super().__init__()
+        self.num_scales, side = glimpse_shape[0], glimpse_shape[-1]
+        self.num_cells = config.location_cells
+        if side % self.num_cells:
+            raise ValueError(
+                f"`location_cells` must divide `patch_size`, {side}, got {self.num_cells}."
+            )
+        self.num_colors = glimpse_shape[1] if len(glimpse_shape) == 4 else 1
+        self.step = side // self.num_cells
+        self.margin = self.step // 2
+        width = self.step + 2 * self.margin
+        num_logits = self.num_scales * self.num_cells**2
+        self.patterns = nn.Linear(self.num_colors * width**2, NUM_PATTERNS)
+        self.memory = nn.Linear(1, NUM_PATTERNS, bias=False) if config.location_memory else None
+        self.question = nn.Linear(config.hidden_size, self.num_scales * NUM_PATTERNS)
+        hidden_size = config.location_hidden_size
+        self.hidden = nn.Linear(config.hidden_size, hidden_size) if hidden_size else None
+        self.wish = nn.Linear(hidden_size or config.hidden_size, num_logits)
+        # Near zero at first, so that the agent begins by looking anywhere.
+        for layer in (self.question, self.wish):
+            nn.init.normal_(layer.weight, std=0.01)
+            nn.init.zeros_(layer.bias)
+
+    def forward(self, glimpse: Tensor, hidden: Tensor, looked_at: Tensor | None) -> Tensor:
+        """Return the logits of the cells, (B, K n n).
+
+        Args:
+            glimpse: Normalised, (B, K, [3,] g, g).
+            hidden: (B, H).
+            looked_at: How much of each cell was looked at closely before, (B, K, n, n), in [0, 1].
+        """
+        size, n = len(glimpse), self.num_cells
+        scales = glimpse.reshape(size * self.num_scales, self.num_colors, *glimpse.shape[-2:])
+        scales = functional.pad(scales, (self.margin,) * 4)
+        width = self.step + 2 * self.margin
+        cells = scales.unfold(2, width, self.step).unfold(3, width, self.step)  # (B K, c, n, n,...)
+        cells = cells.movedim(1, 3).reshape(size, self.num_scales, n * n, -1)
+        found = self.patterns(cells)  # (B, K, n n, patterns)
+        if self.memory is not None and looked_at is not None:
+            found = found + self.memory(looked_at.reshape(size, self.num_scales, n * n, 1))
+        asked = self.question(hidden).reshape(size, self.num_scales, NUM_PATTERNS, 1)
+        answers = (torch.relu(found) @ asked).reshape(size, -1)  # (B, K n n)
+        wish = hidden if self.hidden is None else torch.relu(self.hidden(hidden))
+        return answers.float() + self.wish(wish).float()
+
+
+def choice_among_cells(
+    logits: Tensor, location: Tensor, reach: Tensor, num_scales: int, num_cells: int
+) -> Cells:
+    """Return a choice among the cells of a glimpse.
+
+    Args:
+        logits: (B, K n n).
+        location: Where it was taken, (B, 2).
+        reach: Half the side of the widest window in units of location, (B, 2).
+        num_scales: K.
+        num_cells: n.
+    """
+    corners = torch.arange(num_cells, device=logits.device) * (2.0 / num_cells) - 1.0  # (n,)
+    y, x = torch.meshgrid(corners, corners, indexing="ij")
+    corner = torch.stack([x, y], dim=-1).reshape(-1, 2)  # (n n, 2)
+    sides = sizes_of_windows(num_scales, logits.device)[:, None, None]  # (K, 1, 1)
+    lowest, highest = sides * corner, sides * (corner + 2.0 / num_cells)  # (K, n n, 2)
+    lowest, highest = (
+        location[:, None] + reach[:, None] * it.reshape(-1, 2) for it in (lowest, highest)
+    )
+    outside = ((highest <= -1.0) | (lowest >= 1.0)).any(-1)  # (B, K n n)
+    logits = logits.masked_fill(outside, -1e9)  # finite, so that entropy is too
+    return Cells(logits, lowest.clamp(-1.0, 1.0), highest.clamp(-1.0, 1.0))
+
+
+def sizes_of_windows(num_scales: int, device: torch.device) -> Tensor:
+    """Return the sides of the windows of all scales as shares of the widest, (K,)."""
+    return 2.0 ** torch.arange(1 - num_scales, 1, device=device)
+
+
+def relative_places(looks: Tensor, location: Tensor, reach: Tensor, num_scales: int) -> Tensor:
+    """Return where earlier locations lie in the windows of all scales now.
+
+    Args:
+        looks: What is remembered, (B, M, 3).
+        location: Where one looks now, (B, 2).
+        reach: (B, 2).
+        num_scales: K.
+
+    Returns:
+        Positions, (B, K, M, 2).
+    """
+    ways = (looks[..., :2] - location[:, None]) / reach[:, None]  # (B, M, 2)
+    return ways[:, None] / sizes_of_windows(num_scales, ways.device)[:, None, None]
+
+
+def looked_at_closely(places: Tensor, looks: Tensor, num_cells: int) -> Tensor:
+    """Return how much of each cell was seen at the finest scale; of a wide cell, of that scale.
+
+    Args:
+        places: Positions of earlier locations, (B, K, M, 2).
+        looks: What is remembered of them, (B, M, 3).
+        num_cells: n.
+
+    Returns:
+        (B, K, n, n), in [0, 1].
+    """
+    num_scales = places.shape[1]
+    finest = 2.0 ** -torch.arange(num_scales, device=places.device)[:, None, None, None]
+    low = torch.arange(num_cells, device=places.device) * (2.0 / num_cells) - 1.0  # (n,)
+    along = places.unsqueeze(-1)  # (B, K, M, 2, 1)
+    overlap = torch.minimum(along + finest, low + 2.0 / num_cells) - torch.maximum(
+        along - finest, low
+    )
+    widest_overlap = (2.0 * finest).clamp(max=2.0 / num_cells)
+    shares = overlap.clamp(min=0.0) / widest_overlap  # (B, K, M, 2, n)
+    shares_x = shares[..., 0, :] * looks[:, None, :, 2:]  # nothing where nothing is remembered
+    seen = torch.einsum("bkmi,bkmj->bkij", shares[..., 1, :], shares_x)
+    return seen.clamp(max=1.0)

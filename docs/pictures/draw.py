@@ -8,20 +8,21 @@ from pathlib import Path
 import gymnasium as gym
 from PIL import Image
 
-from ram_env import SHORT_NAMES
+from ram_env import SHORT_NAMES, TASKS
+from ram_env.drawing.rendering import fit
 
 SIDE = 120  # pixels
 
 
 def draw_scene(env_id: str) -> Image.Image:
-    """Return the first test scene of a task, enlarged without smoothing."""
+    """Return the first test scene of a task."""
     env = gym.make(env_id, dataset="mnist", split="test")
     env.reset(options={"index": 0, "scene_seed": 0})
-    canvas = Image.fromarray(env.unwrapped.view().canvas)
+    scene = fit(env.unwrapped.view().canvas, SIDE).convert("L")
     env.close()
-    return canvas.resize((SIDE, SIDE), Image.Resampling.NEAREST)
+    return scene
 
 
 if __name__ == "__main__":
-    for name, env_id in SHORT_NAMES.items():
-        draw_scene(env_id).save(Path(__file__).with_name(f"{name}.png"), optimize=True)
+    for name in (it for it, env_id in SHORT_NAMES.items() if env_id in TASKS):
+        draw_scene(SHORT_NAMES[name]).save(Path(__file__).with_name(f"{name}.png"), optimize=True)

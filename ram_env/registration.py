@@ -28,19 +28,22 @@ PICTURE_TASKS: dict[str, dict[str, Any]] = {
     "GlimpseImageFolder-v0": {"scenes": "pictures", **_CHANGES}
 }
 
+MEGAPIXEL_TASKS: dict[str, dict[str, Any]] = {"GlimpseMegapixelMNIST-v0": {"scenes": "megapixel"}}
+
 SHORT_NAMES = {
     "centered": "GlimpseMNIST-v0",
     "translated": "GlimpseTranslatedMNIST-v0",
     "cluttered": "GlimpseClutteredMNIST-v0",
     "cluttered100": "GlimpseClutteredMNIST100-v0",
     "cluttered1000": "GlimpseClutteredMNIST1000-v0",
+    "megapixel": "GlimpseMegapixelMNIST-v0",
     "folder": "GlimpseImageFolder-v0",
 }
 
 
 def register_tasks() -> None:
     """Tell Gymnasium of all tasks; nothing is loaded."""
-    for task_id, arguments in (TASKS | PICTURE_TASKS).items():
+    for task_id, arguments in (TASKS | MEGAPIXEL_TASKS | PICTURE_TASKS).items():
         gym.register(
             task_id,
             entry_point="ram_env.env:GlimpseEnv",

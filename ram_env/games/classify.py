@@ -15,7 +15,7 @@ from ram_env.games.game import Game, Observation, Outcome
 from ram_env.games.settings import InitialLocation, RewardRule, Settings
 from ram_env.geometry import Rows, parts_of
 from ram_env.retina import Retina
-from ram_env.scenes.source import SceneSource
+from ram_env.scenes.source import SceneSource, frozen_scenes
 
 MAX_SCENE_SEED = MAX_INT64
 
@@ -57,6 +57,7 @@ class GlimpseTask(Settings, Game):
         bytes_on_the_way: What planning a scene and taking a glimpse take for a while.
         bytes_to_begin: What beginning a scene takes for a while.
         size_limits: What else of a scene a reset may choose, and between which numbers.
+        targets_shape: () where a scene has one target, (D,) where it has D.
 
     Raises:
         ValueError: If an argument is out of its range or does not fit the others.
@@ -70,6 +71,7 @@ class GlimpseTask(Settings, Game):
     bytes_on_the_way: int
     bytes_to_begin: int
     size_limits: dict[str, tuple[int, int]] = {}  # noqa: RUF012
+    targets_shape: tuple[int, ...] = ()
 
     def load(self, split: str) -> Dataset:
         """Load a split of the data that the arguments name."""
@@ -84,6 +86,26 @@ class GlimpseTask(Settings, Game):
     def make_scenes(self, num_scenes: int) -> SceneSource:
         """Make room for some scenes, none of them begun."""
         raise NotImplementedError
+
+    @property
+    def num_frozen(self) -> int:
+        """How many frozen scenes there are of the split."""
+        return len(self.dataset.labels)
+
+    def frozen_scenes(self, numbers: np.ndarray) -> dict[str, np.ndarray]:
+        """Return the `reset` options of frozen scenes: see `ram_env.scenes.source`.
+
+        Args:
+            numbers: Which of them, int64 (M,), each under `num_frozen`.
+
+        Raises:
+            ValueError: If the split has none.
+        """
+        return frozen_scenes(self.split, numbers)
+
+    def labels_of(self, plans: Any) -> np.ndarray:
+        """Return the right answers to planned scenes, int64 (...)."""
+        return self.dataset.labels[plans.index]
 
     def complete(self) -> None:
         """Make the spaces; from here on nothing of the task changes."""
@@ -149,7 +171,7 @@ class GlimpseTask(Settings, Game):
         """
         self.check_bytes(num_episodes)
         sizes = (num_episodes, self.num_glimpses, self.retina.glimpse_shape, self.num_classes)
-        return Episodes(self.make_scenes(num_episodes), *sizes)
+        return Episodes(self.make_scenes(num_episodes), *sizes, self.targets_shape)
 
     def begin(
         self,
@@ -180,7 +202,7 @@ class GlimpseTask(Settings, Game):
         plans = episodes.scenes.plan(scene_seeds, indices, **sizes)
         episodes.scenes.begin(rows, plans)
         episodes.index[rows] = plans.index
-        episodes.label[rows] = self.dataset.labels[plans.index]
+        episodes.label[rows] = self.labels_of(plans)
         episodes.scene_seed[rows] = scene_seeds
         episodes.target_box[rows] = plans.box
         episodes.num_taken[rows] = 0
@@ -249,7 +271,7 @@ class GlimpseTask(Settings, Game):
         """Return fresh copies of what is known of the scenes."""
         return {
             "label": episodes.label[rows],
-            "index": episodes.index[rows],
+            "index": episodes.index.take(rows, axis=0),
             "scene_seed": episodes.scene_seed[rows],
             "target_box": episodes.target_box.take(rows, axis=0),
         }
@@ -287,9 +309,9 @@ class GlimpseTask(Settings, Game):
         self, options: Mapping[Any, Any] | None, num_episodes: int, others: tuple[str, ...] = ()
     ) -> dict[str, np.ndarray]:
         """Read the `reset` options that override parts of a scene: see `Game.scene_options`."""
-        limits = {"index": (0, len(self.dataset.labels) - 1), "scene_seed": (0, MAX_SCENE_SEED)}
-        limits |= self.size_limits
-        given = options_of(options)
+        given, limits = options_of(options), {"scene_seed": (0, MAX_SCENE_SEED)} | self.size_limits
+        if not self.targets_shape:
+            limits["index"] = (0, len(self.dataset.labels) - 1)
         allowed = {*limits, *others}
         unknown = set(given) - allowed
         if unknown:

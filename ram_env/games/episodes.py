@@ -17,8 +17,9 @@ class Episodes:
 
     Attributes:
         scenes: The scenes that are played.
-        index, label, scene_seed: int64 (B,).
-        target_box: (row, column, height, width) of the target, int64 (B, 4).
+        label, scene_seed: int64 (B,).
+        index: Of the target, int64 (B,), or of each of D targets, (B, D).
+        target_box: (row, column, height, width) of the target, int64 (B, 4) or (B, D, 4).
         locations: (x, y) of every glimpse so far, float32 (B, T, 2).
         glimpses: The latest glimpse, float32 (B, K, g, g).
         num_taken: How many glimpses were taken, int64 (B,); 0 before the first reset.
@@ -34,12 +35,13 @@ class Episodes:
         num_glimpses: int,
         glimpse_shape: tuple[int, int, int],
         num_classes: int,
+        targets_shape: tuple[int, ...] = (),
     ) -> None:
         self.scenes = scenes
-        self.index = np.zeros(num_episodes, dtype=np.int64)
+        self.index = np.zeros((num_episodes, *targets_shape), dtype=np.int64)
         self.label = np.zeros(num_episodes, dtype=np.int64)
         self.scene_seed = np.zeros(num_episodes, dtype=np.int64)
-        self.target_box = np.zeros((num_episodes, 4), dtype=np.int64)
+        self.target_box = np.zeros((num_episodes, *targets_shape, 4), dtype=np.int64)
         self.locations = np.zeros((num_episodes, num_glimpses, 2), dtype=np.float32)
         self.glimpses = np.zeros((num_episodes, *glimpse_shape), dtype=np.float32)
         self.num_taken = np.zeros(num_episodes, dtype=np.int64)

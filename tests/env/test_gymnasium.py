@@ -113,9 +113,13 @@ def test_registered_tasks_are_the_papers() -> None:
     }
     assert set(TASKS) == set(table)
     assert list(SHORT_NAMES) == [
-        *("centered", "translated", "cluttered", "cluttered100", "cluttered1000", "folder")
+        *("centered", "translated", "cluttered", "cluttered100", "cluttered1000"),
+        *("megapixel", "folder"),
     ]
-    assert list(SHORT_NAMES.values()) == [*table, "GlimpseImageFolder-v0"]
+    assert list(SHORT_NAMES.values()) == [
+        *table,
+        *("GlimpseMegapixelMNIST-v0", "GlimpseImageFolder-v0"),
+    ]
     for task_id, (canvas, distractors, patch, scales, glimpses) in table.items():
         env = gym.make(task_id, dataset="digits")
         assert isinstance(env.unwrapped, GlimpseEnv)

@@ -61,8 +61,8 @@ class GlimpseNetwork(nn.Module):
         return (glimpse - self.shift) / self.scale
 
     def forward(self, glimpse: Tensor, location: Tensor) -> Tensor:
-        """Encode normalised glimpses, float (B, K, g, g), taken at locations (B, 2): (B, F)."""
-        patterns = self.patterns(glimpse)  # (B, K g g)
+        """Encode glimpses, float (B, K, g, g) in [0, 1], taken at locations (B, 2): (B, F)."""
+        patterns = self.patterns(self.normalised(glimpse))  # (B, K g g)
         what = self.what(torch.relu(self.from_glimpse(patterns)))  # (B, F)
         where = self.where(torch.relu(self.from_location(location)))  # (B, F)
         return torch.relu(self.norm(what + where))
@@ -262,7 +262,6 @@ class RAMNetworks(nn.Module):
             state: (B, S).
             reach: (B, 2), as of an env with `observe_reach`, if locations are retinotopic.
         """
-        glimpse = self.glimpse_network.normalised(glimpse)
         if reach is not None:
             return self._look_on(glimpse, location, state, reach)
         features = self.glimpse_network(glimpse, location)  # (B, F)
@@ -280,7 +279,8 @@ class RAMNetworks(nn.Module):
         features = self.glimpse_network(glimpse, step.clamp(-1.0, 1.0).flatten(1))
         hidden, state = self.core_network(features, state)
         looked_at = looked_at_closely(places, looks, self.num_cells)
-        logits = self.location_network(glimpse, self._for_location(hidden), looked_at)
+        normalised = self.glimpse_network.normalised(glimpse)
+        logits = self.location_network(normalised, self._for_location(hidden), looked_at)
         cells = choice_among_cells(logits, location, reach, self.num_scales, self.num_cells)
         look = torch.cat([location, torch.ones_like(location[:, :1])], dim=1).unsqueeze(1)
         looks = torch.cat([look, looks[:, :-1]], dim=1).flatten(1)

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from gymnasium import spaces
 
-from agents.base.files import CONFIG, read_config
+from agents.base.files import CONFIG, MODEL, read_config
 from agents.evaluation.frozen_scenes import FrozenScenes
 from agents.evaluation.provenance import check_data
 from agents.evaluation.result import Evaluation
@@ -148,13 +148,13 @@ def player_of_policy(
 
 def _load_run(run: pathlib.Path) -> tuple[dict[str, Any], Any]:
     """Return what config.json of a run says, and its model."""
-    for path in (run / CONFIG, run / "model.zip"):
+    for path in (run / CONFIG, run / MODEL):
         if not path.is_file():
             raise ValueError(f"`run` must be the folder of a finished run: {path} is missing.")
     config = read_config(run)
     if "algo" not in config:
         raise ValueError(f"`{run / CONFIG}` is damaged: it has no 'algo'.")
-    return config, load_model(run / "model.zip", config["algo"])
+    return config, load_model(run / MODEL, config["algo"])
 
 
 def _check_classes(model: Any, scenes: FrozenScenes) -> None:

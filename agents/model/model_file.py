@@ -116,6 +116,20 @@ def read_parameters(path: Any, optimizer: torch.optim.Optimizer) -> dict[str, di
     return parameters_in(tensors, optimizer)
 
 
+def take_over(policy: Any, path: Any) -> list[str]:
+    """Take over what fits of a trained model's networks; see `RAM.start_from`."""
+    _, tensors = load_archive(path, FORMAT, FORMAT_VERSION, check_model)
+    own = policy.networks.state_dict()
+    trained = {name: tensors.get(f"policy.networks.{name}") for name in own}
+    fitting = {
+        name: it for name, it in trained.items() if it is not None and it.shape == own[name].shape
+    }
+    if not fitting:
+        raise ValueError(f"`{path}` has no network that fits: choose a model of these settings.")
+    policy.networks.load_state_dict(fitting, strict=False)
+    return [name for name in own if name not in fitting]
+
+
 def parameters_in(
     tensors: dict[str, Tensor], optimizer: torch.optim.Optimizer
 ) -> dict[str, dict[str, Any]]:

@@ -26,7 +26,7 @@ from agents.base.processes import average, average_gradients, rank, world_size
 from agents.looking.look import Look, look_at
 from agents.model.config import check_rounds, make_config
 from agents.model.losses import Losses, Rollout, hybrid_loss
-from agents.model.model_file import OPTIMIZER, load_model, read_parameters, save_model
+from agents.model.model_file import OPTIMIZER, load_model, read_parameters, save_model, take_over
 from agents.model.networks import uses_bfloat16
 from agents.model.policy import RAMPolicy
 from agents.model.pretrained import pretrained_path, pretrained_task
@@ -518,6 +518,22 @@ class RAM(BaseAlgorithm):
         model = cls.load(pretrained_path(name), env, **arguments)
         model.task = model.task or pretrained_task(name)
         return model
+
+    def start_from(self, path: str | pathlib.Path | io.BufferedIOBase) -> list[str]:
+        """Take over the weights of a trained model wherever they fit, before learning.
+
+        Args:
+            path: The file of a model, whatever its task; `pretrained_path(name)` is that of one
+                that comes with the package.
+
+        Returns:
+            The names of the weights that do not fit, and stay as they are: those of the last layer
+            for another number of classes, of the first for another glimpse.
+
+        Raises:
+            ValueError: If the file is not a model, or nothing of it fits.
+        """
+        return take_over(self.policy, path)
 
     def make_env(self, split: str = "test", num_envs: int = 1, **changes: Any) -> GymnasiumVecEnv:
         """Make an env of the task that the model has learned, on the data that it learned from.

@@ -11,11 +11,12 @@ from stable_baselines3.common.callbacks import BaseCallback, CallbackList
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 
 from agents.base.errors import DivergenceError, TeamError
-from agents.base.files import CONFIG, read_json
+from agents.base.files import CONFIG, MODEL, path_of, read_json
 from agents.base.processes import all_same, launched, world_size
 from agents.evaluation.provenance import check_data
 from agents.model.config import check_names, check_type
 from agents.model.networks import forward_multiply_adds
+from agents.model.pretrained import pretrained_path, pretrained_rows
 from agents.model.ram import RAM
 from agents.runs.callbacks import Progress
 from agents.runs.checkpoints import CHECKPOINT, load_checkpoint, save_checkpoint
@@ -102,6 +103,7 @@ class RAMLearner:
 
     def __init__(self, plan: Plan, env: GymnasiumVecEnv, task: GlimpseTask) -> None:
         self._plan, self.env, self.task = plan, env, task
+        self._start: dict[str, Any] = {}  # what config.json says of the model it started from
         self.env_kwargs = plan.env_kwargs | {"dataset": task.dataset.name}
         self.columns = COLUMNS + ALGORITHMS["ram"].losses
         self.columns += ("train/learning_rate", "train/location_std")
@@ -129,6 +131,12 @@ class RAMLearner:
         self.model = RAM(
             "RAMPolicy", self.env, seed=plan.options.seed, device=plan.device, **plan.settings
         )
+        source = plan.options.init_from
+        if source is not None:
+            path = trained_file(source)
+            anew = self.model.start_from(path)
+            digest = hashlib.sha256(path.read_bytes()).hexdigest()
+            self._start = {"init_from": {"sha256": digest, "anew": anew}}
 
     def go_on(self) -> None:
         """Bring envs and processes to where the run was that the folder holds."""
@@ -159,7 +167,7 @@ class RAMLearner:
 
     def describe(self) -> dict[str, Any]:
         """Return what config.json says of this part of the run, beyond its plan."""
-        return {
+        return self._start | {
             "precision": "bfloat16" if self.model.mixed_precision else "float32",
             "gaze_reward": self.model.taught_by.gaze_reward,
             **describe_device(self.model.device),
@@ -172,6 +180,24 @@ class RAMLearner:
             "multiply_adds": self.task.num_glimpses * forward_multiply_adds(networks),
             "parameters": sum(value.numel() for value in self.model.policy.parameters()),
         }
+
+
+def trained_file(source: str) -> Path:
+    """Return the file of the model that a training starts from.
+
+    Raises:
+        ValueError: If `source` is neither a model of the package nor a run that ended.
+    """
+    names = pretrained_rows()
+    if source in names:
+        return pretrained_path(source)
+    path = path_of(source) / MODEL
+    if path.is_file():
+        return path
+    raise ValueError(
+        f"`init_from` must be one of {', '.join(names)}, or the folder of a finished run of ram, "
+        f"got {source!r}."
+    )
 
 
 def digest_of(model: RAM) -> str:

@@ -54,6 +54,13 @@ class Options:
         choices=tuple(PRESETS),
         group=AGENT,
     )
+    init_from: str | None = setting(
+        None,
+        "trained model of ram to start from: one that comes with the package, such as cluttered, "
+        "or a run folder. What of its networks does not fit begins anew",
+        metavar="NAME|RUN",
+        group=AGENT,
+    )
     settings: dict[str, Any] = setting(
         {},
         "settings of the agent: those of ram that have options of their own below, such as "

@@ -265,6 +265,10 @@ def check_is_for_ram(options: Options) -> None:
     """
     if options.preset is not None:
         raise ValueError(f"`preset` is for ram, got it with `algo` {options.algo}: leave it out.")
+    if options.init_from is not None:
+        raise ValueError(
+            f"`init_from` is for ram, got it with `algo` {options.algo}: leave it out."
+        )
     if options.processes not in (None, 1):
         raise ValueError(
             f"`processes` is for ram; {options.algo} trains in one, got {options.processes}: "

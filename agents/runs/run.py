@@ -16,6 +16,7 @@ from stable_baselines3.common.logger import Logger, TensorBoardOutputFormat
 from agents.base.files import (
     CONFIG,
     EVALUATION,
+    MODEL,
     is_finished,
     lock_folder,
     new_folder,
@@ -129,7 +130,7 @@ def train(run: Run) -> Finished | None:
             with log_of(plan, learner, episodes, validation), closing(bar):
                 learner.learn(episodes, [bar, validation, checkpoint, stop])
             seconds = seconds_trained(learner.model)
-            learner.save(plan.folder / "model.zip")
+            learner.save(plan.folder / MODEL)
             result = scenes["test"].evaluate(learner.model)
             majority = Majority.of(learner.task.dataset.labels, scenes["test"].labels)
             content = dataclasses.asdict(result) | {
@@ -231,7 +232,7 @@ def validation_interval(plan: Plan, episodes: int) -> int:
 
 def remove_run(folder: Path) -> None:
     """Remove the files of a run."""
-    for name in ("checkpoint.zip", "model.zip", "progress.csv", EVALUATION, CONFIG):
+    for name in ("checkpoint.zip", MODEL, "progress.csv", EVALUATION, CONFIG):
         (folder / name).unlink(missing_ok=True)
     for pattern in ("events.out.tfevents.*", "*.png", "*.gif"):
         for path in folder.glob(pattern):

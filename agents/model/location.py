@@ -89,10 +89,12 @@ class RetinotopicNetwork(nn.Module):
         hidden_size = config.location_hidden_size
         self.hidden = nn.Linear(config.hidden_size, hidden_size) if hidden_size else None
         self.wish = nn.Linear(hidden_size or config.hidden_size, num_logits)
-        # Near zero at first, so that the agent begins by looking anywhere.
+        # What is wished for is near nothing at first, but something is asked: or else neither the
+        # patterns nor the questions would have a gradient.
         for layer in (self.question, self.wish):
             nn.init.normal_(layer.weight, std=0.01)
             nn.init.zeros_(layer.bias)
+        nn.init.normal_(self.question.bias, std=NUM_PATTERNS**-0.5)
 
     def forward(self, glimpse: Tensor, hidden: Tensor, looked_at: Tensor | None) -> Tensor:
         """Return the logits of the cells, (B, K n n).

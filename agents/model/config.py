@@ -215,6 +215,13 @@ class RAMConfig:
         "learned, or random: uniform over the canvas, the yardstick of a learned one",
         choices=("learned", "random"),
     )
+    growth_fraction: float = setting(
+        0.0,
+        "share of the budget in which the largest canvas grows from the smallest, if the env has a "
+        "`canvas_range`; 0: none grows",
+        lowest=0,
+        highest=1,
+    )
     # Exploration and optimisation; schedules run over the whole budget
     location_std: float = setting(
         0.13, "std of the location at the start (canvas spans -1 to 1)", above=0
@@ -276,6 +283,15 @@ class RAMConfig:
         share = (progress - self.warmup_fraction) / (1.0 - self.warmup_fraction)
         return self.learning_rate * (1.0 + math.cos(math.pi * min(share, 1.0))) / 2.0
 
+    def canvas_range_at(self, progress_remaining: float, full: tuple[int, int]) -> tuple[int, int]:
+        """Return the range of canvases at a point of the budget, of an env with the full one."""
+        lowest, highest = full
+        progress = 1.0 - progress_remaining
+        if progress >= self.growth_fraction:
+            return full
+        # By equal factors in equal times, as canvases are drawn.
+        return lowest, round(lowest * (highest / lowest) ** (progress / self.growth_fraction))
+
     def location_std_at(self, progress_remaining: float) -> float:
         """Return the standard deviation of the location at a point of the budget."""
         start, end = self.location_std, self.final_location_std
@@ -324,6 +340,16 @@ PRESETS: dict[str, RAMConfig] = {
         glimpse_statistics="data",
         learning_rate=3e-3,
         batch_size=64,
+    ),
+    # Scenes of any size, in which what there is to see must first be found.
+    "large": RAMConfig(
+        location="retinotopic",
+        glimpse_statistics="running",
+        discount=0.8,
+        policy_coef=1.0,
+        location_entropy_coef=0.005,
+        learning_rate=3e-3,
+        growth_fraction=0.5,
     ),
     # Policy gradient alone: the class too is an action, paid by the env; no label is read.
     "pure": RAMConfig(

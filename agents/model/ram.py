@@ -210,6 +210,7 @@ class RAM(BaseAlgorithm):
             raise ValueError("`learn()` needs an env: call `set_env(env)` first.")
         if self._calls_noted is None or self._calls_noted != self._count_calls():
             self._last_obs = None  # within an episode, or others may have played: begin new ones
+        self._grow_canvases(total_timesteps, reset_num_timesteps)
         total_timesteps, callback = self._setup_learn(
             total_timesteps, callback, reset_num_timesteps, tb_log_name, progress_bar
         )
@@ -231,6 +232,21 @@ class RAM(BaseAlgorithm):
         callback.on_training_end()
         return self
 
+    def _grow_canvases(self, total_timesteps: int, anew: bool) -> None:
+        """Set the canvases of the episodes that `learn` begins with: those of the update before."""
+        done = 0 if anew else self.num_timesteps
+        before = done * (self._n_updates - 1) // self._n_updates if done else 0
+        self._set_canvas_range(1.0 - before / (done + total_timesteps))
+
+    def _set_canvas_range(self, progress_remaining: float) -> None:
+        """Let canvases of episodes to come be as large as suits a point of the budget."""
+        if not self.config.growth_fraction or (task := task_in(self.env)) is None:
+            return
+        full = getattr(task, "canvas_range", None)
+        if full is not None:
+            now = self.config.canvas_range_at(progress_remaining, full)
+            self.env.env_method("set_canvas_range", *now)
+
     def _update(self, callback: BaseCallback) -> Losses:
         """Play a batch of episodes and take one gradient step."""
         policy, share = self.policy, self.config.batch_size // world_size()
@@ -238,6 +254,7 @@ class RAM(BaseAlgorithm):
         start = self.num_timesteps
         self._update_current_progress_remaining(start, self._total_timesteps)
         policy.location_std.fill_(self.config.location_std_at(self._current_progress_remaining))
+        self._set_canvas_range(self._current_progress_remaining)
         policy.set_training_mode(True)
         policy.optimizer.zero_grad()
         callback.on_rollout_start()

@@ -13,12 +13,7 @@ from typing import Any
 from agents.base.files import CONFIG, LOCK, is_finished, leftovers, read_config, read_json
 from agents.model.config import RAMConfig, check_rounds, make_config
 from agents.runs.options import Options
-from agents.sb3.algorithms import (
-    MULTIDISCRETE,
-    check_action_format,
-    check_memory,
-    choose_algorithm,
-)
+from agents.sb3.algorithms import ALGORITHMS
 from ram_env import SHORT_NAMES
 from ram_env.games.actions import ActionFormat
 from ram_env.games.record import at_new_place
@@ -118,10 +113,13 @@ def new_plan(options: Options) -> Plan:
         ValueError: If an option is impossible, or does not go with another one.
     """
     env_id, env_module = resolve_env(options.env)
-    algorithm, memory = choose_algorithm(options.algo), options.memory
-    memory = algorithm.memory if memory is None else memory
-    check_memory(options.algo, memory)
+    algorithm = ALGORITHMS[options.algo]
     if options.algo == "ram":
+        if options.memory not in (None, "none"):
+            raise ValueError(
+                "`memory` is for agents without one, and ram has its core network, got "
+                f"{options.memory!r}: leave it out."
+            )
         config = make_config(usual_preset(options, env_id), **options.settings)
         settings, needed_reward = config.to_dict(), config.env_reward
         num_envs, processes = options.num_envs or settings["batch_size"], options.processes
@@ -136,7 +134,7 @@ def new_plan(options: Options) -> Plan:
         env_id=env_id,
         env_module=env_module,
         env_kwargs=with_defaults(options.algo, options.env_kwargs, needed_reward),
-        memory=memory,
+        memory=options.memory or algorithm.memory,
         settings=settings,
         num_envs=num_envs,
         episodes=options.episodes,
@@ -280,17 +278,20 @@ def with_defaults(
     Raises:
         ValueError: If the algorithm cannot take the action format.
     """
-    algorithm = choose_algorithm(algo)
-    arguments = dict(env_kwargs)
+    algorithm, arguments = ALGORITHMS[algo], dict(env_kwargs)
+    takes = algorithm.action_formats
     if algo != "ram":  # it takes the env's own
-        arguments.setdefault("action_format", algorithm.action_formats[0])
-    action_format = arguments.get("action_format", algorithm.action_formats[0])
-    check_action_format(algo, action_format)
+        arguments.setdefault("action_format", takes[0])
+    action_format = arguments.get("action_format", takes[0])
+    if action_format not in takes:
+        raise ValueError(
+            f"`action_format` of {algo} must be one of {', '.join(takes)}, got {action_format!r}."
+        )
     reward = needed_reward or algorithm.reward
     if reward == RewardRule.LOG_LIKELIHOOD and action_format != ActionFormat.BOX:
         reward = RewardRule.EVERY_STEP.value  # without scores there is no likelihood
     if reward is not None:
         arguments.setdefault("reward", reward)
-    if algorithm.location_grid is not None and arguments["action_format"] == MULTIDISCRETE:
+    if algorithm.location_grid is not None and action_format == ActionFormat.MULTIDISCRETE:
         arguments.setdefault("location_grid", algorithm.location_grid)
     return arguments

@@ -1,9 +1,9 @@
 """How are models of Stable-Baselines3's algorithms kept, and read without running code?"""
 
-import importlib
 import io
 import json
 import pathlib
+import pkgutil
 import zipfile
 from typing import Any
 
@@ -15,7 +15,7 @@ from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.save_util import load_from_zip_file
 
 from agents.base.files import Path
-from agents.sb3.algorithms import choose_algorithm
+from agents.sb3.algorithms import ALGORITHMS
 from agents.sb3.archive import HEADER_NAME, check_members, check_tensors, damage, write_file
 from agents.sb3.spaces import describe_space, make_space
 
@@ -27,14 +27,8 @@ ACTIVATIONS = {"ReLU": torch.nn.ReLU, "Tanh": torch.nn.Tanh, "ELU": torch.nn.ELU
 
 
 def algorithm_class(algo: str) -> type[BaseAlgorithm]:
-    """Return the class of an algorithm of `agents.sb3.algorithms.ALGORITHMS`.
-
-    Raises:
-        ValueError: If there is none of that name.
-    """
-    algorithm = choose_algorithm(algo)
-    found = getattr(importlib.import_module(algorithm.home), algorithm.class_name)
-    assert issubclass(found, BaseAlgorithm)
+    """Return the class of an algorithm of `agents.sb3.algorithms.ALGORITHMS`."""
+    found: type[BaseAlgorithm] = pkgutil.resolve_name(ALGORITHMS[algo].home)
     return found
 
 
@@ -161,7 +155,7 @@ def _make_policy(header: dict[str, Any]) -> BasePolicy:
     spaces = [make_space(header[name]) for name in ("observation_space", "action_space")]
     check_size(header["policy_kwargs"], *spaces)
     aliases: dict[str, type[BasePolicy]] = algorithm_class(algo).policy_aliases
-    make = aliases[choose_algorithm(algo).policy]
+    make = aliases[ALGORITHMS[algo].policy]
     try:
         return make(*spaces, lambda _: 0.0, **kwargs)  # 0: the learning rate, it only predicts
     except (AssertionError, AttributeError, IndexError) as error:

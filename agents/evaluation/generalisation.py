@@ -48,13 +48,9 @@ class Sweep:
 def measure_sweeps(
     model: Predictor, env_id: str, env_kwargs: dict[str, Any], num_scenes: int | None = None
 ) -> Iterator[Sweep]:
-    """Measure a model on changed scenes of its task, each sweep as it is asked for.
+    """Measure a model on changed test scenes of its task, each sweep as it is asked for.
 
-    Args:
-        model: Trained on the task.
-        env_id: A registered id, the task.
-        env_kwargs: Arguments of it.
-        num_scenes: The first so many test scenes; all if None.
+    They are the first `num_scenes`, all if None.
     """
 
     def measure(**changes: Any) -> Evaluation:

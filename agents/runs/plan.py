@@ -189,10 +189,9 @@ def plan_of_run(folder: Path) -> Plan:
 
 
 def check_same_options(folder: Path, options: Options) -> None:
-    """Refuse to go on with a run in a folder that other options asked for.
+    """Raise FileExistsError if other options asked for the run in a folder.
 
-    Raises:
-        FileExistsError: If they differ in more than where the run lies and what it computes on.
+    They may differ in where it lies and what it computes on.
     """
     found = read_json(folder / CONFIG).get("options")
     if found is None:
@@ -208,11 +207,9 @@ def check_same_options(folder: Path, options: Options) -> None:
 
 
 def check_folder(folder: Path) -> None:
-    """Refuse a run folder that holds something already, beyond what a kill left half written.
+    """Raise FileExistsError if a folder holds more than what a kill left half written.
 
-    Raises:
-        FileExistsError: If it does.
-        PermissionError: If it cannot be written to.
+    It is a ValueError if there can be no such folder; see `check_writable` too.
     """
     try:
         kept = {folder / LOCK, *leftovers(folder)}
@@ -228,22 +225,14 @@ def check_folder(folder: Path) -> None:
 
 
 def check_writable(folder: Path) -> None:
-    """Refuse a folder in which nothing can be made.
-
-    Raises:
-        PermissionError: If it, or the one that it would be made in, cannot be written to.
-    """
+    """Raise PermissionError if a folder, or the one to make it in, cannot be written to."""
     nearest = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     if not nearest.is_dir() or not os.access(nearest, os.W_OK):
         raise PermissionError(f"`run_dir` must be in a folder that you may write to, got {folder}.")
 
 
 def check_shares(plan: Plan) -> None:
-    """Refuse a batch of RAM that cannot be shared evenly.
-
-    Raises:
-        ValueError: If it cannot.
-    """
+    """Raise ValueError if a batch of RAM cannot be shared evenly."""
     if plan.algo != "ram":
         return
     batch_size, num_envs, processes = plan.settings["batch_size"], plan.num_envs, plan.processes
@@ -256,11 +245,7 @@ def check_shares(plan: Plan) -> None:
 
 
 def check_is_for_ram(options: Options) -> None:
-    """Refuse what only RAM can do, with another algorithm.
-
-    Raises:
-        ValueError: If it is asked for.
-    """
+    """Raise ValueError if another algorithm is asked for what only RAM can do."""
     if options.preset is not None:
         raise ValueError(f"`preset` is for ram, got it with `algo` {options.algo}: leave it out.")
     if options.processes not in (None, 1):

@@ -48,12 +48,7 @@ def main(arguments: list[str] | None = None, prog: str = "python -m agents.evalu
 def find_player(model: str, data: dict[str, Any]) -> Player:
     """Return the model of the package of this name, or else that of the run folder.
 
-    Args:
-        model: The name or folder.
-        data: `dataset` and `data_dir`, those that are given.
-
-    Raises:
-        ValueError: If it is neither.
+    `data` is `dataset` and `data_dir`, those that are given. Raises ValueError if it is neither.
     """
     names = pretrained_rows()
     if model in names:

@@ -42,6 +42,7 @@ from agents.evaluation.result import (
 from agents.runs.options import speak_of_options
 from agents.runs.plan import check_folder
 from ram_env import SHORT_NAMES
+from ram_env.data.datasets import SPLITS
 from ram_env.games.classify import GlimpseTask
 from ram_env.hashing import mix_bits
 from ram_env.scenes.source import frozen_scenes
@@ -52,7 +53,6 @@ EVALUATION_BATCH = 500
 HIDDEN_SIZE = 256
 PROGRAM = "python -m agents.reports.whole_image"
 NETWORKS = ("fully_connected", "convolutional", "deep_convolutional")
-SPLITS = ("train", "validation", "test")
 
 
 def make_network(name: str, shape: tuple[int, ...], num_classes: int) -> nn.Sequential:

@@ -4,7 +4,6 @@ import signal
 import sys
 import time
 from collections.abc import Callable
-from types import FrameType, TracebackType
 from typing import Any, Self
 
 from stable_baselines3.common.callbacks import BaseCallback
@@ -199,21 +198,12 @@ class GracefulStop(BaseCallback):
         self._handlers = take_signals(self._stop)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._restore()
-
-    def _stop(self, number: int, frame: FrameType | None) -> None:
-        self.stopped = True
-        self._restore()
-
-    def _restore(self) -> None:
+    def __exit__(self, *_: object) -> None:
         give_signals_back(self._handlers)
-        self._handlers = {}
+
+    def _stop(self, *_: object) -> None:
+        self.stopped = True
+        give_signals_back(self._handlers)
 
     def _on_step(self) -> bool:
         return not self.stopped

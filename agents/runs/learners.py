@@ -63,11 +63,7 @@ def make_learner(plan: Plan) -> "Learner":
 
 
 def check_device(device: str) -> None:
-    """Refuse a device that is not there; Stable-Baselines3 would quietly take the CPU.
-
-    Raises:
-        ValueError: If it is not there.
-    """
+    """Raise ValueError if a device is not there; Stable-Baselines3 would quietly take the CPU."""
     if device == "auto":
         return
     try:
@@ -283,11 +279,7 @@ class SB3Learner:
 
 
 def check_arguments(algo: str, settings: dict[str, Any]) -> None:
-    """Refuse settings that are no arguments of an algorithm's constructor, or of other types.
-
-    Raises:
-        ValueError: If one is refused.
-    """
+    """Raise ValueError if a setting is no argument of an algorithm, or of another type."""
     known = dict(inspect.signature(algorithm_class(algo)).parameters)
     check_names(settings, set(known) - OURS, algo)
     for name, value in settings.items():

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
+import torch.distributed as dist
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.logger import Logger, TensorBoardOutputFormat
 
@@ -32,13 +33,7 @@ from agents.evaluation.result import Evaluation, Majority, describe_dataset
 from agents.runs.callbacks import Checkpoint, GracefulStop, ProgressBar, SpeedMeter, Validation
 from agents.runs.learners import Learner, make_learner
 from agents.runs.plan import Plan, check_folder, check_shares
-from agents.runs.team import (
-    join_launched_team,
-    leave_signals_to_leader,
-    leave_team,
-    local_team,
-    plan_team,
-)
+from agents.runs.team import join_launched_team, leave_signals_to_leader, local_team, plan_team
 from agents.sb3.envs import record_in
 from agents.sb3.log import ProgressCSV, seconds_trained
 
@@ -124,7 +119,9 @@ def train(run: Run) -> Finished | None:
                 check_folder(plan.folder)  # again, now that nobody else can write
             remove_leftovers(plan.folder)
             bar = ProgressBar(episodes, learner.task.num_glimpses, plan.task_name)
-            validation = Validation(scenes["validation"], validation_interval(plan, episodes), bar)
+            usual = max(episodes // NUM_VALIDATIONS, MIN_VALIDATION_EPISODES)
+            every = plan.options.validation_episodes or usual
+            validation = Validation(scenes["validation"], every, bar)
             save = partial(learner.save_checkpoint, plan.folder)
             checkpoint = Checkpoint(save, plan.options.checkpoint_seconds)
             with log_of(plan, learner, episodes, validation), closing(bar):
@@ -164,7 +161,7 @@ def team(plan: Plan) -> Iterator[None]:
         try:
             yield
         finally:
-            leave_team()
+            dist.destroy_process_group()
         return
     assert plan.processes is not None  # dealt out
     with local_team(plan.processes, follow, plan):
@@ -173,14 +170,9 @@ def team(plan: Plan) -> Iterator[None]:
 
 def shared(plan: Plan) -> Plan:
     """Return the plan without what may differ between processes of several machines."""
-    blank: Any = {
-        "run_dir": None,
-        "resume": None,
-        "device": "auto",
-        "threads": None,
-        "env_kwargs": {},
-    }
-    options = dataclasses.replace(plan.options, **blank)
+    options = dataclasses.replace(
+        plan.options, run_dir=None, resume=None, device="auto", threads=None, env_kwargs={}
+    )
     kwargs = {key: value for key, value in plan.env_kwargs.items() if key != "data_dir"}
     return dataclasses.replace(
         plan, options=options, folder=Path(), device="", threads=0, env_kwargs=kwargs
@@ -222,12 +214,6 @@ def measure_speed(model: BaseAlgorithm, num_glimpses: int, seconds: float = 3.0)
     # A schedule far longer than the moment, so that it does not end first.
     model.learn(10**9, meter, log_interval=10**9)
     return agree(meter.steps_per_second) / num_glimpses
-
-
-def validation_interval(plan: Plan, episodes: int) -> int:
-    """Return the number of episodes between two looks at the validation scenes."""
-    usual = max(episodes // NUM_VALIDATIONS, MIN_VALIDATION_EPISODES)
-    return plan.options.validation_episodes or usual
 
 
 def remove_run(folder: Path) -> None:

@@ -85,10 +85,8 @@ def describe_space(space: spaces.Space[Any]) -> dict[str, Any]:
         ValueError: If it is another one.
     """
     if isinstance(space, spaces.Dict):
-        return {
-            "type": "dict",
-            "spaces": {key: describe_space(part) for key, part in space.items()},
-        }
+        parts = {key: describe_space(part) for key, part in space.items()}
+        return {"type": "dict", "spaces": parts}
     if isinstance(space, spaces.MultiDiscrete):
         return {"type": "multidiscrete", "nvec": space.nvec.tolist()}
     if isinstance(space, spaces.MultiBinary):

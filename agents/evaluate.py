@@ -19,6 +19,7 @@ import gymnasium as gym
 
 from agents.base.errors import DivergenceError, plain_output
 from agents.base.files import make_folder, path_of
+from agents.base.pretrained import pretrained_rows
 from agents.evaluation.pictures import draw_gazes
 from agents.evaluation.players import (
     Player,
@@ -27,7 +28,6 @@ from agents.evaluation.players import (
     player_of_run,
 )
 from agents.evaluation.result import Evaluation
-from agents.model.pretrained import pretrained_rows
 from agents.runs.options import as_option, check_env_kwargs, parse_pairs, speak_of_options
 from agents.sb3.algorithms import MEMORIES
 from ram_env.registration import find_modules_here, resolve_env

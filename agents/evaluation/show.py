@@ -9,10 +9,10 @@ import gymnasium as gym
 
 from agents.base.errors import DivergenceError, plain_output
 from agents.base.files import make_folder, path_of
+from agents.base.pretrained import pretrained_rows
 from agents.evaluation.pictures import draw_run
 from agents.evaluation.players import Player, player_of_pretrained, player_of_run
 from agents.evaluation.result import describe_dataset
-from agents.model.pretrained import pretrained_rows
 from ram_env.arguments import did_you_mean
 
 

@@ -22,6 +22,7 @@ from stable_baselines3.common.vec_env import VecEnv
 from torch import Tensor
 
 from agents.base.errors import DivergenceError
+from agents.base.pretrained import pretrained_path, pretrained_task
 from agents.base.processes import average, average_gradients, rank, world_size
 from agents.looking.look import Look, look_at
 from agents.model.config import check_rounds, make_config
@@ -29,7 +30,6 @@ from agents.model.losses import Losses, Rollout, hybrid_loss
 from agents.model.model_file import OPTIMIZER, load_model, read_parameters, save_model, take_over
 from agents.model.networks import uses_bfloat16
 from agents.model.policy import RAMPolicy
-from agents.model.pretrained import pretrained_path, pretrained_task
 from agents.sb3.envs import labels_begun, make_vec_env, record_in, seed_games, task_in
 from agents.sb3.log import record_rollout
 from agents.sb3.spaces import other_classes

@@ -12,11 +12,11 @@ from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 
 from agents.base.errors import DivergenceError, TeamError
 from agents.base.files import CONFIG, MODEL, path_of, read_json
+from agents.base.pretrained import pretrained_path, pretrained_rows
 from agents.base.processes import all_same, launched, world_size
 from agents.evaluation.provenance import check_data
 from agents.model.config import check_names, check_type
 from agents.model.networks import forward_multiply_adds
-from agents.model.pretrained import pretrained_path, pretrained_rows
 from agents.model.ram import RAM
 from agents.runs.callbacks import Progress
 from agents.runs.checkpoints import CHECKPOINT, load_checkpoint, save_checkpoint

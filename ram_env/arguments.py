@@ -60,6 +60,18 @@ def whole_number(name: str, value: Any, lowest: int, highest: float = MAX_INT64)
     return number
 
 
+def number_range(
+    name: str, value: Any, least: int, most: int = MAX_INT64
+) -> tuple[int, int] | None:
+    """Return an argument that is a lowest and a highest whole number, or None."""
+    if value is None:
+        return None
+    if not isinstance(value, list | tuple) or len(value) != 2:
+        raise ValueError(f"`{name}` must be None or (lowest, highest), got {shown(value)}.")
+    lowest = whole_number(name, value[0], least, most)
+    return lowest, whole_number(name, value[1], lowest, most)
+
+
 def positive_number(name: str, value: Any, highest: float) -> float:
     """Return an argument that is a number over 0 and up to `highest`."""
     number = _as_float(value)
@@ -141,17 +153,18 @@ def options_of(options: Any) -> Mapping[Any, Any]:
     return options or {}
 
 
-def scene_option(key: str, value: Any, highest: int, num_episodes: int) -> np.ndarray:
-    """Return one reset option as int64 (B,)."""
+def scene_option(key: str, value: Any, limits: tuple[int, int], num_episodes: int) -> np.ndarray:
+    """Return one reset option, within its limits, as int64 (B,)."""
+    lowest, highest = limits
     if isinstance(value, int):
         # First: one too large for int64 would make an array of objects.
-        value = whole_number(f"options[{key!r}]", value, 0, highest)
+        value = whole_number(f"options[{key!r}]", value, lowest, highest)
     array = as_array(f"options[{key!r}]", value)
     if array.dtype.kind not in "iu" or array.shape not in [(), (num_episodes,)]:
         raise ValueError(
             f"`options[{key!r}]` must be a whole number, or in a vector env an array of one per "
             f"env, got {shown(value)}."
         )
-    if (array < 0).any() or (array > highest).any():
-        raise ValueError(f"`options[{key!r}]` must be in 0..{highest}, got {shown(value)}.")
+    if (array < lowest).any() or (array > highest).any():
+        raise ValueError(f"`options[{key!r}]` must be in {lowest}..{highest}, got {shown(value)}.")
     return np.broadcast_to(array.astype(np.int64), (num_episodes,))

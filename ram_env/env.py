@@ -57,7 +57,8 @@ class GlimpseEnv(PlaysGame, gym.Env[Observation, Any]):
 
     (0, 0) is the centre of the scene, (-1, -1) its top-left, x grows to the right, y downwards.
     The pixel under a location is clip(floor((l + 1) / 2 * side), 0, side - 1) in float64. Outside
-    the scene lies 0.
+    the scene lies 0. Up to 2**24 pixels a side every pixel has a location of its own; beyond,
+    numbers in float32 lie further apart than pixels.
     Of a canvas, scale k is the window of side w = g * 2**k that covers pixel - w // 2 to
     pixel - w // 2 + w - 1, averaged over blocks of 2**k x 2**k pixels and divided by 255.
     Of a picture, scale k is g x g pixels of level k of its pyramid, from floor(pixel / 2**k) -
@@ -78,6 +79,11 @@ class GlimpseEnv(PlaysGame, gym.Env[Observation, Any]):
     A new scene: `num_distractors` crops of `distractor_size` pixels from images of the same split
     are added to a black canvas, then one image; all choices and positions are uniform, sums
     saturate at 255. The first glimpse is taken at a uniformly random location or at the centre.
+    With `canvas_range` each scene has a square canvas whose side is drawn log-uniformly, every
+    doubling as likely; with `distractors_range` each has a uniformly drawn number of distractors.
+    For its seed it is then the scene of an env of this canvas and number, distortion aside.
+    `set_canvas_range` moves the bounds, from the next episode on: a curriculum can let canvases
+    grow. Large canvases are never held: of `"canvas"` scenes the cost does not depend on the size.
     With `distortion` d, and only if `split="train"`, the image is first redrawn through a linear
     map around its centre, the identity with up to d added to or taken from each of its four
     numbers. With `elastic_distortion` e it is bent as well: each node of a grid of 5x5 over it is
@@ -90,8 +96,9 @@ class GlimpseEnv(PlaysGame, gym.Env[Observation, Any]):
     then is the pixel of its level that its centre falls on.
     A reset draws one scene seed from `np_random`, and a scene follows from its seed alone. The
     `reset` options `index` (which image) and `scene_seed` (0..2**63 - 1) override parts of it:
-    the frozen test set is `split="test"` with `index=i, scene_seed=i` for every i, the frozen
-    validation set `split="validation"` with `index=i, scene_seed=10_000 + i`.
+    with ranges, `canvas_size` and `num_distractors` within them too. The frozen test set is
+    `split="test"` with `index=i, scene_seed=i` for every i, the frozen validation set
+    `split="validation"` with `index=i, scene_seed=10_000 + i`.
 
     ## Episode End
     Termination: always at step T = `num_glimpses`. Steps 1 to T - 1 move the sensor; step T scores
@@ -129,7 +136,9 @@ class GlimpseEnv(PlaysGame, gym.Env[Observation, Any]):
     | | | or an `ImageDataset` of `ram_env.data.images`, all of it of the split |
     | `data_dir` | `None` | the folder of the IDX files |
     | `canvas_size` | 28 | side of the canvas in pixels, or (height, width); no image is larger |
+    | `canvas_range` | `None` | lowest and highest side of canvases that differ; replaces the size |
     | `num_distractors` | 0 | crops that clutter the canvas |
+    | `distractors_range` | `None` | lowest and highest number of crops; replaces their number |
     | `distractor_size` | 8 | side of a crop in pixels; at most the images' shorter side |
     | `distortion` | 0.0 | strength of random linear maps of training images, up to 0.45 |
     | `elastic_distortion` | 0.0 | strength of random bends of training images, up to 0.25 |
@@ -203,7 +212,8 @@ class GlimpseEnv(PlaysGame, gym.Env[Observation, Any]):
 
         Args:
             seed: Restarts the env's random numbers.
-            options: `index` and `scene_seed` override parts of the scene.
+            options: `index` and `scene_seed` override parts of the scene, and so do `canvas_size`
+                and `num_distractors` of an env with their ranges.
 
         Raises:
             ValueError: If an option is unknown or out of its range.
@@ -212,9 +222,9 @@ class GlimpseEnv(PlaysGame, gym.Env[Observation, Any]):
         super().reset(seed=seed)
         # Drawn even when overridden, so that the scenes after it do not depend on the options.
         drawn = np.array(draw_scene_seed(self.np_random), dtype=np.int64)
-        scene_seed = given["scene_seed"][ONLY] if "scene_seed" in given else drawn
-        index = given["index"][ONLY] if "index" in given else None
-        self.task.begin(self._episodes, ONLY, scene_seed, index)
+        chosen = {name: values[ONLY] for name, values in given.items()}
+        scene_seed, index = chosen.pop("scene_seed", drawn), chosen.pop("index", None)
+        self.task.begin(self._episodes, ONLY, scene_seed, index, **chosen)
         facts = self.task.info(self._episodes, ONLY)
         self._scene = {name: value if value.ndim else int(value) for name, value in facts.items()}
         self._show()

@@ -11,6 +11,8 @@ _INCREMENT = np.array(0x9E3779B97F4A7C15, dtype=np.uint64)
 _MULTIPLIERS = np.array(0xBF58476D1CE4E5B9, np.uint64), np.array(0x94D049BB133111EB, np.uint64)
 _SHIFTS = np.array(30, np.uint64), np.array(27, np.uint64), np.array(31, np.uint64)
 _HALF = np.array(32, dtype=np.uint64)
+_SPREAD_BITS = 24
+SPREAD_STEPS = 2**_SPREAD_BITS
 
 
 def mix_bits(values: np.ndarray) -> np.ndarray:
@@ -20,18 +22,40 @@ def mix_bits(values: np.ndarray) -> np.ndarray:
     return values ^ (values >> _SHIFTS[2])
 
 
-def draw_integers(scene_seeds: np.ndarray, bounds: np.ndarray) -> np.ndarray:
+def draw_integers(scene_seeds: np.ndarray, bounds: np.ndarray, first: int = 1) -> np.ndarray:
     """Draw one uniform whole number per scene and bound by hashing (scene seed, draw number).
 
     Args:
         scene_seeds: int64 (...), not negative.
-        bounds: Exclusive upper bounds, int64 (D,), each in 1..2**32.
+        bounds: Exclusive upper bounds, int64 (D,), or (..., D) of each scene, each in 1..2**32.
+        first: The number of the first draw.
 
     Returns:
         int64 (..., D); column d lies in 0..bounds[d] - 1. Its bias is under bounds[d] / 2**32.
     """
-    draws = np.arange(1, len(bounds) + 1, dtype=np.uint64) * _INCREMENT
+    draws = np.arange(first, first + bounds.shape[-1], dtype=np.uint64) * _INCREMENT
     # With an axis even for one seed: NumPy warns when single numbers overflow, as a hash does.
     streams = mix_bits(scene_seeds[..., None].astype(np.uint64) + _INCREMENT)  # (..., 1)
     hashes = mix_bits(streams + draws)  # (..., D)
     return (((hashes >> _HALF) * bounds.astype(np.uint64)) >> _HALF).astype(np.int64)
+
+
+def spread_evenly(draws: np.ndarray, lowest: int, highest: int) -> np.ndarray:
+    """Turn draws into whole numbers of every order of magnitude alike: log-uniform ones.
+
+    Only products and square roots are taken, which every machine rounds in the same way.
+
+    Args:
+        draws: int64 (...), in 0..`SPREAD_STEPS` - 1.
+        lowest: At least 1.
+        highest: At least `lowest`.
+
+    Returns:
+        floor(lowest * ((highest + 1) / lowest) ** (draw / `SPREAD_STEPS`)), int64 (...).
+    """
+    numbers = np.full(draws.shape, float(lowest))
+    ratio = np.float64(highest + 1) / lowest
+    for bit in reversed(range(_SPREAD_BITS)):
+        ratio = np.sqrt(ratio)
+        numbers *= np.where(draws >> bit & 1, ratio, 1.0)
+    return np.minimum(numbers.astype(np.int64), highest)

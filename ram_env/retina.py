@@ -87,6 +87,15 @@ class Retina:
         glimpses /= scenes.white
 
 
+def white_sums(retina: Retina) -> np.ndarray:
+    """Return what the cells of each scale of a grey canvas add up to where all is white.
+
+    float32 (K, 1, 1): 255 in each of the 4**k pixels that a cell of scale k covers.
+    """
+    white = np.array([255 * 4**scale for scale in range(retina.num_scales)], dtype=np.float32)
+    return white[:, None, None]
+
+
 def block_sums(pixels: np.ndarray, num_levels: int) -> list[np.ndarray]:
     """Return the sums of blocks of 1x1, 2x2, 4x4, ... pixels.
 

@@ -96,7 +96,8 @@ class GlimpseVectorEnv(PlaysGame, SubEnvs, VectorEnv[Observation, Any, np.ndarra
             seed: Restarts the random numbers: one whole number, sub-env i then has `seed + i`, or
                 one (or None) per sub-env.
             options: `reset_mask`, bool (num_envs,), says which sub-envs to reset; `index` and
-                `scene_seed`, a whole number or one per sub-env, override parts of the scenes.
+                `scene_seed`, a whole number or one per sub-env, override parts of the scenes, and
+                so do `canvas_size` and `num_distractors` of an env with their ranges.
 
         Raises:
             ResetNeeded: If a mask leaves out a sub-env that has not begun its first episode.
@@ -186,9 +187,12 @@ class GlimpseVectorEnv(PlaysGame, SubEnvs, VectorEnv[Observation, Any, np.ndarra
             for row in rows:
                 self._pictures[row] = []
         drawn = [draw_scene_seed(self._generator(row)) for row in rows]
-        seeds = given["scene_seed"][rows] if "scene_seed" in given else np.array(drawn, np.int64)
-        indices = given["index"][rows] if "index" in given else None
-        self.task.begin(self._episodes, rows, seeds, indices)
+        chosen = {name: values[rows] for name, values in given.items()}
+        seeds, indices = (
+            chosen.pop("scene_seed", np.array(drawn, np.int64)),
+            chosen.pop("index", None),
+        )
+        self.task.begin(self._episodes, rows, seeds, indices, **chosen)
 
     def _picture(self, row: int) -> np.ndarray:
         return render_episode(self.view(row))

@@ -56,6 +56,7 @@ class GlimpseTask(Settings, Game):
         bytes_per_scene: What a scene takes.
         bytes_on_the_way: What planning a scene and taking a glimpse take for a while.
         bytes_to_begin: What beginning a scene takes for a while.
+        size_limits: What else of a scene a reset may choose, and between which numbers.
 
     Raises:
         ValueError: If an argument is out of its range or does not fit the others.
@@ -68,6 +69,7 @@ class GlimpseTask(Settings, Game):
     bytes_per_scene: int
     bytes_on_the_way: int
     bytes_to_begin: int
+    size_limits: dict[str, tuple[int, int]] = {}  # noqa: RUF012
 
     def load(self, split: str) -> Dataset:
         """Load a split of the data that the arguments name."""
@@ -155,20 +157,27 @@ class GlimpseTask(Settings, Game):
         rows: Rows,
         scene_seeds: np.ndarray,
         indices: np.ndarray | None = None,
+        **sizes: np.ndarray,
     ) -> None:
         """Start new episodes and take their first glimpse: see `Game.begin`."""
         if not isinstance(rows, np.ndarray):
-            self._begin(episodes, rows, scene_seeds, indices)
+            self._begin(episodes, rows, scene_seeds, indices, sizes)
             return
         for part in parts_of(len(rows), self.bytes_to_begin):
             chosen = None if indices is None else indices[part]
-            self._begin(episodes, rows[part], scene_seeds[part], chosen)
+            chosen_sizes = {name: size[part] for name, size in sizes.items()}
+            self._begin(episodes, rows[part], scene_seeds[part], chosen, chosen_sizes)
 
     def _begin(
-        self, episodes: Episodes, rows: Rows, scene_seeds: np.ndarray, indices: np.ndarray | None
+        self,
+        episodes: Episodes,
+        rows: Rows,
+        scene_seeds: np.ndarray,
+        indices: np.ndarray | None,
+        sizes: dict[str, np.ndarray],
     ) -> None:
         """Do what `begin` does, all at once."""
-        plans = episodes.scenes.plan(scene_seeds, indices)
+        plans = episodes.scenes.plan(scene_seeds, indices, **sizes)
         episodes.scenes.begin(rows, plans)
         episodes.index[rows] = plans.index
         episodes.label[rows] = self.dataset.labels[plans.index]
@@ -278,18 +287,19 @@ class GlimpseTask(Settings, Game):
         self, options: Mapping[Any, Any] | None, num_episodes: int, others: tuple[str, ...] = ()
     ) -> dict[str, np.ndarray]:
         """Read the `reset` options that override parts of a scene: see `Game.scene_options`."""
-        highest = {"index": len(self.dataset.labels) - 1, "scene_seed": MAX_SCENE_SEED}
+        limits = {"index": (0, len(self.dataset.labels) - 1), "scene_seed": (0, MAX_SCENE_SEED)}
+        limits |= self.size_limits
         given = options_of(options)
-        allowed = {*highest, *others}
+        allowed = {*limits, *others}
         unknown = set(given) - allowed
         if unknown:
             raise ValueError(
                 f"`options` may hold {sorted(allowed)}, got {sorted(map(str, unknown))}."
             )
         return {
-            key: scene_option(key, value, highest[key], num_episodes)
+            key: scene_option(key, value, limits[key], num_episodes)
             for key, value in given.items()
-            if key in highest
+            if key in limits
         }
 
     def _look(self, episodes: Episodes, rows: Rows, locations: np.ndarray) -> None:

@@ -56,8 +56,8 @@ class Game(Protocol):
         """Return the `reset` options that override parts of a scene, each int64 (B,).
 
         Args:
-            options: May hold `index` and `scene_seed`: a whole number for all episodes, or an array
-                of one for each.
+            options: May hold `index` and `scene_seed`, and what else a task lets choose: a whole
+                number for all episodes, or an array of one for each.
             num_episodes: B, how many an array must hold.
             others: Options that say something else; they may be there and are left out.
 
@@ -71,6 +71,7 @@ class Game(Protocol):
         rows: Rows,
         scene_seeds: np.ndarray,
         indices: np.ndarray | None = None,
+        **sizes: np.ndarray,
     ) -> None:
         """Start new episodes and take their first glimpse.
 
@@ -79,6 +80,7 @@ class Game(Protocol):
             rows: The episodes to start.
             scene_seeds: int64 (...), not negative; all of a scene follows from its seed.
             indices: Which images to show instead of those that the seeds choose, int64 (...).
+            sizes: Other parts of a scene that options override, int64 (...) each.
         """
 
     def step(self, episodes: Any, rows: Rows, actions: Any) -> Outcome:

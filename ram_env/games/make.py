@@ -3,7 +3,7 @@
 import inspect
 from typing import Any
 
-from ram_env.arguments import did_you_mean, shown
+from ram_env.arguments import did_you_mean, number_range, shown
 from ram_env.games.classify import GlimpseTask
 from ram_env.games.tasks import CanvasTask, PictureTask
 
@@ -37,11 +37,34 @@ class PlaysGame:
 
     task: GlimpseTask
     spec: Any  # of Gymnasium
+    _episodes: Any
 
     @property
     def env_id(self) -> str | None:
         """The id that the env was made by; None if it was by none."""
         return None if self.spec is None else self.spec.id
+
+    def set_canvas_range(self, lowest: int, highest: int) -> None:
+        """Change between which sides canvases are drawn, from each game's next episode on.
+
+        A scene follows from its seed and the range in force when it begins: so a curriculum lets
+        canvases grow, in any autoreset mode.
+
+        Args:
+            lowest: In pixels, within the env's `canvas_range`.
+            highest: In pixels, within it too.
+
+        Raises:
+            ValueError: If the env has no `canvas_range`, or the new one is not within it.
+        """
+        if "canvas_size" not in self.task.size_limits:
+            raise ValueError(
+                "`set_canvas_range()` needs canvases that differ, got an env without: make it with "
+                "`canvas_range=(lowest, highest)`."
+            )
+        limits = self.task.size_limits["canvas_size"]
+        canvas_range = number_range("canvas_range", (lowest, highest), *limits)
+        self._episodes.scenes.choices["canvas_range"] = canvas_range
 
     @property
     def class_names(self) -> tuple[str, ...]:

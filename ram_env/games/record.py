@@ -22,7 +22,10 @@ from ram_env.pictures.pyramids import pyramids_of
 MAX_NAME = 255  # characters of the name of a class: no folder's is longer
 _CHECKED_BY = {"canvas": CanvasSettings, "pictures": PictureSettings}
 _LEFT_OUT = ("dataset", "split", "data_cache")  # what is told apart, chosen anew, this machine's
-_ON_CANVAS = ("dataset", "data_dir", "num_distractors", "distortion", "elastic_distortion")
+_ON_CANVAS = (  # what matters only where there are several scenes, of several images
+    *("dataset", "data_dir", "canvas_range", "num_distractors", "distractors_range"),
+    *("distortion", "elastic_distortion"),
+)
 _GIVEN = "pictures in memory"  # the name of a data set of them
 
 

@@ -5,7 +5,15 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from ram_env.arguments import flag, number_between, one_of, positive_number, shown, whole_number
+from ram_env.arguments import (
+    flag,
+    number_between,
+    number_range,
+    one_of,
+    positive_number,
+    shown,
+    whole_number,
+)
 from ram_env.data.images import ImageDataset
 from ram_env.games.actions import SCORE_SCALE, ActionFormat
 from ram_env.geometry import window_side
@@ -16,6 +24,7 @@ HIGHEST_DISTORTION = 0.45  # from 0.5 on a map may fold an image over
 HIGHEST_ELASTIC_DISTORTION = 0.25  # hardly a digit can be read beyond
 HIGHEST_SCORE_SCALE = 1e9  # two scores that differ at all in float32 are then worlds apart
 HIGHEST_ZOOM = 0.4  # the nearest pixels of a level are read: beyond, they would lie too far apart
+MAX_CANVAS = 2**30  # pixels a side: draws of places are of numbers up to 2**32
 MAX_SCALES = 13  # a window 4,096 times as wide as its patch: what the retina can add up exactly
 
 
@@ -78,20 +87,30 @@ class Settings:
 class CanvasSettings(Settings):
     """The arguments of scenes on a canvas.
 
+    With a range, the size is its highest number.
+
     Attributes:
-        canvas_shape: Height and width of the canvas in pixels.
+        canvas_shape: Height and width of the canvas in pixels, the largest if there are many.
     """
 
     dataset: str | os.PathLike[str] | ImageDataset = "auto"
     data_dir: str | os.PathLike[str] | None = None
     canvas_size: int | tuple[int, int] = 28
+    canvas_range: tuple[int, int] | None = None
     num_distractors: int = 0
+    distractors_range: tuple[int, int] | None = None
     distractor_size: int = 8
     distortion: float = 0.0
     elastic_distortion: float = 0.0
 
     def __post_init__(self) -> None:
         """Check each argument, then those that must fit each other."""
+        self.canvas_range = number_range("canvas_range", self.canvas_range, 1, MAX_CANVAS)
+        self.distractors_range = number_range("distractors_range", self.distractors_range, 0)
+        if self.canvas_range is not None:
+            self.canvas_size = self.canvas_range[1]
+        if self.distractors_range is not None:
+            self.num_distractors = self.distractors_range[1]
         self.canvas_shape = _canvas_shape(self.canvas_size)
         self.num_distractors = whole_number("num_distractors", self.num_distractors, 0)
         self.distractor_size = whole_number("distractor_size", self.distractor_size, 1)
@@ -121,6 +140,11 @@ class CanvasSettings(Settings):
             raise ValueError(
                 f"`dataset` must hold grey images to lie on a canvas, got colour, {image_shape} "
                 "each: take the env of pictures, GlimpseImageFolder-v0, or convert them."
+            )
+        if self.canvas_range is not None and self.canvas_range[0] < max(image_shape):
+            raise ValueError(
+                f"`canvas_range` must begin at {max(image_shape)} or above, as the images are "
+                f"{image_shape}, got {self.canvas_range}: enlarge the smallest canvas."
             )
         if any(image > canvas for image, canvas in zip(image_shape, canvas_shape, strict=True)):
             raise ValueError(
@@ -183,5 +207,5 @@ def _canvas_shape(canvas_size: Any) -> tuple[int, int]:
         raise ValueError(
             f"`canvas_size` must be a side or (height, width), got {shown(canvas_size)}."
         )
-    height, width = (whole_number("canvas_size", side, 1) for side in sides)
+    height, width = (whole_number("canvas_size", side, 1, MAX_CANVAS) for side in sides)
     return height, width

@@ -3,7 +3,7 @@
 import numpy as np
 
 from ram_env.geometry import PixelGrid, Rows, padded_shape, window_side, window_start
-from ram_env.retina import Retina, block_sums
+from ram_env.retina import Retina, block_sums, white_sums
 from ram_env.scenes.padding import PaddedImages
 
 
@@ -42,9 +42,7 @@ class Canvases:
     def __init__(self, num_canvases: int, canvas_shape: tuple[int, int], retina: Retina) -> None:
         self.padded = pad_canvases(num_canvases, canvas_shape, retina, np.uint8)
         self.bytes_on_the_way = crop_bytes(retina)
-        # 255 in each of the 4**k pixels that a cell of scale k covers.
-        white = np.array([255 * 4**k for k in range(retina.num_scales)], dtype=np.float32)
-        self.white = white[:, None, None]
+        self.white = white_sums(retina)
         self._pixel_grid = PixelGrid(canvas_shape)
         side, self._num_scales = retina.patch_size, retina.num_scales
         # Even windows are concentric: one crop of the widest holds all scales. Odd ones lie half a

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ram_env.geometry import Rows, padded_shape
-from ram_env.hashing import draw_integers
+from ram_env.hashing import SPREAD_STEPS, draw_integers, spread_evenly
 from ram_env.retina import Retina
 from ram_env.scenes.canvases import Canvases
 from ram_env.scenes.distortion import NODES, distort
@@ -27,6 +27,7 @@ _DRAWS_PER_SCENE = 5  # image, row, column, x, y
 _DRAWS_PER_DISTRACTOR = 5  # image, row and column of the crop, row and column on the canvas
 _DRAWS_PER_MAP = 4
 _DRAWS_PER_BEND = 2 * NODES**2  # row and column of each node
+_FAR = -(2**40)  # the row of a distractor that a scene does without
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,15 +39,19 @@ class PaintedPlans(ScenePlans):
             on the canvas, int64 (..., D, 5).
         map: The linear map that the target is redrawn through, float32 (..., 2, 2); see `distort`.
         node_shifts: And how it is bent, float32 (..., 2, `NODES`, `NODES`), or None: not at all.
+        shape: Height and width of the canvas, int64 (2,), or (..., 2) where they differ.
     """
 
     distractors: np.ndarray
     map: np.ndarray
     node_shifts: np.ndarray | None
+    shape: np.ndarray
 
 
 class ScenePainter:
     """Draws scenes made of one set of images.
+
+    Canvas and number of distractors may differ from scene to scene: then they are the largest.
 
     Args:
         images: uint8 (N, h, w), at most 2**32 of them.
@@ -60,7 +65,11 @@ class ScenePainter:
     Attributes:
         bytes_on_the_way: What a scene takes while it is painted: its plan, and copies of the target
             as it is, as it is added, and of what is below.
+        sprite_shapes, sprites_cover: See `ram_env.scenes.sprites.SpritePainter`. Sums saturate the
+            same in any order; the target is first since what lies over others is worked on.
     """
+
+    sprites_cover = False
 
     def __init__(
         self,
@@ -82,7 +91,14 @@ class ScenePainter:
         bounds += [_DISTORTION_STEPS] * (_DRAWS_PER_MAP if distortion else 0)
         bounds += [_DISTORTION_STEPS] * (_DRAWS_PER_BEND if elastic_distortion else 0)
         self.canvas_shape = canvas_shape
+        self.sprite_shapes: np.ndarray = np.array(
+            [(height, width)] + [(size, size)] * num_distractors
+        )
+        self._shape = np.array(canvas_shape, dtype=np.int64)
         self._bounds = np.array(bounds, dtype=np.int64)
+        # 1 at each draw whose bound grows with the canvas: rows and columns on it.
+        grows = [0, 1, 1, 0, 0] + [0, 0, 0, 1, 1] * num_distractors
+        self._grows = np.array(grows + [0] * (len(bounds) - len(grows)), dtype=np.int64)
         self._target_shape = np.array([height, width])
         self._num_distractors = num_distractors
         self._distortion = distortion
@@ -95,17 +111,45 @@ class ScenePainter:
         """Return the painter itself: copies of an env share the images, which never change."""
         return self
 
-    def plan(self, scene_seeds: np.ndarray, indices: np.ndarray | None = None) -> PaintedPlans:
+    def plan(
+        self,
+        scene_seeds: np.ndarray,
+        indices: np.ndarray | None = None,
+        canvas_range: tuple[int, int] | None = None,
+        distractors_range: tuple[int, int] | None = None,
+        canvas_size: np.ndarray | None = None,
+        num_distractors: np.ndarray | None = None,
+    ) -> PaintedPlans:
         """Decide what scenes consist of.
+
+        A scene whose canvas and number of distractors were drawn or chosen is, distortion aside,
+        that of an env that has this canvas and this number always.
 
         Args:
             scene_seeds: int64 (...), not negative.
             indices: Which images to show instead of those that the seeds choose, int64 (...).
+            canvas_range: Lowest and highest side of the square canvases; None: all are the same.
+            distractors_range: Lowest and highest number of distractors; None: always the same.
+            canvas_size: Which sides to take instead of those that the seeds choose, int64 (...).
+            num_distractors: Which numbers to take instead, int64 (...).
         """
-        draws = draw_integers(scene_seeds, self._bounds)
+        bounds, shape = self._bounds, self._shape
+        if canvas_range is not None:
+            if canvas_size is None:
+                canvas_size = self._draw_sides(scene_seeds, canvas_range)
+            bounds = bounds + self._grows * (canvas_size[..., None] - shape[0])
+            shape = np.stack([canvas_size, canvas_size], axis=-1)
+        draws = draw_integers(scene_seeds, bounds)
         steps = draws[..., 3:5].astype(np.float64) / (_LOCATION_STEPS / 2) - 1.0
         end = _DRAWS_PER_SCENE + _DRAWS_PER_DISTRACTOR * self._num_distractors
         distractors = draws[..., _DRAWS_PER_SCENE:end]
+        distractors = distractors.reshape(*draws.shape[:-1], -1, _DRAWS_PER_DISTRACTOR)
+        if distractors_range is not None:
+            if num_distractors is None:
+                num_distractors = self._draw_numbers(scene_seeds, distractors_range)
+            number = np.arange(self._num_distractors)
+            absent = number >= num_distractors[..., None]
+            distractors[..., 3] = np.where(absent, _FAR * (number + 1), distractors[..., 3])
         bend = end + (_DRAWS_PER_MAP if self._distortion else 0)
         box = np.empty((*draws.shape[:-1], 4), dtype=np.int64)
         box[..., :2] = draws[..., 1:3]
@@ -114,10 +158,25 @@ class ScenePainter:
             index=draws.T[0] if indices is None else indices,
             box=box,
             location=steps.astype(np.float32),
-            distractors=distractors.reshape(*draws.shape[:-1], -1, _DRAWS_PER_DISTRACTOR),
+            distractors=distractors,
             map=self._map(draws[..., end:bend]),
             node_shifts=self._node_shifts(draws[..., bend:]),
+            shape=shape,
         )
+
+    def _draw_sides(self, scene_seeds: np.ndarray, canvas_range: tuple[int, int]) -> np.ndarray:
+        """Return the sides that the seeds choose, log-uniform, int64 (...)."""
+        # Behind all other draws, which are the same with and without.
+        draws = draw_integers(scene_seeds, np.array([SPREAD_STEPS]), len(self._bounds) + 1)
+        return spread_evenly(draws[..., 0], *canvas_range)
+
+    def _draw_numbers(
+        self, scene_seeds: np.ndarray, distractors_range: tuple[int, int]
+    ) -> np.ndarray:
+        """Return the numbers of distractors that the seeds choose, uniform, int64 (...)."""
+        lowest, highest = distractors_range
+        bounds = np.array([highest - lowest + 1])
+        return lowest + draw_integers(scene_seeds, bounds, len(self._bounds) + 2)[..., 0]
 
     def _map(self, draws: np.ndarray) -> np.ndarray:
         """Return the maps, float32 (..., 2, 2), that draws, int64 (..., 4 or 0), stand for."""
@@ -148,12 +207,27 @@ class ScenePainter:
             windows = canvases.windows_inside(self._size, self._size)
             for image, crop_row, crop_column, row, column in zip(*plans.distractors.T, strict=True):
                 add_saturating(windows, (rows, row, column), crops[image, crop_row, crop_column])
-        targets = self._images.inside[plans.index]
-        if self._distortion or self._elastic_distortion:
-            targets = distort(targets, plans.map, plans.node_shifts)
+        targets = self._targets(plans)
         row, column, _, _ = plans.box.T
         windows = canvases.windows_inside(*targets.shape[-2:])
         add_saturating(windows, (rows, row, column), targets)
+
+    def sprites(self, plans: PaintedPlans) -> tuple[np.ndarray, np.ndarray]:
+        """Make the sprites of planned scenes: see `ram_env.scenes.sprites.SpritePainter`."""
+        leading = plans.box.shape[:-1]
+        crops = self._images.windows(self._size, self._size)
+        image, crop_row, crop_column = np.moveaxis(plans.distractors[..., :3], -1, 0)
+        pixels = [self._targets(plans), crops[image, crop_row, crop_column]]
+        flat = [part.reshape(*leading, -1) for part in pixels]
+        corners = [plans.box[..., None, :2], plans.distractors[..., 3:]]
+        return np.concatenate(flat, axis=-1), np.concatenate(corners, axis=-2)
+
+    def _targets(self, plans: PaintedPlans) -> np.ndarray:
+        """Return the images to be classified, uint8 (..., h, w)."""
+        targets = self._images.inside[plans.index]
+        if self._distortion or self._elastic_distortion:
+            targets = distort(targets, plans.map, plans.node_shifts)
+        return targets
 
 
 class Painted(Canvases):

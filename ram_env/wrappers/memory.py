@@ -128,6 +128,12 @@ class CanvasMemory(Memory):
                 "`env` must have scenes on a canvas for the canvas to be remembered; pictures "
                 "differ in their shapes: remember the history of glimpses instead."
             )
+        if task.canvas_range is not None:
+            raise ValueError(
+                "`env` must have canvases of one size for the canvas to be remembered, got "
+                f"`canvas_range` {task.canvas_range}: choose `canvas_size` instead, or remember "
+                "the history of glimpses."
+            )
         (height, width), side, num_scales = task.canvas_shape, task.patch_size, task.num_scales
         padded = padded_shape(task.canvas_shape, side, num_scales)
         glimpse_shape = (num_scales, side, side)

@@ -42,6 +42,8 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
         (32, CENTERED, {"canvas_size": 300, "num_scales": 6, "patch_size": 15}),
         (32, CENTERED, {"canvas_size": 200, "patch_size": 150}),
         (512, CENTERED, {"num_glimpses": 200, "patch_size": 2}),
+        (128, CENTERED, {"canvas_size": 600, "num_scales": 8, "num_distractors": 8}),
+        (64, CENTERED, {"canvas_size": 200, "num_scales": 5, "num_distractors": 60}),
     ],
     ids=str,
 )

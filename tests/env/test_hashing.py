@@ -3,7 +3,7 @@
 import numpy as np
 from reference import draw, splitmix64
 
-from ram_env.hashing import draw_integers, mix_bits
+from ram_env.hashing import SPREAD_STEPS, draw_integers, mix_bits, spread_evenly
 
 LARGEST_SEED = 2**63 - 1
 
@@ -28,3 +28,35 @@ def test_draws_equal_the_reference() -> None:
     assert draws.dtype == np.int64
     expected = [[draw(seed, n, bound) for n, bound in enumerate(bounds, 1)] for seed in seeds]
     assert draws.tolist() == expected
+
+
+def test_later_draws_and_bounds_of_each_scene() -> None:
+    """Draws can begin at a later number, and each scene can have bounds of its own."""
+    seeds, bounds = np.array([3, 2**40]), np.array([[5, 100], [7, 2**32]])
+    draws = draw_integers(seeds, bounds, first=4)
+    assert draws.tolist() == [
+        [draw(seed, 4, one), draw(seed, 5, other)]
+        for seed, (one, other) in zip(seeds.tolist(), bounds.tolist(), strict=True)
+    ]
+
+
+def test_numbers_are_spread_evenly_over_orders_of_magnitude() -> None:
+    """Draw d of D gives lowest * (highest + 1 / lowest) ** (d / D), rounded down, ends included."""
+    draws = np.array([0, 1, SPREAD_STEPS // 4, SPREAD_STEPS // 2, SPREAD_STEPS - 1])
+    assert spread_evenly(draws, 1, 2**20 - 1).tolist() == [1, 1, 2**5, 2**10, 2**20 - 1]
+    assert spread_evenly(draws, 60, 60).tolist() == [60] * 5
+    rng = np.random.default_rng(0)
+    draws = np.sort(rng.integers(SPREAD_STEPS, size=20_000))
+    for lowest, highest in ((28, 4_000), (1, 2), (3, 2**30)):
+        numbers = spread_evenly(draws, lowest, highest)
+        exact = lowest * ((highest + 1) / lowest) ** (draws / SPREAD_STEPS)
+        # A number just under a whole one may be rounded either way.
+        assert (np.abs(numbers - np.floor(exact)) <= (np.abs(exact - np.rint(exact)) < 1e-6)).all()
+        assert (np.diff(numbers) >= 0).all()
+    assert spread_evenly(np.array(7), 5, 9).shape == ()
+
+
+def test_spreads_never_change() -> None:
+    """Every machine rounds products and square roots alike: these were written down once."""
+    draws = np.arange(5) * 3_333_333
+    assert spread_evenly(draws, 60, 1000).tolist() == [60, 104, 183, 321, 561]

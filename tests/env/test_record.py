@@ -52,6 +52,22 @@ def test_a_task_read_again_is_the_same(env_id: str, folder: Path, tmp_path: Path
     assert first.observation_space["glimpse"].shape == again.glimpse_shape  # type: ignore[index]
 
 
+def test_ranges_are_written_down() -> None:
+    """A task of many canvases is read again as one; its pictures are taken for its largest."""
+    record = digits_record(canvas_range=(30, 90), distractors_range=[1, 3])
+    again = TaskRecord.from_json(json.loads(json.dumps(record.to_json())))
+    assert again == record
+    assert again.arguments["canvas_range"] == [30, 90]
+    first = gym.make(again.env_id, **again.arguments).reset(seed=3)
+    second = gym.make(
+        record.env_id, dataset="digits", canvas_range=(30, 90), distractors_range=(1, 3)
+    )
+    assert_identical(second.reset(seed=3), first)
+    pixels = again.pixels_of(np.zeros((28, 28), np.uint8))
+    assert pixels.shape == (90, 90, 1)
+    gym.make(again.env_id, **again.arguments_on([pixels])).reset(seed=0)
+
+
 def test_what_the_data_decides_is_written_down(folder: Path, tmp_path: Path) -> None:
     """Scales, colours and classes, which other pictures could not tell."""
     cache = tmp_path / "cache"

@@ -1,0 +1,276 @@
+"""How is a scene seen without a canvas? As a list of small images: of any size, at one cost.
+
+What a window sees of a sprite is read from a summed-area table, and sprites that share pixels share
+them out when the scene is made, so that every window is a plain sum.
+"""
+
+from itertools import groupby
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+
+from ram_env.geometry import Rows, pixels_in, window_side
+from ram_env.retina import Retina, white_sums
+
+LONGEST_SIDE = 1024  # of the picture of a scene that people are shown
+
+
+class SpritePainter(Protocol):
+    """What makes scenes out of sprites.
+
+    Attributes:
+        sprite_shapes: Height and width of each sprite, the undermost first, int64 (N, 2).
+        sprites_cover: Whether a sprite hides those under it, black pixels too; else they add up,
+            and sums saturate at 255.
+    """
+
+    sprite_shapes: np.ndarray
+    sprites_cover: bool
+
+    def plan(self, *args: Any, **kwargs: Any) -> Any:
+        """Decide what scenes consist of: `ScenePlans` with a `shape`, int64 (2,) or (..., 2).
+
+        Its arguments are those of `SceneSource.plan`, then what else the source is told to choose.
+        """
+
+    def sprites(self, plans: Any) -> tuple[np.ndarray, np.ndarray]:
+        """Make the sprites of planned scenes.
+
+        Returns:
+            Fresh pixels, those of one sprite after those of the other, uint8 (..., L), and the row
+            and column of each one's top-left pixel, int64 (..., N, 2). One that a scene does
+            without lies far from the canvas and from the others.
+        """
+
+
+class _Alike(NamedTuple):
+    """Sprites of one shape that follow each other."""
+
+    number: int
+    height: int
+    width: int
+    pixels: slice  # of the pixels of a scene
+    table: slice  # of the tables of a scene
+
+
+class Sprites:
+    """Scenes as lists of sprites: a `SceneSource` that holds no canvas, for canvases of any size.
+
+    Bit for bit it shows what a canvas with the same sprites would.
+
+    Args:
+        num_scenes: How many at once.
+        painter: What makes them.
+        retina: The retina that will look at them.
+
+    Attributes:
+        choices: What the painter's `plan` is told beside seeds and images, from now on.
+        white, bytes_on_the_way: See `ram_env.retina.Visible`.
+    """
+
+    def __init__(
+        self, num_scenes: int, painter: SpritePainter, retina: Retina, **choices: Any
+    ) -> None:
+        self._painter, self.choices = painter, choices
+        self.white = white_sums(retina)
+        self.bytes_on_the_way = glimpse_bytes(retina)
+        shapes = painter.sprite_shapes
+        self._sizes = shapes.T  # (2, N)
+        self._alike = _alike(shapes)
+        self._pixel_starts = _starts(shapes)
+        self._table_starts = _starts(shapes + 1)
+        num_sums = int((shapes + 1).prod(axis=1).sum())
+        self._shapes = np.ones((num_scenes, 2), dtype=np.int64)
+        self._corners = np.zeros((2, num_scenes, len(shapes)), dtype=np.int64)
+        # Where a table overflows, the differences of its sums are still right, modulo 2**32.
+        self._tables = np.zeros((num_scenes, num_sums), dtype=np.uint32)
+        under, over = np.triu_indices(len(shapes), 1)
+        self._changed, self._other = (under, over) if painter.sprites_cover else (over, under)
+        self._patch_size, self._num_scales = retina.patch_size, retina.num_scales
+        widths = [window_side(retina.patch_size, scale) for scale in range(retina.num_scales)]
+        self._widths = np.array(widths)[:, None]  # (K, 1)
+        self._blocks = _blocks(int(shapes.max()), retina)
+
+    def plan(
+        self, scene_seeds: np.ndarray, indices: np.ndarray | None = None, **choices: Any
+    ) -> Any:
+        """Decide what scenes consist of: see the painter's `plan`."""
+        return self._painter.plan(scene_seeds, indices, **(self.choices | choices))
+
+    def begin(self, rows: Rows, plans: Any) -> None:
+        """Put planned scenes in the place of those of some rows."""
+        self._shapes[rows] = plans.shape
+        pixels, corners = self._painter.sprites(plans)
+        rows = np.atleast_1d(rows)
+        pixels = pixels.reshape(len(rows), -1)
+        corners = np.moveaxis(corners, -1, 0).reshape(2, len(rows), -1)
+        self._share_out(pixels, corners)
+        self._corners[:, rows] = corners
+        for alike in self._alike:
+            shape = (len(rows), alike.number, alike.height, alike.width)
+            tables = np.zeros((*shape[:2], shape[2] + 1, shape[3] + 1), dtype=np.uint32)
+            inside = tables[:, :, 1:, 1:]
+            own = pixels[:, alike.pixels].reshape(shape)
+            np.cumsum(own, axis=2, dtype=np.uint32, out=inside)
+            np.cumsum(inside, axis=3, out=inside)
+            self._tables[rows, alike.table] = tables.reshape(len(rows), -1)
+
+    def _share_out(self, pixels: np.ndarray, corners: np.ndarray) -> None:
+        """Leave to each sprite what it adds to those under it, or what those over it do not hide.
+
+        Args:
+            pixels: uint8 (M, L); changed in place.
+            corners: Rows and columns of the sprites, int64 (2, M, N).
+        """
+        sizes, changed, other = self._sizes[:, None], self._changed, self._other
+        shift = corners[..., changed] - corners[..., other]  # (2, M, pairs)
+        meets = (shift < sizes[..., other]) & (-shift < sizes[..., changed])
+        scene, pair = np.nonzero(meets[0] & meets[1])
+        if not len(scene):
+            return
+        shift, changed, other = shift[:, scene, pair, None], changed[pair], other[pair]
+        along = np.arange(self._sizes[:, self._changed].max())  # a side of the changed sprites
+        there = shift + along  # (2, overlaps, side): the same rows and columns in the other sprite
+        shared = (along < self._sizes[:, changed, None]) & (there >= 0)
+        shared &= there < self._sizes[:, other, None]
+        which, row, column = np.nonzero(shared[0][:, :, None] & shared[1][:, None, :])
+        starts = scene * pixels.shape[1]
+        here = (starts + self._pixel_starts[changed])[which]
+        here += row * self._sizes[1, changed][which] + column
+        flat = pixels.reshape(-1)
+        if self._painter.sprites_cover:
+            flat[here] = 0
+            return
+        beneath = (starts + self._pixel_starts[other])[which]
+        beneath += there[0, which, row] * self._sizes[1, other][which] + there[1, which, column]
+        below = np.zeros(pixels.size, dtype=np.uint32)
+        np.add.at(below, here, flat[beneath].astype(np.uint32))
+        flat[:] = np.minimum(flat, 255 - np.minimum(below, 255))
+
+    def pixels_at(self, rows: Rows, locations: np.ndarray) -> np.ndarray:
+        """Return the pixels (row, column), int64 (..., 2), under locations in [-1, 1]."""
+        return pixels_in(self._shapes[rows], locations)
+
+    def shapes_of(self, rows: Rows) -> np.ndarray:
+        """Return height and width of scenes: see `SceneSource.shapes_of`."""
+        return self._shapes[rows]
+
+    def sums(self, rows: Rows, pixels: np.ndarray) -> list[np.ndarray]:
+        """Return the sums under the cells of each scale: see `ram_env.retina.Visible`."""
+        if not isinstance(rows, np.ndarray):
+            return [sums[0] for sums in self.sums(np.array([rows]), pixels[None])]
+        side = self._patch_size
+        sums = np.zeros((self._num_scales, len(rows), side, side), dtype=np.uint32)
+        # Where each window begins, counted from the corner of each sprite, (2, K, M, N).
+        begins = (pixels.T[:, None] - self._widths // 2)[..., None] - self._corners[:, None, rows]
+        meets = (begins < self._sizes[:, None, None]) & (begins > -self._widths[..., None])
+        meets = meets[0] & meets[1]
+        for scales, block in self._blocks:
+            scale, scene, sprite = np.nonzero(meets[scales])
+            if len(scale):
+                begin = begins[:, scales][:, scale, scene, sprite]  # (2, P)
+                found = (scale + scales.start, scene, sprite)
+                self._add(sums, rows[scene], found, begin, block)
+        return list(sums)
+
+    def _add(
+        self,
+        sums: np.ndarray,
+        rows: np.ndarray,
+        found: tuple[np.ndarray, np.ndarray, np.ndarray],
+        begin: np.ndarray,
+        block: int,
+    ) -> None:
+        """Add what windows see of sprites to the sums under their cells.
+
+        Args:
+            sums: uint32 (K, M, g, g); changed in place.
+            rows: Which scene each window is of, int64 (P,).
+            found: The scale of each window, its number in `sums` and the sprite, int64 (P,) each.
+            begin: (row, column) where each window begins, counted from the sprite, int64 (2, P).
+            block: The side of the block of cells that no sprite reaches beyond, in cells.
+        """
+        (scale, scene, sprite), side = found, self._patch_size
+        # The first cell of the block: where it would leave the window, it holds what is inside.
+        first = np.minimum(np.maximum(-begin >> scale, 0), side - block)
+        edges = begin[..., None] + (first[..., None] + np.arange(block + 1) << scale[:, None])
+        edges = np.minimum(np.maximum(edges, 0), self._sizes[:, sprite, None])  # (2, P, block + 1)
+        starts = rows * self._tables.shape[1] + self._table_starts[sprite]
+        lines = starts[:, None] + edges[0] * (self._sizes[1, sprite, None] + 1)
+        corners = self._tables.reshape(-1).take(lines[:, :, None] + edges[1][:, None])
+        columns = corners[:, 1:] - corners[:, :-1]
+        own = columns[:, :, 1:] - columns[:, :, :-1]  # (P, block, block)
+        cells = ((scale * sums.shape[1] + scene) * side + first[0]) * side + first[1]
+        inside = np.arange(block)[:, None] * side + np.arange(block)
+        cells = cells[:, None, None] + inside
+        np.add.at(sums.reshape(-1), cells.reshape(-1), own.reshape(-1))
+
+    def picture(self, row: int) -> np.ndarray:
+        """Return a scene for people, uint8 (H, W): means of as many pixels as it takes.
+
+        It has no side longer than `LONGEST_SIDE`; a canvas that fits is shown as it is.
+        """
+        shape = self._shapes[row]
+        factor = -(-int(shape.max()) // LONGEST_SIDE)
+        sums = np.zeros(-(-shape // factor), dtype=np.uint32)
+        for sprite, (height, width) in enumerate(self._sizes.T):
+            top, left = self._corners[:, row, sprite]
+            if top >= 0:  # else the scene does without it
+                start = self._table_starts[sprite]
+                table = self._tables[row, start : start + (height + 1) * (width + 1)]
+                table = table.reshape(height + 1, width + 1)
+                own = np.diff(np.diff(table, axis=0), axis=1)
+                lines, columns = top + np.arange(height), left + np.arange(width)
+                np.add.at(sums, (lines[:, None] // factor, columns // factor), own)
+        return ((sums + factor**2 // 2) // factor**2).astype(np.uint8)
+
+
+def sprite_bytes(sprite_shapes: np.ndarray) -> int:
+    """Return how many bytes a scene of sprites takes: places and summed-area tables."""
+    return 16 * (len(sprite_shapes) + 1) + 4 * int((sprite_shapes + 1).prod(axis=1).sum())
+
+
+def begin_bytes(sprite_shapes: np.ndarray) -> int:
+    """Return what a scene of sprites takes while it begins: pixels, tables and pairs."""
+    num_sprites = len(sprite_shapes)
+    return 2 * sprite_bytes(sprite_shapes) + 50 * num_sprites * (num_sprites - 1) // 2
+
+
+def glimpse_bytes(retina: Retina) -> int:
+    """Return what a glimpse of sprites takes on the way: the sums."""
+    return 4 * retina.num_scales * retina.patch_size**2
+
+
+def _alike(shapes: np.ndarray) -> list[_Alike]:
+    """Put sprites of one shape together that follow each other; shapes int64 (N, 2)."""
+    together, pixel, entry = [], 0, 0
+    for (height, width), group in groupby(map(tuple, shapes.tolist())):
+        number = len(list(group))
+        pixels = slice(pixel, pixel + number * height * width)
+        table = slice(entry, entry + number * (height + 1) * (width + 1))
+        together.append(_Alike(number, height, width, pixels, table))
+        pixel, entry = pixels.stop, table.stop
+    return together
+
+
+def _starts(shapes: np.ndarray) -> np.ndarray:
+    """Return where arrays of these shapes, (N, 2), begin that follow each other, int64 (N,)."""
+    ends = shapes.prod(axis=1).cumsum()
+    return np.concatenate([[0], ends[:-1]])
+
+
+def _blocks(longest: int, retina: Retina) -> list[tuple[slice, int]]:
+    """Return how many cells along a side a sprite reaches into at most, for runs of scales.
+
+    Args:
+        longest: The longest side of a sprite in pixels.
+        retina: Whose cells.
+    """
+    side, scales = retina.patch_size, range(retina.num_scales)
+    blocks = [min(side, (longest - 1 >> scale) + 2) for scale in scales]
+    runs, start = [], 0
+    for block, group in groupby(blocks):
+        stop = start + len(list(group))
+        runs.append((slice(start, stop), block))
+        start = stop
+    return runs

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from agents import RAM, reproduce
+from agents.base import pretrained
 from agents.base.files import is_finished, lock_folder
 from agents.base.pretrained import INDEX, pretrained_path
-from agents.model import pretrained
 from agents.model.config import make_config
 from agents.reports import agents as compare
 from agents.reports import paper, table, whole_image

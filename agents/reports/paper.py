@@ -3,10 +3,10 @@
 import statistics
 from pathlib import Path
 
+from agents.base import pretrained
 from agents.base.figures import Figure
 from agents.base.files import write_atomically, write_json
 from agents.evaluation.result import markdown_table
-from agents.model import pretrained
 from agents.reports import whole_image
 from agents.reports.table import Entry, Row, Table, describe_commands, row_of_program
 from agents.runs import launch

@@ -21,9 +21,12 @@ def draw_scene_seed(np_random: np.random.Generator) -> int:
 
 
 class GlimpseEnv(PlaysGame, gym.Env[Observation, Any]):
-    """Classify a hidden image by looking at it piece by piece.
+    """Classify a hidden image by looking at it piece by piece, or catch a ball.
 
     ## Description
+    What follows is the game of classifying. `GlimpseCatch-v0`, with `game="catch"`, plays another
+    one with the same retina and the same actions: `ram_env.games.catch.CatchTask` has its rules.
+
     An image lies somewhere on a canvas that the agent never sees whole; or the scene is a picture
     of the user's own, of any size. The agent sees through a retina: a few concentric square windows
     around the point it looks at, the narrowest sharp, each wider one coarser. After every glimpse
@@ -108,6 +111,7 @@ class GlimpseEnv(PlaysGame, gym.Env[Observation, Any]):
 
     | argument | default | meaning |
     |---|---|---|
+    | `game` | `"classify"` | or `"catch"`, whose other arguments are those of `CatchTask` |
     | `scenes` | `"canvas"` | images on a `"canvas"`, or `"pictures"` as they are |
     | `split` | `"train"` | the images of `"train"`, `"validation"` or `"test"` |
     | `action_format` | `"box"` | see Action Space |
@@ -164,6 +168,7 @@ class GlimpseEnv(PlaysGame, gym.Env[Observation, Any]):
     | `GlimpseClutteredMNIST-v0` | 60x60 | 4 | 12x12 | 3 | 8 |
     | `GlimpseClutteredMNIST100-v0` | 100x100 | 8 | 12x12 | 4 | 8 |
     | `GlimpseImageFolder-v0` | the picture | none | 16x16 | as many as cover it | 6 |
+    | `GlimpseCatch-v0` | 24x24, moving | none | 6x6 | 3 | 23 |
 
     `GlimpseImageFolder-v0` has `flip=True`, `zoom=0.2`, `shift=0.1` and `brightness=0.2`.
 
@@ -263,7 +268,8 @@ class GlimpseEnv(PlaysGame, gym.Env[Observation, Any]):
         return self.task.observe(self._episodes, ONLY)
 
     def _info(self) -> dict[str, Any]:
-        return {**self._scene, "target_box": self._scene["target_box"].copy()}
+        scene = self._scene.items()
+        return {it: value.copy() if isinstance(value, np.ndarray) else value for it, value in scene}
 
 
 def checked_render_mode(render_mode: str | None, modes: list[str]) -> str | None:

@@ -95,11 +95,10 @@ def views_of(
     last = dataclasses.replace(view_of(env, row), **changes)
     return [
         dataclasses.replace(
-            last,
-            locations=last.locations[:seen],
-            glimpses=last.glimpses[:seen],
+            last.after(seen),
             belief=belief,
             prediction=last.prediction if seen == len(beliefs) else None,
+            is_won=last.is_won if seen == len(beliefs) else None,
         )
         for seen, belief in enumerate(beliefs, start=1)
     ]

@@ -8,7 +8,10 @@ import numpy as np
 from gymnasium.vector import VectorEnv
 
 from agents.sb3.envs import task_of, view_of
+from ram_env.arguments import number_between
 from ram_env.drawing.rendering import EpisodeView
+from ram_env.games.actions import ActionFormat
+from ram_env.games.classify import GlimpseTask
 
 
 class Predictor(Protocol):
@@ -30,6 +33,12 @@ class Step(NamedTuple):
     labels: np.ndarray  # int64 (B,)
     beliefs: np.ndarray  # float32 (B, C); certainty if the action format has no scores
     infos: dict[str, Any]  # of the env
+
+    def is_sure(self, confidence: float | None) -> np.ndarray:
+        """Return whether the belief in a class reaches a confidence, bool (B,); of None never."""
+        if confidence is None:
+            return np.zeros(len(self.labels), dtype=bool)
+        return self.beliefs.max(axis=1) >= confidence
 
 
 def play(
@@ -59,6 +68,36 @@ def play(
         observation, *_, infos = env.step(actions)
         yield Step(answers.labels, beliefs, infos)
         starts = np.zeros(num_envs, dtype=bool)
+
+
+def check_confidence(confidence: float | None, task: GlimpseTask) -> None:
+    """Refuse a confidence to end looking at that is no share, or that no model here can reach.
+
+    Raises:
+        ValueError: If it is.
+    """
+    if confidence is None:
+        return
+    number_between("confidence", confidence, 0.0, 1.0)
+    if task.action_format != ActionFormat.BOX:
+        raise ValueError(
+            "`confidence` needs a model that tells its belief, as `action_format='box'` has it,"
+            f" got one of {str(task.action_format)!r}: leave it out."
+        )
+
+
+def glimpses_until(is_sure: np.ndarray) -> np.ndarray:
+    """Return after how many glimpses it is answered: once it is sure, at the latest after all.
+
+    Args:
+        is_sure: After each glimpse, bool (T, B).
+
+    Returns:
+        int64 (B,), in 1..T.
+    """
+    is_over = is_sure.copy()
+    is_over[-1] = True
+    return is_over.argmax(axis=0) + 1
 
 
 def check_answer(answer: Any, num_envs: int) -> tuple[np.ndarray, Any]:

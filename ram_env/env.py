@@ -31,7 +31,7 @@ class GlimpseEnv(PlaysGame, gym.Env[Observation, Any]):
     of the user's own, of any size. The agent sees through a retina: a few concentric square windows
     around the point it looks at, the narrowest sharp, each wider one coarser. After every glimpse
     it says where to look next and which class it believes in; after `num_glimpses` glimpses its
-    label is scored.
+    label is scored, or with `stop=True` as soon as it says so.
 
     ## Action Space
     By `action_format`; C is the number of classes.
@@ -41,6 +41,11 @@ class GlimpseEnv(PlaysGame, gym.Env[Observation, Any]):
     | `"box"` | `Box(-1, 1, (2 + C,), float32)` | next location (x, y), then a score per class |
     | `"multidiscrete"` | `MultiDiscrete([G, G, C])` | cell (x, y) of a G x G grid, label |
     | `"dict"` | `Dict(location: Box(-1, 1, (2,)), label: Discrete(C))` | next location, label |
+
+    With `stop=True` each has one element more, which says to answer now: a last number of the box,
+    if it is over 0, so that it has 2 + C + 1; a last 2 of the `MultiDiscrete`, and a key `stop`,
+    `Discrete(2)`, if they are 1. (The box of C classes with it is that of C + 1 without: the
+    attribute `stop` tells them apart.)
 
     In `"box"` the label is the argmax of the scores, the lowest class of equal ones, and the belief
     is softmax(`score_scale` * scores). Cell i of the grid has its centre at (2 i + 1) / G - 1.
@@ -75,6 +80,8 @@ class GlimpseEnv(PlaysGame, gym.Env[Observation, Any]):
     | `"every_step"` | 1 / T at each step with the right label |
     | `"log_likelihood"` | log belief[label] / T at each step; only with `"box"` |
 
+    `glimpse_cost` is taken off for each glimpse after the first: at each step but the last.
+
     ## Starting State
     A new scene: `num_distractors` crops of `distractor_size` pixels from images of the same split
     are added to a black canvas, then one image; all choices and positions are uniform, sums
@@ -95,8 +102,9 @@ class GlimpseEnv(PlaysGame, gym.Env[Observation, Any]):
     validation set `split="validation"` with `index=i, scene_seed=10_000 + i`.
 
     ## Episode End
-    Termination: always at step T = `num_glimpses`. Steps 1 to T - 1 move the sensor; step T scores
-    the label, does not move, and returns the last observation again. Truncation: never.
+    Termination: at step T = `num_glimpses`, or with `stop=True` at the first step that says to
+    answer now. The steps before it move the sensor; that one scores the label, does not move, and
+    returns the last observation again. Truncation: never.
 
     ## Information
     `label`, `index`, `scene_seed` (int) and `target_box` (int64: row, column, height, width of the
@@ -118,6 +126,8 @@ class GlimpseEnv(PlaysGame, gym.Env[Observation, Any]):
     | `location_grid` | 7 | G, for `"multidiscrete"` |
     | `score_scale` | 10.0 | sharpness of the belief, for `"box"`; up to 1e9 |
     | `reward` | `"final"` | see Rewards |
+    | `stop` | `False` | whether an action can say to answer now |
+    | `glimpse_cost` | 0.0 | what a glimpse after the first costs, up to 1 |
     | `initial_location` | `"random"` | or `"center"` |
     | `render_mode` | `None` | `"rgb_array"`, or `"human"` (needs pygame) |
 

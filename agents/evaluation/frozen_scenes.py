@@ -84,8 +84,8 @@ class FrozenScenes:
 
         Args:
             model: What plays.
-            confidence: An episode ends once the belief in a class reaches this; None: after all
-                glimpses.
+            confidence: An episode ends once the belief in a class reaches this, if the model has
+                not ended it; None: after all glimpses.
 
         Raises:
             ValueError: If the confidence is out of range, or the model has no beliefs.
@@ -129,7 +129,10 @@ class FrozenScenes:
             for position, right in enumerate(is_right.tolist()):
                 if wanted[right]:
                     wanted[right] -= 1
-                    episodes.append(views_of(self._env, position, playback.beliefs[:, position]))
+                    seen = playback.num_glimpses[position]
+                    beliefs = playback.beliefs[:seen, position]
+                    answer = int(playback.answers[seen - 1, position])
+                    episodes.append(views_of(self._env, position, beliefs, prediction=answer))
             if not any(wanted.values()):
                 break
         return episodes
@@ -146,6 +149,6 @@ class FrozenScenes:
         steps = list(play(self._env, model, frozen_scenes(self.split, padded)))
         answers = np.stack([step.labels[:count] for step in steps])
         beliefs = np.stack([step.beliefs[:count] for step in steps])
-        is_sure = np.stack([step.is_sure(confidence)[:count] for step in steps])
+        is_over = np.stack([step.is_over(confidence)[:count] for step in steps])
         labels = steps[-1].infos["label"][:count]
-        return Playback(answers, beliefs, labels, glimpses_until(is_sure))
+        return Playback(answers, beliefs, labels, glimpses_until(is_over))

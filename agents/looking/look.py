@@ -102,14 +102,14 @@ def look_at(
     check_confidence(confidence, task_of(games))
     env, index = add_memory(games, memory), np.arange(len(pictures))
     steps: list[Step] = []
-    is_sure: list[np.ndarray] = []
+    is_over: list[np.ndarray] = []
     for step in play(env, model, {"index": index, "scene_seed": index}):
         steps.append(step)
-        is_sure.append(step.is_sure(confidence))
-        if np.any(is_sure, axis=0).all():
+        is_over.append(step.is_over(confidence))
+        if np.any(is_over, axis=0).all():
             break
     looks = []
-    for row, seen in enumerate(glimpses_until(np.stack(is_sure)).tolist()):
+    for row, seen in enumerate(glimpses_until(np.stack(is_over)).tolist()):
         beliefs = np.stack([step.beliefs[row] for step in steps[:seen]])
         answer = int(steps[seen - 1].labels[row])
         views = views_of(env, row, beliefs, label=None, prediction=answer)

@@ -32,19 +32,29 @@ class Step(NamedTuple):
 
     labels: np.ndarray  # int64 (B,)
     beliefs: np.ndarray  # float32 (B, C); certainty if the action format has no scores
+    stops: np.ndarray  # bool (B,): whether the model says to answer now
     infos: dict[str, Any]  # of the env
 
-    def is_sure(self, confidence: float | None) -> np.ndarray:
-        """Return whether the belief in a class reaches a confidence, bool (B,); of None never."""
-        if confidence is None:
-            return np.zeros(len(self.labels), dtype=bool)
-        return self.beliefs.max(axis=1) >= confidence
+    def is_over(self, confidence: float | None) -> np.ndarray:
+        """Return whether it is answered: the model says so, or believes firmly enough, bool (B,).
+
+        Args:
+            confidence: That the belief in a class must reach; None: it is no matter of that.
+        """
+        return (
+            self.stops
+            if confidence is None
+            else self.stops | (self.beliefs.max(axis=1) >= confidence)
+        )
 
 
 def play(
     env: VectorEnv[Any, Any, Any], model: Predictor, options: Mapping[str, np.ndarray]
 ) -> Iterator[Step]:
     """Yield the steps of an episode in every env, played deterministically.
+
+    All T steps are taken, also where the model would have answered before: what it sees is the
+    same, and all games stay in step.
 
     Args:
         env: Games of ours, whatever wraps them, which do not restart by themselves.
@@ -65,8 +75,9 @@ def play(
             beliefs = np.eye(task.num_classes, dtype=np.float32)[answers.labels]
         else:
             beliefs = np.exp(task.log_belief(answers.scores)).astype(np.float32)
-        observation, *_, infos = env.step(actions)
-        yield Step(answers.labels, beliefs, infos)
+        stops = np.zeros(num_envs, dtype=bool) if answers.stops is None else answers.stops
+        observation, *_, infos = env.step(task.format.without_stop(actions))
+        yield Step(answers.labels, beliefs, stops, infos)
         starts = np.zeros(num_envs, dtype=bool)
 
 
@@ -86,18 +97,17 @@ def check_confidence(confidence: float | None, task: GlimpseTask) -> None:
         )
 
 
-def glimpses_until(is_sure: np.ndarray) -> np.ndarray:
-    """Return after how many glimpses it is answered: once it is sure, at the latest after all.
+def glimpses_until(is_over: np.ndarray) -> np.ndarray:
+    """Return after how many glimpses it is answered: at the latest after all.
 
     Args:
-        is_sure: After each glimpse, bool (T, B).
+        is_over: Whether it is, after each glimpse, bool (T, B).
 
     Returns:
         int64 (B,), in 1..T.
     """
-    is_over = is_sure.copy()
-    is_over[-1] = True
-    return is_over.argmax(axis=0) + 1
+    at_latest = np.ones_like(is_over[:1])
+    return np.concatenate([is_over[:-1], at_latest]).argmax(axis=0) + 1
 
 
 def check_answer(answer: Any, num_envs: int) -> tuple[np.ndarray, Any]:

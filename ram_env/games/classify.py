@@ -63,7 +63,7 @@ class GlimpseTask(Settings, Game):
         num_classes, num_images = len(self.class_names), len(self.dataset.labels)
         self.highest_options = {"index": num_images - 1, "scene_seed": MAX_SCENE_SEED}
         grid, score_scale = self.location_grid, self.score_scale
-        self.make_spaces(make_format(self.action_format, num_classes, grid, score_scale))
+        self.make_spaces(make_format(self.action_format, num_classes, grid, score_scale, self.stop))
 
     def describe_size(self) -> str:
         """Return the arguments that the size of an episode depends on, in words."""
@@ -75,12 +75,16 @@ class GlimpseTask(Settings, Game):
         return {"label": label, "index": plans.index, "target_box": plans.box}
 
     def step(self, episodes: Episodes, rows: Rows, actions: Any) -> Outcome:
-        """Move the sensor, or at step T score the label: see `Game.step`."""
+        """Move the sensor, or at step T or one that says stop score the label: see `Game.step`."""
         answers = self.read(episodes, rows, actions)
         terminated = episodes.num_taken[rows] == self.num_glimpses
+        if answers.stops is not None:
+            terminated = terminated | answers.stops
         is_success = answers.labels == episodes.facts["label"][rows]
         self.go_on(episodes, rows, answers, terminated)
         rewards = self._rewards(episodes, rows, terminated, is_success)
+        if self.glimpse_cost:
+            rewards = rewards - self.glimpse_cost * ~terminated  # a step that goes on looks again
         verdict = {"prediction": answers.labels, "is_success": is_success}
         return Outcome(rewards, terminated, verdict)
 

@@ -69,12 +69,17 @@ class Settings(LookingSettings):
     dataset: Any
     num_glimpses: int = 7
     reward: str | RewardRule = RewardRule.FINAL
+    stop: bool = False
+    glimpse_cost: float = 0.0
 
     def __post_init__(self) -> None:
         """Check each argument, then those that must fit each other."""
         super().__post_init__()
         self.num_glimpses = whole_number("num_glimpses", self.num_glimpses, 1)
         self.reward = one_of("reward", self.reward, RewardRule)
+        if not isinstance(self.stop, bool):
+            raise ValueError(f"`stop` must be True or False, got {shown(self.stop)}.")
+        self.glimpse_cost = number_between("glimpse_cost", self.glimpse_cost, 0.0, 1.0)
         if self.reward == RewardRule.LOG_LIKELIHOOD and self.action_format != ActionFormat.BOX:
             raise ValueError(
                 "`reward='log_likelihood'` needs the class scores of `action_format='box'`, got "

@@ -52,7 +52,7 @@ class Memory(ABC):
 
     @abstractmethod
     def add(self, rows: Rows, observation: Observation) -> None:
-        """Take note of the next observation of some episodes; one shown again changes nothing.
+        """Take note of the next observation of some episodes, at most T in all of each.
 
         Args:
             rows: The episodes.
@@ -92,8 +92,7 @@ class HistoryMemory(Memory):
 
     def add(self, rows: Rows, observation: Observation) -> None:
         """Write the glimpse behind those before it."""
-        # The step that scores shows the last glimpse again: that one is written over itself.
-        time = np.minimum(self._num_seen[rows], self._times[-1])
+        time = self._num_seen[rows]
         self._glimpses[rows, time] = observation["glimpse"]
         self._locations[rows, time] = observation["location"]
         self._num_seen[rows] = time + 1

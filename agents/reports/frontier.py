@@ -7,6 +7,7 @@ import numpy as np
 
 from agents.base.figures import Figure, save_figure, ticker
 from agents.base.files import write_atomically, write_json
+from agents.evaluation.curves import ERROR_TICKS
 from agents.evaluation.frozen_scenes import FrozenScenes
 from agents.evaluation.players import player_of_pretrained
 from agents.evaluation.provenance import describe_source
@@ -107,6 +108,8 @@ def draw_frontier(frontier: dict[str, list[Point]]) -> Figure:
         axes.set_xlabel("glimpses on average")
         axes.set_ylabel("error / percent")
         axes.set_yscale("log")
+        axes.yaxis.set_major_locator(ticker.FixedLocator(ERROR_TICKS))
+        axes.yaxis.set_minor_locator(ticker.NullLocator())
         axes.yaxis.set_major_formatter(ticker.FormatStrFormatter("%g"))
         axes.grid(alpha=0.3)
         axes.legend(frameon=False)

@@ -127,7 +127,7 @@ def test_vector_env_equals_single_envs(
     num_envs: int, action_format: str, mode: AutoresetMode
 ) -> None:
     """Bit for bit, with episodes that end at different steps."""
-    changes = {"action_format": action_format, "stop": True, "glimpse_cost": 0.01}
+    changes: dict[str, Any] = {"action_format": action_format, "stop": True, "glimpse_cost": 0.01}
     assert_same_rollout(*make_pair(num_envs, mode, **changes), seed=3, num_episodes=8)
 
 

@@ -212,6 +212,50 @@ def test_each_scene_ends_by_itself() -> None:
     assert result.num_errors == (answers != scenes.labels).sum()
 
 
+class Stopper:
+    """Answers a class that depends on what it sees, and stops where it sees enough white."""
+
+    def predict(
+        self,
+        observation: Any,
+        state: Any = None,
+        episode_start: np.ndarray | None = None,
+        deterministic: bool = False,
+    ) -> tuple[np.ndarray, Any]:
+        glimpse = observation["glimpse"].reshape(-1, 64)
+        actions = np.full((len(glimpse), 13), -1.0, dtype=np.float32)
+        angle = 50 * (glimpse.sum(axis=1) + observation["location"][:, 0])
+        actions[:, :2] = 0.6 * np.stack([np.cos(angle), np.sin(angle)], axis=1)
+        actions[np.arange(len(glimpse)), 2 + glimpse.argmax(axis=1) % 10] = 1.0
+        actions[:, -1] = np.where(glimpse.mean(axis=1) > 0.25, 1.0, -1.0)
+        return actions, None
+
+
+@pytest.mark.parametrize("format_of_env", ["box", "dict"])
+def test_a_model_that_stops_is_measured_as_it_plays(format_of_env: str) -> None:
+    """Errors and glimpses are those of the episodes that it ends itself."""
+    env_kwargs = DIGITS | {"stop": True, "num_glimpses": 5}
+    scenes = FrozenScenes(ENV_ID, env_kwargs | {"action_format": format_of_env}, "test", 100)
+    result = scenes.evaluate(Stopper())
+    env = gym.make(ENV_ID, split="test", **env_kwargs)
+    lengths, wrong = [], 0
+    for number in range(100):
+        observation, info = env.reset(options={"index": number, "scene_seed": number})
+        steps, ended = 0, False
+        while not ended:
+            actions, _ = Stopper().predict({key: value[None] for key, value in observation.items()})
+            observation, _, ended, _, info = env.step(actions[0])
+            steps += 1
+        lengths.append(steps)
+        wrong += not info["is_success"]
+    assert len(set(lengths)) > 2
+    assert (result.num_errors, result.mean_glimpses) == (wrong, sum(lengths) / 100)
+    episodes = scenes.record(Stopper(), 0, 20)
+    assert {len(episode) for episode in episodes} > {1}
+    for *_, last in episodes:
+        assert last.belief is not None and last.prediction == last.belief.argmax() != last.label
+
+
 @pytest.mark.parametrize(
     ("confidence", "action_format", "message"),
     [

@@ -22,6 +22,12 @@ NUM_ACTIONS = 16  # batches of actions drawn before the clock starts: two episod
 BATCH = 256
 
 
+def catch_vector_env(settings: Settings, num_envs: int) -> list[float]:
+    """Measure env-steps/s of the native vector env of the game of catching."""
+    env = gym.make_vec("GlimpseCatch-v0", num_envs, autoreset_mode=AutoresetMode.SAME_STEP)
+    return rates(play_vector_env(env), settings)
+
+
 def vector_env(settings: Settings, num_envs: int, vectorization_mode: str = "") -> list[float]:
     """Measure env-steps/s of the cluttered task; by default of its native vector env."""
     mode: dict[str, Any] = {"autoreset_mode": AutoresetMode.SAME_STEP}

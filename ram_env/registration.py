@@ -27,18 +27,21 @@ PICTURE_TASKS: dict[str, dict[str, Any]] = {
     "GlimpseImageFolder-v0": {"scenes": "pictures", **_CHANGES}
 }
 
+CATCH_TASKS: dict[str, dict[str, Any]] = {"GlimpseCatch-v0": {"game": "catch"}}  # section 4.2
+
 SHORT_NAMES = {
     "centered": "GlimpseMNIST-v0",
     "translated": "GlimpseTranslatedMNIST-v0",
     "cluttered": "GlimpseClutteredMNIST-v0",
     "cluttered100": "GlimpseClutteredMNIST100-v0",
     "folder": "GlimpseImageFolder-v0",
+    "catch": "GlimpseCatch-v0",
 }
 
 
 def register_tasks() -> None:
     """Tell Gymnasium of all tasks; nothing is loaded."""
-    for task_id, arguments in (TASKS | PICTURE_TASKS).items():
+    for task_id, arguments in (TASKS | PICTURE_TASKS | CATCH_TASKS).items():
         gym.register(
             task_id,
             entry_point="ram_env.env:GlimpseEnv",

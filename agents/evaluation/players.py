@@ -33,9 +33,13 @@ class Player(NamedTuple):
     model: Predictor
     scenes: FrozenScenes
 
-    def measure(self) -> Evaluation:
-        """Let the model play every scene once, deterministically, and count its errors."""
-        return self.scenes.evaluate(self.model)
+    def measure(self, confidence: float | None = None) -> Evaluation:
+        """Let the model play every scene once, deterministically, and count its errors.
+
+        Args:
+            confidence: See `FrozenScenes.evaluate`.
+        """
+        return self.scenes.evaluate(self.model, confidence)
 
 
 def player_of_run(

@@ -214,6 +214,7 @@ class SB3Learner:
             raise ValueError(f"`torchrun` is for ram; start `algo` {plan.algo} with python.")
         check_arguments(plan.algo, plan.settings)
         self._plan, self.env, self.task = plan, env, task
+        self._progress: Progress | None = None  # until it learns
         self.env_kwargs = plan.env_kwargs | {"dataset": task.dataset.name}
         self.columns = COLUMNS + ALGORITHMS[plan.algo].losses
         self.renew()
@@ -226,7 +227,7 @@ class SB3Learner:
 
     @property
     def episodes_done(self) -> int:
-        return self.model.num_timesteps // self.task.num_glimpses
+        return 0 if self._progress is None else self._progress.episodes
 
     def renew(self) -> None:
         plan = self._plan
@@ -249,10 +250,11 @@ class SB3Learner:
         raise NotImplementedError("`plan_run` lets these begin anew")
 
     def learn(self, episodes: int, callbacks: list[BaseCallback]) -> None:
-        progress = Progress(self.task.num_glimpses)  # first: others write rows of the log
-        steps = episodes * self.task.num_glimpses
-        # A row for each rollout, or off policy, where finished episodes are counted, for each end
-        # of all games: they end together.
+        # First: others write rows of the log, and count by it.
+        progress = self._progress = Progress(self.task.num_glimpses, episodes)
+        steps = episodes * self.task.num_glimpses  # at most: an agent may answer before
+        # A row for each rollout, or off policy, where finished episodes are counted, for as many as
+        # there are games.
         off_policy = isinstance(self.model, OffPolicyAlgorithm)
         interval = self.env.num_envs if off_policy else 1
         try:

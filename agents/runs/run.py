@@ -118,10 +118,14 @@ def train(run: Run) -> Finished | None:
             else:
                 check_folder(plan.folder)  # again, now that nobody else can write
             remove_leftovers(plan.folder)
-            bar = ProgressBar(episodes, learner.task.num_glimpses, plan.task_name)
+
+            def count() -> int:
+                return learner.episodes_done
+
+            bar = ProgressBar(episodes, count, plan.task_name)
             usual = max(episodes // NUM_VALIDATIONS, MIN_VALIDATION_EPISODES)
             every = plan.options.validation_episodes or usual
-            validation = Validation(scenes["validation"], every, bar)
+            validation = Validation(scenes["validation"], every, bar, count)
             save = partial(learner.save_checkpoint, plan.folder)
             checkpoint = Checkpoint(save, plan.options.checkpoint_seconds)
             with log_of(plan, learner, episodes, validation), closing(bar):
@@ -133,7 +137,7 @@ def train(run: Run) -> Finished | None:
             content = dataclasses.asdict(result) | {
                 "majority_error": majority.error,
                 "validation_error": validation.latest.error if validation.latest else None,
-                "episodes": learner.model.num_timesteps // learner.task.num_glimpses,
+                "episodes": learner.episodes_done,
                 "training_seconds": round(seconds, 1),
                 "stopped_early": stop.stopped,
                 **learner.describe_size(),

@@ -8,15 +8,17 @@ from pathlib import Path
 import gymnasium as gym
 from PIL import Image
 
-from ram_env import SHORT_NAMES
+from ram_env import SHORT_NAMES, TASKS
+from ram_env.registration import PICTURE_TASKS
 
 SIDE = 120  # pixels
 
 
 def draw_scene(env_id: str) -> Image.Image:
     """Return the first test scene of a task, enlarged without smoothing."""
-    env = gym.make(env_id, dataset="mnist", split="test")
-    env.reset(options={"index": 0, "scene_seed": 0})
+    images, first = ({"dataset": "mnist"}, {"index": 0}) if env_id in TASKS else ({}, {})
+    env = gym.make(env_id, split="test", **images)
+    env.reset(options={**first, "scene_seed": 0})
     canvas = Image.fromarray(env.unwrapped.view().canvas)
     env.close()
     return canvas.resize((SIDE, SIDE), Image.Resampling.NEAREST)
@@ -24,4 +26,6 @@ def draw_scene(env_id: str) -> Image.Image:
 
 if __name__ == "__main__":
     for name, env_id in SHORT_NAMES.items():
+        if env_id in PICTURE_TASKS:
+            continue  # nobody's own pictures
         draw_scene(env_id).save(Path(__file__).with_name(f"{name}.png"), optimize=True)

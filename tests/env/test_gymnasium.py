@@ -108,8 +108,9 @@ def test_registered_tasks_are_the_papers() -> None:
         "GlimpseClutteredMNIST100-v0": (100, 8, 12, 4, 8),
     }
     assert set(TASKS) == set(table)
-    assert list(SHORT_NAMES) == ["centered", "translated", "cluttered", "cluttered100", "folder"]
-    assert list(SHORT_NAMES.values()) == [*table, "GlimpseImageFolder-v0"]
+    names = ["centered", "translated", "cluttered", "cluttered100", "folder", "catch"]
+    assert list(SHORT_NAMES) == names
+    assert list(SHORT_NAMES.values()) == [*table, "GlimpseImageFolder-v0", "GlimpseCatch-v0"]
     for task_id, (canvas, distractors, patch, scales, glimpses) in table.items():
         env = gym.make(task_id, dataset="digits")
         assert isinstance(env.unwrapped, GlimpseEnv)

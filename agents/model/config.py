@@ -215,6 +215,11 @@ class RAMConfig:
         "learned, or random: uniform over the canvas, the yardstick of a learned one",
         choices=("learned", "random"),
     )
+    learn_stop: bool = setting(
+        False,
+        "learn when to answer: to stop where another glimpse is not worth its `glimpse_cost`, of "
+        "an env with stop=True",
+    )
     growth_fraction: float = setting(
         0.0,
         "share of the budget in which the largest canvas grows from the smallest, if the env has a "
@@ -255,6 +260,11 @@ class RAMConfig:
                 "`learn_class_from='reward'` reads no labels, so `gaze_reward` must be 'env', "
                 f"got {self.gaze_reward!r}."
             )
+        if self.learn_class_from == "reward" and self.learn_stop:
+            raise ValueError(
+                "`learn_stop` needs `learn_class_from='labels'`, which tell whether an answer "
+                "would have been right, got 'reward'."
+            )
 
     @property
     def env_kwargs(self) -> dict[str, Any]:
@@ -264,6 +274,8 @@ class RAMConfig:
             needed["reward"] = RewardRule.EVERY_STEP.value  # nothing else teaches an answer
         if self.location == "retinotopic":
             needed["observe_reach"] = True
+        if self.learn_stop:
+            needed["stop"] = True
         return needed
 
     def decided(self, reward: str | None) -> "RAMConfig":

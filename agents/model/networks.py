@@ -209,6 +209,20 @@ class BaselineNetwork(nn.Module):
         return self.value(hidden.detach()).squeeze(1)
 
 
+class StopNetwork(nn.Module):
+    """Say whether to answer now: linear(h_t), the log-odds of it."""
+
+    def __init__(self, hidden_size: int) -> None:
+        super().__init__()
+        self.log_odds = nn.Linear(hidden_size, 1)
+        nn.init.constant_(self.log_odds.bias, -2.0)  # look on, at first
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """Return the log-odds of stopping, (B,)."""
+        # Detached: as the baseline, it reads the state and does not shape it.
+        return self.log_odds(hidden.detach()).squeeze(1)
+
+
 class Thought(NamedTuple):
     """What the networks make of one glimpse."""
 
@@ -217,6 +231,7 @@ class Thought(NamedTuple):
     baseline: Tensor  # (B,): expected return
     state: Tensor  # (B, S): for the next glimpse
     cells: Cells | None = None  # that a retinotopic location is chosen among
+    stop: Tensor | None = None  # (B,): log-odds of answering now, if that is learned
 
 
 class RAMNetworks(nn.Module):
@@ -244,6 +259,7 @@ class RAMNetworks(nn.Module):
         )
         self.action_network = ActionNetwork(config.hidden_size, num_classes)
         self.baseline_network = BaselineNetwork(config.hidden_size)
+        self.stop_network = StopNetwork(config.hidden_size) if config.learn_stop else None
         self.float()
 
     def initial_state(self, batch_size: int) -> Tensor:
@@ -267,7 +283,7 @@ class RAMNetworks(nn.Module):
         features = self.glimpse_network(glimpse, location)  # (B, F)
         hidden, state = self.core_network(features, state)  # (B, H), (B, S)
         mean = self.location_network(self._for_location(hidden))
-        return Thought(*self._answer(hidden, mean), state)
+        return self._think(hidden, mean, state)
 
     def _look_on(self, glimpse: Tensor, location: Tensor, state: Tensor, reach: Tensor) -> Thought:
         """Do what `forward` does, each location relative to the one before it."""
@@ -285,17 +301,21 @@ class RAMNetworks(nn.Module):
         look = torch.cat([location, torch.ones_like(location[:, :1])], dim=1).unsqueeze(1)
         looks = torch.cat([look, looks[:, :-1]], dim=1).flatten(1)
         state = torch.cat([state, looks], dim=1)
-        return Thought(*self._answer(hidden, cells.likeliest()), state, cells)
+        return self._think(hidden, cells.likeliest(), state, cells)
 
     def _for_location(self, hidden: Tensor) -> Tensor:
         """Return the hidden state (B, H) as the location network sees it."""
         return hidden if self.policy_gradient_to_core else hidden.detach()
 
-    def _answer(self, hidden: Tensor, mean: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return class logits (B, C), the mean of the next location, and the baseline (B,)."""
+    def _think(
+        self, hidden: Tensor, mean: Tensor, state: Tensor, cells: Cells | None = None
+    ) -> Thought:
+        """Put a thought together: what is left to say follows from the hidden state, (B, H)."""
         hidden = hidden.float()
         with full_precision(hidden):
-            return self.action_network(hidden), mean, self.baseline_network(hidden)
+            logits, baseline = self.action_network(hidden), self.baseline_network(hidden)
+            stop = None if self.stop_network is None else self.stop_network(hidden)
+        return Thought(logits, mean, baseline, state, cells, stop)
 
 
 def full_precision(tensor: Tensor) -> torch.autocast:

@@ -163,8 +163,14 @@ class RAM(BaseAlgorithm):
         self.task = record_in(self.env)
         self.taught_by = self.config.decided(task.reward if task else None)
         self._must_tell = self.taught_by.gaze_reward != "env"
+        self._glimpse_cost = task.glimpse_cost if task else 0.0
         if task is None:
             return
+        if task.stop != self.config.learn_stop:
+            raise ValueError(
+                f"`learn_stop` must be as the `stop` of `env`, {task.stop}, got "
+                f"{self.config.learn_stop}: change either."
+            )
         self.policy.set_score_scale(task.score_scale)
         if self.config.glimpse_statistics != "fixed" and not self._n_updates:
             self.policy.set_statistics(*task.glimpse_statistics())
@@ -262,7 +268,7 @@ class RAM(BaseAlgorithm):
         for number in range(num_rounds):
             with torch.autocast(self.device.type, torch.bfloat16, enabled=self.mixed_precision):
                 rollout = self._play(callback, first_episode + number * self.n_envs)
-            losses = hybrid_loss(rollout, self.taught_by)
+            losses = hybrid_loss(rollout, self.taught_by, self._glimpse_cost)
             (losses.total / num_rounds).backward()
             if rollout.glimpse_moments is not None:
                 moments = moments + rollout.glimpse_moments / num_rounds
@@ -293,6 +299,7 @@ class RAM(BaseAlgorithm):
             first_episode: Position in the batch of the first env's episode.
         """
         generator, steps, received, entropies, moments = self._noise(), [], [], [], []
+        stops = []
         labels = self._labels()
         state = self.policy.networks.initial_state(self.n_envs)
         dones = np.zeros(self.n_envs, dtype=bool)
@@ -301,12 +308,15 @@ class RAM(BaseAlgorithm):
             thought = self.policy(observation, state)
             state = thought.state
             decision = self.policy.act(thought, *self._exploration(generator, first_episode))
-            actions = decision.actions
+            # Episodes are played to their end: they show what each stop would have paid.
+            actions = self.policy.look_on(decision.actions)
             self._last_obs, rewards, dones, infos = self.env.step(actions)  # type: ignore[assignment]
             received.append(torch.as_tensor(rewards))
             steps.append((thought.logits, decision.log_prob, thought.baseline, decision.labels))
             if decision.entropy is not None:
                 entropies.append(decision.entropy)
+            if thought.stop is not None:
+                stops.append(thought.stop)
             if self.config.glimpse_statistics == "running":
                 moments.append(pixel_moments(observation["glimpse"]))
             self.num_timesteps += self.n_envs * world_size()
@@ -333,14 +343,15 @@ class RAM(BaseAlgorithm):
             labels,
             self._reward_moments(paid),
             torch.stack(entropies) if entropies else None,
+            torch.stack(stops) if stops else None,
             torch.stack(moments).mean(0) if moments else None,
         )
 
     def _tell_of_rewards_unread(self, paid: Tensor, infos: list[dict[str, Any]]) -> None:
-        """Warn once of rewards (T, B) that the label does not pay: 1 at the end if it is right."""
+        """Warn once of rewards (T, B) that are not 1 at the end if it is right, less glimpses."""
         if not self._must_tell or rank() > 0:
             return
-        from_label = torch.zeros_like(paid)
+        from_label = torch.full_like(paid, -self._glimpse_cost)
         from_label[-1] = torch.as_tensor([bool(info.get("is_success")) for info in infos])
         if torch.equal(paid, from_label):
             return

@@ -91,6 +91,21 @@ def _picture_rows() -> Iterable[Row]:
         yield Row(f"slide_glimpse_{name}", "ms", meaning, "picture_rows.slide_glimpse", arguments)
 
 
+def _sprite_rows() -> Iterable[Row]:
+    meaning = "a new episode of `cluttered1000`, its first glimpse included, of 256 envs"
+    yield Row("sprites_reset", "us", meaning, "sprite_rows.sprites_reset", {"side": 1000})
+    meaning = "a glimpse near the digit of `cluttered1000`, of 256"
+    yield Row("sprites_glimpse", "us", meaning, "sprite_rows.sprites_glimpse", {"side": 1000})
+    for name, what in (("reset", "a new episode"), ("glimpse", "a glimpse near the digit")):
+        yield Row(
+            f"sprites_{name}_1000000",
+            "us",
+            f"{what} of the same on a million pixels a side",
+            f"sprite_rows.sprites_{name}",
+            {"side": 1_000_000},
+        )
+
+
 TRAININGS: dict[str, tuple[str, dict[str, Any]]] = {
     "train_paper_cluttered": (
         "preset paper, 60x60, 12x12, 3 scales, 8 glimpses",
@@ -205,7 +220,7 @@ def _gpu_rows() -> Iterable[Row]:
 
 ROWS: dict[str, Row] = {
     row.name: row
-    for part in (_env_rows, _picture_rows, _training_rows, _process_rows, _gpu_rows)
+    for part in (_env_rows, _picture_rows, _sprite_rows, _training_rows, _process_rows, _gpu_rows)
     for row in part()
 }
 

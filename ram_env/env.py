@@ -190,6 +190,7 @@ class GlimpseEnv(PlaysGame, gym.Env[Observation, Any]):
     | `GlimpseTranslatedMNIST-v0` | 60x60 | 0 | 12x12 | 3 | 8 |
     | `GlimpseClutteredMNIST-v0` | 60x60 | 4 | 12x12 | 3 | 8 |
     | `GlimpseClutteredMNIST100-v0` | 100x100 | 8 | 12x12 | 4 | 8 |
+    | `GlimpseClutteredMNIST1000-v0` | 1000x1000 | 8 | 12x12 | 8 | 12 |
     | `GlimpseImageFolder-v0` | the picture | none | 16x16 | as many as cover it | 6 |
     | `GlimpseCatch-v0` | 24x24, moving | none | 6x6 | 3 | 23 |
 

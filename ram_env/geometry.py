@@ -37,6 +37,8 @@ def parts_of(num_rows: int, bytes_per_row: int) -> Sequence[slice] | range:
         return _WHOLE
     if size < 2:
         return range(num_rows)
+    num_parts = -(-num_rows // size)
+    size = -(-num_rows // num_parts)  # alike: a small rest costs nearly as much as a whole part
     return [slice(start, start + size) for start in range(0, num_rows, size)]
 
 

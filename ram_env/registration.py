@@ -9,14 +9,15 @@ import gymnasium as gym
 
 from ram_env.arguments import did_you_mean
 
-# The four settings of Mnih et al. 2014, section 4.1 (retina and number of glimpses of table 1 of
-# the NIPS version).
+# The first four are the settings of Mnih et al. 2014, section 4.1 (retina and number of glimpses of
+# table 1 of the NIPS version).
 _ARGUMENTS = ("canvas_size", "num_distractors", "patch_size", "num_scales", "num_glimpses")
 _SETTINGS = {
     "GlimpseMNIST-v0": (28, 0, 8, 1, 7),
     "GlimpseTranslatedMNIST-v0": (60, 0, 12, 3, 8),
     "GlimpseClutteredMNIST-v0": (60, 4, 12, 3, 8),
     "GlimpseClutteredMNIST100-v0": (100, 8, 12, 4, 8),
+    "GlimpseClutteredMNIST1000-v0": (1000, 8, 12, 8, 12),
 }
 TASKS: dict[str, dict[str, Any]] = {
     task_id: dict(zip(_ARGUMENTS, values, strict=True)) for task_id, values in _SETTINGS.items()
@@ -34,6 +35,7 @@ SHORT_NAMES = {
     "translated": "GlimpseTranslatedMNIST-v0",
     "cluttered": "GlimpseClutteredMNIST-v0",
     "cluttered100": "GlimpseClutteredMNIST100-v0",
+    "cluttered1000": "GlimpseClutteredMNIST1000-v0",
     "folder": "GlimpseImageFolder-v0",
     "catch": "GlimpseCatch-v0",
 }

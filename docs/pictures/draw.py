@@ -9,19 +9,20 @@ import gymnasium as gym
 from PIL import Image
 
 from ram_env import SHORT_NAMES, TASKS
+from ram_env.drawing.rendering import fit
 from ram_env.registration import PICTURE_TASKS
 
 SIDE = 120  # pixels
 
 
 def draw_scene(env_id: str) -> Image.Image:
-    """Return the first test scene of a task, enlarged without smoothing."""
+    """Return the first test scene of a task."""
     images, first = ({"dataset": "mnist"}, {"index": 0}) if env_id in TASKS else ({}, {})
     env = gym.make(env_id, split="test", **images)
     env.reset(options={**first, "scene_seed": 0})
-    canvas = Image.fromarray(env.unwrapped.view().canvas)
+    scene = fit(env.unwrapped.view().canvas, SIDE).convert("L")
     env.close()
-    return canvas.resize((SIDE, SIDE), Image.Resampling.NEAREST)
+    return scene
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ Everything is drawn with Pillow. One colour stands for one glimpse in every pict
 first, yellow for the last.
 """
 
+import math
 from dataclasses import dataclass, replace
 from functools import cache
 
@@ -24,6 +25,7 @@ RIGHT: Color = (0, 135, 98)
 WRONG: Color = (213, 94, 0)
 
 MAX_BARS = 10
+MAX_NESTED = 4  # scales that are drawn over each other
 MAX_NAME = 8  # characters of the name of a class
 _RAMP = np.array([(76, 155, 255), (200, 115, 220), (255, 120, 85), (255, 210, 60)])
 _MIN_HEIGHT = 240
@@ -154,24 +156,44 @@ def draw_scene(view: EpisodeView, side: int) -> Image.Image:
 def draw_retina(view: EpisodeView, side: int) -> Image.Image:
     """Draw what the retina saw at the latest glimpse, the border of every scale marked.
 
+    The scales lie over each other as they were taken; more of them than `MAX_NESTED` would hide in
+    the middle, so those stand side by side, the finest first, each as bright as it can be.
+
     Args:
         view: The episode.
-        side: The side of the square picture in pixels; the coarsest window fills it.
+        side: The side of the square picture in pixels.
 
     Returns:
         An RGB image of `side` x `side`.
     """
     num_scales, patch_size = view.glimpses.shape[1], view.glimpses.shape[-1]
-    # Windows that would be less than a pixel here are left out: they all lie in the middle.
-    num_hidden = max(0, num_scales - 1 - (side // patch_size).bit_length())
-    image = fit(foveate(view.glimpses[-1, num_hidden:]), side)
-    draw = ImageDraw.Draw(image)
     color = glimpse_color(len(view.locations) - 1, view.num_glimpses)
+    width = max(1, side // 150)
+    if num_scales > MAX_NESTED:
+        return _draw_side_by_side(view.glimpses[-1], side, color, width)
+    image = fit(foveate(view.glimpses[-1]), side)
+    draw = ImageDraw.Draw(image)
     widest = window_side(patch_size, num_scales - 1)
     centre = np.full(2, widest // 2)
-    for scale in reversed(range(num_hidden, num_scales)):
+    for scale in reversed(range(num_scales)):
         window = _window_box(centre, window_side(patch_size, scale), side / widest)
-        draw.rectangle(window, outline=color, width=max(1, side // 150))
+        draw.rectangle(window, outline=color, width=width)
+    return image
+
+
+def _draw_side_by_side(glimpse: np.ndarray, side: int, color: Color, width: int) -> Image.Image:
+    """Draw the scales of one glimpse, float32 (K, [3,] g, g), in rows, each with a border."""
+    image = Image.new("RGB", (side, side), BACKGROUND)
+    draw = ImageDraw.Draw(image)
+    across = math.ceil(math.sqrt(len(glimpse)))
+    edges = [round(edge) for edge in np.linspace(0, side, across + 1)]
+    for scale, seen in enumerate(glimpse):
+        top, left = edges[scale // across], edges[scale % across]
+        size = side // across - 2 * width
+        brightest = seen.max() or 1.0
+        image.paste(fit(foveate(seen[None] / brightest), size), (left + width, top + width))
+        frame = (left, top, left + size + 2 * width - 1, top + size + 2 * width - 1)
+        draw.rectangle(frame, outline=color, width=width)
     return image
 
 

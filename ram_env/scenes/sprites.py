@@ -12,7 +12,7 @@ import numpy as np
 from ram_env.geometry import Rows, pixels_in, window_side
 from ram_env.retina import Retina, white_sums
 
-LONGEST_SIDE = 1024  # of the picture of a scene that people are shown
+LONGEST_SIDE = 512  # of the picture of a scene that people are shown
 
 
 class SpritePainter(Protocol):
@@ -206,23 +206,27 @@ class Sprites:
         np.add.at(sums.reshape(-1), cells.reshape(-1), own.reshape(-1))
 
     def picture(self, row: int) -> np.ndarray:
-        """Return a scene for people, uint8 (H, W): means of as many pixels as it takes.
+        """Return a scene for people, uint8 (H, W), with no side longer than `LONGEST_SIDE`.
 
-        It has no side longer than `LONGEST_SIDE`; a canvas that fits is shown as it is.
+        A canvas that fits is shown as it is. Of a larger one a pixel is the brightest of a square:
+        its mean would let small sprites fade.
         """
-        shape = self._shapes[row]
-        factor = -(-int(shape.max()) // LONGEST_SIDE)
-        sums = np.zeros(-(-shape // factor), dtype=np.uint32)
-        for sprite, (height, width) in enumerate(self._sizes.T):
+        height, width = self._shapes[row].tolist()
+        places, values = [], []
+        for sprite, size in enumerate(self._sizes.T):
             top, left = self._corners[:, row, sprite]
             if top >= 0:  # else the scene does without it
                 start = self._table_starts[sprite]
-                table = self._tables[row, start : start + (height + 1) * (width + 1)]
-                table = table.reshape(height + 1, width + 1)
-                own = np.diff(np.diff(table, axis=0), axis=1)
-                lines, columns = top + np.arange(height), left + np.arange(width)
-                np.add.at(sums, (lines[:, None] // factor, columns // factor), own)
-        return ((sums + factor**2 // 2) // factor**2).astype(np.uint8)
+                table = self._tables[row, start : start + (size + 1).prod()].reshape(size + 1)
+                values.append(np.diff(np.diff(table, axis=0), axis=1).reshape(-1))
+                lines, columns = top + np.arange(size[0]), left + np.arange(size[1])
+                places.append((lines[:, None] * width + columns).reshape(-1))
+        place, number = np.unique(np.concatenate(places), return_inverse=True)
+        pixels = np.bincount(number, np.concatenate(values)).astype(np.uint8)
+        factor = -(-max(height, width) // LONGEST_SIDE)
+        picture = np.zeros((-(-height // factor), -(-width // factor)), dtype=np.uint8)
+        np.maximum.at(picture, (place // width // factor, place % width // factor), pixels)
+        return picture
 
 
 def sprite_bytes(sprite_shapes: np.ndarray) -> int:

@@ -100,16 +100,20 @@ def test_a_fresh_interpreter_finds_the_tasks(make: str, task_id: str) -> None:
 
 
 def test_registered_tasks_are_the_papers() -> None:
-    """Canvas, distractors, patch, scales and glimpses are those of the paper's four settings."""
+    """Canvas, distractors, patch, scales and glimpses are the paper's four settings, and one more.
+
+    The last has the scenes of the fourth, on a hundred times the canvas.
+    """
     table = {
         "GlimpseMNIST-v0": (28, 0, 8, 1, 7),
         "GlimpseTranslatedMNIST-v0": (60, 0, 12, 3, 8),
         "GlimpseClutteredMNIST-v0": (60, 4, 12, 3, 8),
         "GlimpseClutteredMNIST100-v0": (100, 8, 12, 4, 8),
+        "GlimpseClutteredMNIST1000-v0": (1000, 8, 12, 8, 12),
     }
     assert set(TASKS) == set(table)
-    names = ["centered", "translated", "cluttered", "cluttered100", "folder", "catch"]
-    assert list(SHORT_NAMES) == names
+    names = ["centered", "translated", "cluttered", "cluttered100", "cluttered1000"]
+    assert list(SHORT_NAMES) == [*names, "folder", "catch"]
     assert list(SHORT_NAMES.values()) == [*table, "GlimpseImageFolder-v0", "GlimpseCatch-v0"]
     for task_id, (canvas, distractors, patch, scales, glimpses) in table.items():
         env = gym.make(task_id, dataset="digits")
@@ -119,7 +123,7 @@ def test_registered_tasks_are_the_papers() -> None:
         assert [len(result) for result in results[:-1]] == [2] + [5] * glimpses
         assert results[glimpses][2]
         view = env.unwrapped.view()
-        assert view.canvas.shape == (canvas, canvas)
+        assert view.scene_shape == (canvas, canvas)
         assert env.get_wrapper_attr("num_distractors") == distractors
         assert env.get_wrapper_attr("distractor_size") == 8
         assert env.spec is not None

@@ -189,6 +189,24 @@ def test_retina_picture_frames_every_scale() -> None:
     np.testing.assert_array_equal(drawn, [at + k for at in starts for k in range(3)])
 
 
+def test_many_scales_stand_side_by_side() -> None:
+    """Eight scales of one bright pixel: each in a frame of its own, as bright as it can be."""
+    canvas = np.zeros((1500, 1500), np.uint8)
+    canvas[750, 750] = 90
+    picture = np.asarray(draw_retina(make_view(canvas, [(0, 0)], 12, 8), 300))
+    for scale in range(8):
+        top, left = 100 * (scale // 3), 100 * (scale % 3)
+        tile = picture[top : top + 100, left : left + 100]
+        frame = has_color(tile, glimpse_color(0, 8))
+        assert frame[:2].all() and frame[:, :2].all() and frame[-2:].all() and frame[:, -2:].all()
+        assert frame.sum() == 100**2 - 96**2
+        cell = np.asarray(tile[2:98, 2:98, 0]).reshape(12, 8, 12, 8)
+        assert (cell == cell[:, :1, :, :1]).all()
+        assert np.argwhere(cell[:, 0, :, 0] == 255).tolist() == [[6, 6]]
+        assert np.count_nonzero(cell[:, 0, :, 0]) == 1
+    assert (picture[200:, 200:] == BACKGROUND).all()
+
+
 @pytest.mark.parametrize(("prediction", "color"), [(None, BAR), (7, RIGHT), (2, WRONG)])
 def test_belief_bars_are_as_long_as_their_probabilities(
     prediction: int | None, color: tuple[int, int, int]

@@ -16,7 +16,7 @@ from ram_env.arguments import did_you_mean
 from ram_env.games.settings import RewardRule
 
 MAX_UNITS = 2**31  # of a layer, and
-MAX_CELLS = 2**10  # along a side of a glimpse
+MAX_PATCH = 2**10  # pixels along a side of a glimpse
 MAX_LOOKS = 2**10  # of an episode, that are remembered
 MAX_BATCH = 2**24  # episodes: far more than any machine trains
 
@@ -161,11 +161,11 @@ class RAMConfig:
         "scenes may have any size",
         choices=("gaussian", "retinotopic"),
     )
-    location_cells: int = setting(
-        4,
-        "cells along each side of each scale that a retinotopic location is chosen among",
+    location_cell_size: int = setting(
+        2,
+        "side, in pixels of a glimpse, of the cells that a retinotopic location is chosen among",
         lowest=1,
-        highest=MAX_CELLS,
+        highest=MAX_PATCH,
     )
     location_memory: int = setting(
         0,

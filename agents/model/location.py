@@ -73,13 +73,13 @@ class RetinotopicNetwork(nn.Module):
     def __init__(self, glimpse_shape: tuple[int, ...], config: RAMConfig) -> None:
         super().__init__()
         self.num_scales, side = glimpse_shape[0], glimpse_shape[-1]
-        self.num_cells = config.location_cells
-        if side % self.num_cells:
+        self.step = config.location_cell_size
+        if side % self.step:
             raise ValueError(
-                f"`location_cells` must divide `patch_size`, {side}, got {self.num_cells}."
+                f"`location_cell_size` must divide `patch_size`, {side}, got {self.step}."
             )
         self.num_colors = glimpse_shape[1] if len(glimpse_shape) == 4 else 1
-        self.step = side // self.num_cells
+        self.num_cells = side // self.step
         self.margin = self.step // 2
         width = self.step + 2 * self.margin
         num_logits = self.num_scales * self.num_cells**2

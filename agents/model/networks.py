@@ -247,7 +247,8 @@ class RAMNetworks(nn.Module):
         super().__init__()
         self.policy_gradient_to_core = config.policy_gradient_to_core
         is_retinotopic = config.location == "retinotopic"
-        self.num_scales, self.num_cells = glimpse_shape[0], config.location_cells
+        self.num_scales = glimpse_shape[0]
+        self.num_cells = glimpse_shape[-1] // config.location_cell_size
         self.num_looks = max(1, config.location_memory) if is_retinotopic else 0
         location_size = 2 * self.num_scales if is_retinotopic else 2
         self.glimpse_network = GlimpseNetwork(glimpse_shape, config, location_size)

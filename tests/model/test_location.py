@@ -76,8 +76,8 @@ def test_logits_are_those_of_each_cell_by_itself() -> None:
 
 def test_cells_must_divide_the_patch() -> None:
     """Else they would not lie on its pixels."""
-    with pytest.raises(ValueError, match="`location_cells` must divide `patch_size`, 8, got 3"):
-        RetinotopicNetwork((K, G, G), make_config(location_cells=3))
+    with pytest.raises(ValueError, match="`location_cell_size` must divide `patch_size`, 8, got 3"):
+        RetinotopicNetwork((K, G, G), make_config(location_cell_size=3))
 
 
 def choice(location: tuple[float, float], reach: float, best: int) -> Any:

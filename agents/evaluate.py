@@ -4,21 +4,24 @@
 `--dataset` or `--data-dir` if its images are elsewhere now,
 `--pretrained TASK` the model of a task that comes with the package, and
 `--policy MODULE:FACTORY --env TASK` whatever has `predict` as the models of Stable-Baselines3 do.
-With `--pictures DIR` gaze.png and gaze.gif show where it looked.
+With `--pictures DIR` gaze.png and gaze.gif show where it looked; with `--confidence 0.99` an
+episode ends once the belief in a class reaches that. `--frontier` measures all models that come
+with the package at many confidences, and writes a table and a picture of error against glimpses.
 """
 
 import argparse
 import dataclasses
 import json
-import pathlib
 import re
 import sys
+from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
 
 from agents.base.errors import DivergenceError, plain_output
 from agents.base.files import make_folder, path_of
+from agents.base.pretrained import pretrained_rows
 from agents.evaluation.pictures import draw_gazes
 from agents.evaluation.players import (
     Player,
@@ -27,7 +30,7 @@ from agents.evaluation.players import (
     player_of_run,
 )
 from agents.evaluation.result import Evaluation
-from agents.model.pretrained import pretrained_rows
+from agents.reports.frontier import write_frontier
 from agents.runs.options import as_option, check_env_kwargs, parse_pairs, speak_of_options
 from agents.sb3.algorithms import MEMORIES
 from ram_env.registration import find_modules_here, resolve_env
@@ -40,18 +43,24 @@ def main(arguments: list[str] | None = None, prog: str = "python -m agents.evalu
     options = parser.parse_args(arguments)
     find_modules_here()
     try:
+        if options.frontier is not None:
+            make_folder(options.frontier)
+            for path in write_frontier(options.frontier, options.split, **find_data(options)):
+                print(f"see {path}")
+            return 0
         player = find_player(options)
         if options.pictures is not None:
             make_folder(options.pictures)  # first: measuring takes a while
-        evaluation = player.measure()
+        evaluation = player.measure(options.confidence)
         pictures = draw(player, evaluation, options)
     except (ValueError, DivergenceError, gym.error.Error) as error:
-        parser.error(re.sub(r"`(run|policy)\b", r"`--\1", speak_of_options(str(error))))
+        parser.error(re.sub(r"`(run|policy|confidence)\b", r"`--\1", speak_of_options(str(error))))
     if options.json:
         print(json.dumps(dataclasses.asdict(evaluation), indent=2))
         return 0
     print(evaluation.describe())
-    if options.pretrained and options.split == "test" and evaluation.dataset == "mnist":
+    is_committed = options.pretrained and options.split == "test" and options.confidence is None
+    if is_committed and evaluation.dataset == "mnist":
         committed = pretrained_rows()[options.pretrained]["error"]
         print(f"  committed with the model: {committed:.2f} %")
     for glimpse, value in enumerate(evaluation.error_per_glimpse, start=1):
@@ -61,7 +70,7 @@ def main(arguments: list[str] | None = None, prog: str = "python -m agents.evalu
     return 0
 
 
-def draw(player: Player, evaluation: Evaluation, options: argparse.Namespace) -> list[pathlib.Path]:
+def draw(player: Player, evaluation: Evaluation, options: argparse.Namespace) -> list[Path]:
     """Draw where the player looked, if there is a folder for it; return the files."""
     if options.pictures is None:
         return []
@@ -77,6 +86,15 @@ def make_parser(prog: str) -> argparse.ArgumentParser:
     what.add_argument("--run", type=path_of, metavar="DIR", help="run folder of train.py")
     what.add_argument("--pretrained", metavar="TASK", help="model that comes with the package")
     what.add_argument("--policy", metavar="MODULE:FACTORY", help="a policy of your own")
+    what.add_argument(
+        "--frontier",
+        type=path_of,
+        nargs="?",
+        const=Path("results/study"),
+        metavar="DIR",
+        help="error against glimpses of all models that come with the package (default of DIR: "
+        "results/study)",
+    )
     add("--env", metavar="ID", help="task for `--policy` (default: cluttered)")
     add(
         "--env-kwargs",
@@ -91,6 +109,12 @@ def make_parser(prog: str) -> argparse.ArgumentParser:
         "--memory",
         choices=MEMORIES,
         help="what a policy is told of what was seen (default: nothing)",
+    )
+    add(
+        "--confidence",
+        type=float,
+        metavar="X",
+        help="end an episode once the belief in a class reaches this (default: after all glimpses)",
     )
     add("--split", choices=["validation", "test"], default="test", help="(default: test)")
     add("--pictures", type=path_of, metavar="DIR", help="where to draw (default: nowhere)")
@@ -108,9 +132,7 @@ def find_player(options: argparse.Namespace) -> Player:
         for name in ("env", "env_kwargs", "memory"):
             if getattr(options, name) is not None:
                 raise ValueError(f"`{as_option(name)}` is for `--policy`: leave it out.")
-    given = {"dataset": options.dataset, "data_dir": options.data_dir}
-    data: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
-    check_env_kwargs(data)
+    data = find_data(options)
     if options.run is not None:
         return player_of_run(options.run, options.split, data=data)
     if options.pretrained is not None:
@@ -120,6 +142,14 @@ def find_player(options: argparse.Namespace) -> Player:
     check_env_kwargs(env_kwargs)
     memory = options.memory or "none"
     return player_of_policy(options.policy, env_id, env_kwargs, options.split, memory=memory)
+
+
+def find_data(options: argparse.Namespace) -> dict[str, Any]:
+    """Return the arguments of an env that say where the images are."""
+    given = {"dataset": options.dataset, "data_dir": options.data_dir}
+    data: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    check_env_kwargs(data)
+    return data
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from agents.base.errors import plain_output
+from agents.base.files import MODEL
 from agents.reports.paper import TABLE, keep_if_better
 from agents.reports.table import Entry, fill, make_parser
 
@@ -33,7 +34,7 @@ def main(arguments: list[str] | None = None, prog: str = "python -m agents.repro
 
 def ship(entry: Entry, run: Path) -> None:
     """Let the model of a finished row come with the package, if it is the best of its task."""
-    if keep_if_better(entry, run / "model.zip"):
+    if keep_if_better(entry, run / MODEL):
         print(f"{entry['name']}: now the pretrained model of {entry['task']}", flush=True)
 
 

@@ -10,11 +10,11 @@ import gymnasium as gym
 from agents.base.errors import plain_output
 from agents.base.figures import save_figure
 from agents.base.files import make_folder, path_of, write_atomically, write_json
+from agents.base.pretrained import pretrained_path
 from agents.evaluation.generalisation import draw, measure_sweeps, write_page
 from agents.evaluation.players import Player, player_of_pretrained
 from agents.evaluation.provenance import describe_source
 from agents.looking.gazes import save_gaze_grid
-from agents.model.pretrained import pretrained_path
 
 NUM_FAILURES = 12
 

@@ -13,13 +13,18 @@ from ram_env import TASKS
 from ram_env.data.datasets import load_dataset
 from ram_env.geometry import location_to_pixel
 from ram_env.retina import Retina
-from ram_env.scenes.canvases import Canvases
-from ram_env.scenes.padding import PaddedImages
+from ram_env.scenes.canvases import Canvases, PaddedImages
 from ram_env.scenes.painted import ScenePainter
 
 CLUTTERED = "GlimpseClutteredMNIST-v0"
 NUM_ACTIONS = 16  # batches of actions drawn before the clock starts: two episodes of 8 glimpses
 BATCH = 256
+
+
+def catch_vector_env(settings: Settings, num_envs: int) -> list[float]:
+    """Measure env-steps/s of the native vector env of the game of catching."""
+    env = gym.make_vec("GlimpseCatch-v0", num_envs, autoreset_mode=AutoresetMode.SAME_STEP)
+    return rates(play_vector_env(env), settings)
 
 
 def vector_env(settings: Settings, num_envs: int, vectorization_mode: str = "") -> list[float]:

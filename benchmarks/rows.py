@@ -57,6 +57,8 @@ def _env_rows() -> Iterable[Row]:
     for name, num_envs in (("vector_env", 256), ("vector_env_1024", 1024)):
         meaning = f"native vector env, cluttered, {num_envs:,} envs, new scenes included"
         yield Row(name, steps, meaning, "env_rows.vector_env", {"num_envs": num_envs})
+    meaning = "native vector env, catch, 256 envs"
+    yield Row("catch_vector_env", steps, meaning, "env_rows.catch_vector_env", {"num_envs": 256})
     meaning = "gymnasium's SyncVectorEnv of 64 single envs, cluttered"
     sync = {"num_envs": 64, "vectorization_mode": "sync"}
     yield Row("sync_vector_env", steps, meaning, "env_rows.vector_env", sync)

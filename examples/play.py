@@ -8,13 +8,13 @@ import gymnasium as gym
 import numpy as np
 from PIL import Image, ImageDraw
 
-from ram_env import SHORT_NAMES
+from ram_env import SHORT_NAMES, TASKS
 from ram_env.drawing.rendering import draw_retina, draw_scene, load_font
 from ram_env.drawing.window import open_display, put_on_screen
 from ram_env.wrappers import SeenCanvas
 
 SIDE, TOP, GAP = 600, 40, 10  # pixels
-DIGITS = [name for name in SHORT_NAMES if name != "folder"]  # keys are for digits
+DIGITS = [name for name, task in SHORT_NAMES.items() if task in TASKS]  # keys are for digits
 
 
 def draw(pygame: Any, text: str, *scenes: Image.Image) -> None:

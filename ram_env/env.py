@@ -21,14 +21,17 @@ def draw_scene_seed(np_random: np.random.Generator) -> int:
 
 
 class GlimpseEnv(PlaysGame, gym.Env[Observation, Any]):
-    """Classify a hidden image by looking at it piece by piece.
+    """Classify a hidden image by looking at it piece by piece, or catch a ball.
 
     ## Description
+    What follows is the game of classifying. `GlimpseCatch-v0`, with `game="catch"`, plays another
+    one with the same retina and the same actions: `ram_env.games.catch.CatchTask` has its rules.
+
     An image lies somewhere on a canvas that the agent never sees whole; or the scene is a picture
     of the user's own, of any size. The agent sees through a retina: a few concentric square windows
     around the point it looks at, the narrowest sharp, each wider one coarser. After every glimpse
     it says where to look next and which class it believes in; after `num_glimpses` glimpses its
-    label is scored.
+    label is scored, or with `stop=True` as soon as it says so.
 
     ## Action Space
     By `action_format`; C is the number of classes.
@@ -38,6 +41,11 @@ class GlimpseEnv(PlaysGame, gym.Env[Observation, Any]):
     | `"box"` | `Box(-1, 1, (2 + C,), float32)` | next location (x, y), then a score per class |
     | `"multidiscrete"` | `MultiDiscrete([G, G, C])` | cell (x, y) of a G x G grid, label |
     | `"dict"` | `Dict(location: Box(-1, 1, (2,)), label: Discrete(C))` | next location, label |
+
+    With `stop=True` each has one element more, which says to answer now: a last number of the box,
+    if it is over 0, so that it has 2 + C + 1; a last 2 of the `MultiDiscrete`, and a key `stop`,
+    `Discrete(2)`, if they are 1. (The box of C classes with it is that of C + 1 without: the
+    attribute `stop` tells them apart.)
 
     In `"box"` the label is the argmax of the scores, the lowest class of equal ones, and the belief
     is softmax(`score_scale` * scores). Cell i of the grid has its centre at (2 i + 1) / G - 1.
@@ -74,6 +82,8 @@ class GlimpseEnv(PlaysGame, gym.Env[Observation, Any]):
     | `"final"` | 1 at the last step if its label is right, else 0 |
     | `"every_step"` | 1 / T at each step with the right label |
     | `"log_likelihood"` | log belief[label] / T at each step; only with `"box"` |
+
+    `glimpse_cost` is taken off for each glimpse after the first: at each step but the last.
 
     ## Starting State
     A new scene: `num_distractors` crops of `distractor_size` pixels from images of the same split
@@ -113,8 +123,9 @@ class GlimpseEnv(PlaysGame, gym.Env[Observation, Any]):
     `index`: theirs are the same seeds, 10,000 of each split.
 
     ## Episode End
-    Termination: always at step T = `num_glimpses`. Steps 1 to T - 1 move the sensor; step T scores
-    the label, does not move, and returns the last observation again. Truncation: never.
+    Termination: at step T = `num_glimpses`, or with `stop=True` at the first step that says to
+    answer now. The steps before it move the sensor; that one scores the label, does not move, and
+    returns the last observation again. Truncation: never.
 
     ## Information
     `label`, `index`, `scene_seed` (int) and `target_box` (int64: row, column, height, width of the
@@ -130,6 +141,7 @@ class GlimpseEnv(PlaysGame, gym.Env[Observation, Any]):
 
     | argument | default | meaning |
     |---|---|---|
+    | `game` | `"classify"` | or `"catch"`, whose other arguments are those of `CatchTask` |
     | `scenes` | `"canvas"` | an image on a `"canvas"`, several on one of `"megapixel"`, or |
     | | | `"pictures"` as they are |
     | `split` | `"train"` | the images of `"train"`, `"validation"` or `"test"` |
@@ -137,6 +149,8 @@ class GlimpseEnv(PlaysGame, gym.Env[Observation, Any]):
     | `location_grid` | 7 | G, for `"multidiscrete"` |
     | `score_scale` | 10.0 | sharpness of the belief, for `"box"`; up to 1e9 |
     | `reward` | `"final"` | see Rewards |
+    | `stop` | `False` | whether an action can say to answer now |
+    | `glimpse_cost` | 0.0 | what a glimpse after the first costs, up to 1 |
     | `initial_location` | `"random"` | or `"center"` |
     | `observe_reach` | `False` | show `reach`, by which an agent can look relative to where it is |
     | | | however large the scene |
@@ -209,6 +223,7 @@ class GlimpseEnv(PlaysGame, gym.Env[Observation, Any]):
     | `GlimpseClutteredMNIST1000-v0` | 1000x1000 | 8 | 12x12 | 8 | 12 |
     | `GlimpseMegapixelMNIST-v0` | 1500x1500 | 50 scribbles | 16x16 | 8 | 16 |
     | `GlimpseImageFolder-v0` | the picture | none | 16x16 | as many as cover it | 6 |
+    | `GlimpseCatch-v0` | 24x24, moving | none | 6x6 | 3 | 23 |
 
     `GlimpseImageFolder-v0` has `flip=True`, `zoom=0.2`, `shift=0.1` and `brightness=0.2`.
 

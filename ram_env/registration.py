@@ -30,6 +30,8 @@ PICTURE_TASKS: dict[str, dict[str, Any]] = {
 
 MEGAPIXEL_TASKS: dict[str, dict[str, Any]] = {"GlimpseMegapixelMNIST-v0": {"scenes": "megapixel"}}
 
+CATCH_TASKS: dict[str, dict[str, Any]] = {"GlimpseCatch-v0": {"game": "catch"}}  # section 4.2
+
 SHORT_NAMES = {
     "centered": "GlimpseMNIST-v0",
     "translated": "GlimpseTranslatedMNIST-v0",
@@ -38,12 +40,13 @@ SHORT_NAMES = {
     "cluttered1000": "GlimpseClutteredMNIST1000-v0",
     "megapixel": "GlimpseMegapixelMNIST-v0",
     "folder": "GlimpseImageFolder-v0",
+    "catch": "GlimpseCatch-v0",
 }
 
 
 def register_tasks() -> None:
     """Tell Gymnasium of all tasks; nothing is loaded."""
-    for task_id, arguments in (TASKS | MEGAPIXEL_TASKS | PICTURE_TASKS).items():
+    for task_id, arguments in (TASKS | MEGAPIXEL_TASKS | PICTURE_TASKS | CATCH_TASKS).items():
         gym.register(
             task_id,
             entry_point="ram_env.env:GlimpseEnv",

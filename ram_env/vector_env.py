@@ -58,7 +58,7 @@ class GlimpseVectorEnv(PlaysGame, SubEnvs, VectorEnv[Observation, Any, np.ndarra
         if "max_episode_steps" in task_arguments:  # `make_vec` hands on that of a spec
             raise TypeError(
                 "`max_episode_steps` is for single envs, got it for a vector env, whose episodes "
-                "all take `num_glimpses` steps: set that, or `vectorization_mode='sync'`."
+                "take `num_glimpses` steps at most: set that, or `vectorization_mode='sync'`."
             )
         self.num_envs = whole_number("num_envs", num_envs, 1)
         self.autoreset_mode = one_of("autoreset_mode", autoreset_mode, AutoresetMode)

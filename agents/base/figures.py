@@ -23,12 +23,9 @@ __all__ = ["Axes", "Figure", "save_figure", "ticker"]
 
 
 def save_figure(path: Path, draw: Callable[[], Figure], dpi: int = 120) -> None:
-    """Draw a figure and save it as a PNG: every text as it stands, none read as a formula.
+    """Draw a figure, whatever matplotlib is set to, and save it as a PNG of `dpi` pixels per inch.
 
-    Args:
-        path: The file to write.
-        draw: Makes the figure; matplotlib's own defaults hold meanwhile.
-        dpi: Pixels per inch.
+    Every text is shown as it stands, none read as a formula.
     """
     with warnings.catch_warnings(), style.context(["default", {"text.parse_math": False}]):
         warnings.simplefilter("ignore")  # a letter that the font lacks is shown as a box

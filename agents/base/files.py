@@ -14,6 +14,7 @@ from ram_env.registration import import_env_module
 
 Path = str | os.PathLike[str]
 CONFIG, EVALUATION = "config.json", "evaluation.json"  # of a run the first file, and the result
+MODEL = "model.zip"  # what it has learned
 PICTURES = ("curves.png", "gaze.png", "gaze.gif")  # of a run, drawn last
 LOCK = ".lock"
 

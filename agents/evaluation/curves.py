@@ -18,10 +18,7 @@ LOSSES |= {"baseline": GREEN, "value": GREEN, "critic": GREEN, "entropy": PURPLE
 def save_curves(path: Path, progress_csv: Path, title: str) -> None:
     """Save a PNG with the errors and the losses of a run over its episodes.
 
-    Args:
-        path: The file to write.
-        progress_csv: Written by the run's logger; columns and cells may be missing.
-        title: Task, data set and budget, in one line.
+    Columns and cells of its log, progress.csv, may be missing; the title is one line.
     """
     columns = _read_columns(progress_csv)
     save_figure(path, lambda: _draw_curves(columns, title))

@@ -8,7 +8,7 @@ from gymnasium import spaces
 from gymnasium.vector import AutoresetMode
 
 from agents.evaluation.result import Evaluation, count_confusion, make_evaluation
-from agents.looking.play import Predictor, play, views_of
+from agents.looking.play import Predictor, check_confidence, glimpses_until, play, views_of
 from agents.sb3.envs import add_memory, as_shown, make_games, task_of
 from ram_env.drawing.rendering import EpisodeView
 from ram_env.scenes.source import frozen_scenes
@@ -23,7 +23,12 @@ class Playback(NamedTuple):
     answers: np.ndarray  # int64 (T, B): the label answered after each glimpse
     beliefs: np.ndarray  # float32 (T, B, C)
     labels: np.ndarray  # int64 (B,): the truth
-    successes: np.ndarray  # bool (B,): whether the last answer was right
+    num_glimpses: np.ndarray  # int64 (B,): how many were taken before the answer that counts
+
+    def answered(self) -> np.ndarray:
+        """Return the answer that holds after each glimpse, int64 (T, B)."""
+        times = np.minimum(np.arange(len(self.answers))[:, None], self.num_glimpses - 1)
+        return np.take_along_axis(self.answers, times, axis=0)
 
 
 class FrozenScenes:
@@ -74,15 +79,25 @@ class FrozenScenes:
         """The true class of each scene, int64 (num_scenes,)."""
         return self.task.dataset.labels[: self.num_scenes]
 
-    def evaluate(self, model: Predictor) -> Evaluation:
-        """Let a model play every scene once, deterministically, and count its errors."""
+    def evaluate(self, model: Predictor, confidence: float | None = None) -> Evaluation:
+        """Let a model play every scene once, deterministically, and count its errors.
+
+        Args:
+            model: What plays.
+            confidence: An episode ends once the belief in a class reaches this, if the model has
+                not ended it; None: after all glimpses.
+
+        Raises:
+            ValueError: If the confidence is out of range, or the model has no beliefs.
+        """
+        check_confidence(confidence, self.task)
         wrong = np.zeros(self.task.num_glimpses, dtype=np.int64)
-        answers = []
-        for indices in self._batches():
-            playback = self._play(model, indices)
-            answers.append(playback.answers[-1])
-            wrong[:-1] += (playback.answers != playback.labels).sum(axis=1)[:-1]
-            wrong[-1] += (~playback.successes).sum()
+        answers, num_glimpses = [], 0
+        for playback in self.playbacks(model, confidence):
+            answered = playback.answered()
+            answers.append(answered[-1])
+            wrong += (answered != playback.labels).sum(axis=1)
+            num_glimpses += int(playback.num_glimpses.sum())
         return make_evaluation(
             self.env_id,
             self.env_kwargs,
@@ -91,7 +106,16 @@ class FrozenScenes:
             self.num_scenes,
             wrong.tolist(),
             count_confusion(self.labels, np.concatenate(answers), self.task.class_names),
+            num_glimpses / self.num_scenes,
         )
+
+    def playbacks(self, model: Predictor, confidence: float | None = None) -> Iterator[Playback]:
+        """Yield how a model plays the scenes, in their order, as many at once as there are games.
+
+        They are played through: what a model sees does not depend on when its answer counts.
+        """
+        for indices in self._batches():
+            yield self._play(model, indices, confidence)
 
     def record(self, model: Predictor, num_right: int, num_wrong: int) -> list[list[EpisodeView]]:
         """Return the first scenes that the model gets right and wrong, in the scenes' order.
@@ -100,12 +124,15 @@ class FrozenScenes:
         """
         wanted = {True: num_right, False: num_wrong}
         episodes = []
-        for indices in self._batches():
-            playback = self._play(model, indices)
-            for position, right in enumerate(playback.successes.tolist()):
+        for playback in self.playbacks(model):
+            is_right = playback.answered()[-1] == playback.labels
+            for position, right in enumerate(is_right.tolist()):
                 if wanted[right]:
                     wanted[right] -= 1
-                    episodes.append(views_of(self._env, position, playback.beliefs[:, position]))
+                    seen = playback.num_glimpses[position]
+                    beliefs = playback.beliefs[:seen, position]
+                    answer = int(playback.answers[seen - 1, position])
+                    episodes.append(views_of(self._env, position, beliefs, prediction=answer))
             if not any(wanted.values()):
                 break
         return episodes
@@ -115,12 +142,13 @@ class FrozenScenes:
         for start in range(0, self.num_scenes, self._env.num_envs):
             yield np.arange(start, min(start + self._env.num_envs, self.num_scenes))
 
-    def _play(self, model: Predictor, indices: np.ndarray) -> Playback:
+    def _play(self, model: Predictor, indices: np.ndarray, confidence: float | None) -> Playback:
         """Play some scenes; what envs are left over play the first of them and are not counted."""
         count, num_envs = len(indices), self._env.num_envs
         padded = np.concatenate([indices, np.repeat(indices[:1], num_envs - count)])
         steps = list(play(self._env, model, frozen_scenes(self.split, padded)))
         answers = np.stack([step.labels[:count] for step in steps])
         beliefs = np.stack([step.beliefs[:count] for step in steps])
-        infos = steps[-1].infos
-        return Playback(answers, beliefs, infos["label"][:count], infos["is_success"][:count])
+        is_over = np.stack([step.is_over(confidence)[:count] for step in steps])
+        labels = steps[-1].infos["label"][:count]
+        return Playback(answers, beliefs, labels, glimpses_until(is_over))

@@ -4,12 +4,8 @@ It plays the test scenes with more glimpses, more clutter, larger canvases and o
 than it was trained on.
 """
 
-import struct
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -19,7 +15,6 @@ from agents.base.figures import Figure
 from agents.evaluation.frozen_scenes import FrozenScenes
 from agents.evaluation.result import Evaluation, markdown_table, wilson_interval
 from agents.looking.play import Predictor
-from ram_env.data.idx import IDX_FILES, TEST_IMAGES, TRAIN_IMAGES
 from ram_env.data.images import ImageDataset
 from ram_env.games.tasks import CanvasTask
 
@@ -53,13 +48,9 @@ class Sweep:
 def measure_sweeps(
     model: Predictor, env_id: str, env_kwargs: dict[str, Any], num_scenes: int | None = None
 ) -> Iterator[Sweep]:
-    """Measure a model on changed scenes of its task, each sweep as it is asked for.
+    """Measure a model on changed test scenes of its task, each sweep as it is asked for.
 
-    Args:
-        model: Trained on the task.
-        env_id: A registered id, the task.
-        env_kwargs: Arguments of it.
-        num_scenes: The first so many test scenes; all if None.
+    They are the first `num_scenes`, all if None.
     """
 
     def measure(**changes: Any) -> Evaluation:
@@ -83,8 +74,7 @@ def measure_sweeps(
     for scale in SCALES:  # all digits, those of the clutter too
         side = round(max(task.dataset.images.shape[1:]) * scale)
         if side <= min(task.canvas_shape):
-            with resized_set(task.dataset, side) as folder:
-                points.append(measure_point(scale, dataset="idx", data_dir=folder))
+            points.append(measure_point(scale, dataset=resized(task.dataset, side)))
     yield Sweep("size", "size of all digits, times MNIST's", 1.0, points)
 
 
@@ -97,21 +87,13 @@ def _after_each_glimpse(result: Evaluation) -> list[Point]:
     return points
 
 
-@contextmanager
-def resized_set(dataset: ImageDataset, side: int) -> Iterator[str]:
-    """Write a data set with its images resized into IDX files; return their folder for a while."""
-    resized = [
-        Image.fromarray(image).resize((side, side), Image.Resampling.BICUBIC)
+def resized(dataset: ImageDataset, side: int) -> ImageDataset:
+    """Return a data set with its images made side x side pixels."""
+    images = [
+        np.asarray(Image.fromarray(image).resize((side, side), Image.Resampling.BICUBIC))
         for image in dataset.images
     ]
-    images = np.stack([np.asarray(image) for image in resized])
-    with tempfile.TemporaryDirectory() as folder:
-        for name in IDX_FILES:  # a set is whole with its training files, which nobody reads here
-            is_images = name in (TEST_IMAGES, TRAIN_IMAGES)
-            array = images if is_images else dataset.labels.astype(np.uint8)
-            header = struct.pack(f">BBBB{array.ndim}I", 0, 0, 8, array.ndim, *array.shape)
-            Path(folder, name).write_bytes(header + array.tobytes())
-        yield folder
+    return replace(dataset, images=np.stack(images))
 
 
 def write_page(name: str, sweeps: list[Sweep], num_scenes: int, commit: str | None) -> str:

@@ -15,11 +15,7 @@ def draw_gazes(
 ) -> list[pathlib.Path]:
     """Draw how a model plays its first scenes, some right and some wrong; return the files.
 
-    Args:
-        scenes: To play.
-        model: What plays.
-        folder: Where gaze.png and gaze.gif are written; it must exist.
-        title: Task, data set and error, in one line.
+    They are gaze.png and gaze.gif in a folder that must exist, with a title of one line.
     """
     episodes = scenes.record(model, NUM_RIGHT, NUM_WRONG)
     grid, animation = folder / "gaze.png", folder / "gaze.gif"
@@ -35,17 +31,9 @@ def draw_run(
     folder: pathlib.Path,
     title: str,
 ) -> list[pathlib.Path]:
-    """Draw how the model of a run plays, and how it has learned if its log is there.
+    """Draw how the model of a run plays, as `draw_gazes` does; return the files.
 
-    Args:
-        run: The run folder; None: the model is of none.
-        scenes: To play.
-        model: That of the run.
-        folder: Where the files are written; it must exist.
-        title: Task, data set and error, in one line.
-
-    Returns:
-        The files.
+    If there is a run folder and its log is there, curves.png shows how it has learned.
     """
     files = draw_gazes(scenes, model, folder, title)
     if run is not None and (run / "progress.csv").exists():

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from gymnasium import spaces
 
-from agents.base.files import CONFIG, read_config
+from agents.base.files import CONFIG, MODEL, read_config
 from agents.evaluation.frozen_scenes import FrozenScenes
 from agents.evaluation.provenance import check_data
 from agents.evaluation.result import Evaluation
@@ -33,9 +33,13 @@ class Player(NamedTuple):
     model: Predictor
     scenes: FrozenScenes
 
-    def measure(self) -> Evaluation:
-        """Let the model play every scene once, deterministically, and count its errors."""
-        return self.scenes.evaluate(self.model)
+    def measure(self, confidence: float | None = None) -> Evaluation:
+        """Let the model play every scene once, deterministically, and count its errors.
+
+        Args:
+            confidence: See `FrozenScenes.evaluate`.
+        """
+        return self.scenes.evaluate(self.model, confidence)
 
 
 def player_of_run(
@@ -148,13 +152,13 @@ def player_of_policy(
 
 def _load_run(run: pathlib.Path) -> tuple[dict[str, Any], Any]:
     """Return what config.json of a run says, and its model."""
-    for path in (run / CONFIG, run / "model.zip"):
+    for path in (run / CONFIG, run / MODEL):
         if not path.is_file():
             raise ValueError(f"`run` must be the folder of a finished run: {path} is missing.")
     config = read_config(run)
     if "algo" not in config:
         raise ValueError(f"`{run / CONFIG}` is damaged: it has no 'algo'.")
-    return config, load_model(run / "model.zip", config["algo"])
+    return config, load_model(run / MODEL, config["algo"])
 
 
 def _check_classes(model: Any, scenes: FrozenScenes) -> None:

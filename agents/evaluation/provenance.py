@@ -31,15 +31,9 @@ def describe_data(task: GlimpseTask) -> dict[str, Any]:
 
 
 def check_data(config: dict[str, Any], dataset: Dataset, split: str) -> None:
-    """Refuse other images than those that a run was trained on.
+    """Raise ValueError if a split holds other images than those that a run was trained on.
 
-    Args:
-        config: The run's, of config.json; older ones do not tell.
-        dataset: The images of a split, as they are now.
-        split: Which.
-
-    Raises:
-        ValueError: If they are others.
+    The run's config.json says which; older ones do not.
     """
     expected = config.get("dataset_sha256", {}).get(split)
     if expected not in (None, dataset.sha256):

@@ -24,11 +24,15 @@ class Evaluation:
     error_per_glimpse: list[float]  # of the label answered after glimpse 1, 2, ..., T
     error_per_class: dict[str, float]  # of the classes that occur
     confusion: dict[str, dict[str, int]]  # by true class, by class answered; what occurs
+    mean_glimpses: float | None = None  # before the answer; None: all was seen at once
 
     def describe(self) -> str:
         """Return one line for people."""
+        after = ""
+        if self.mean_glimpses is not None and self.mean_glimpses < len(self.error_per_glimpse):
+            after = f" after {self.mean_glimpses:.2f} glimpses on average"
         return (
-            f"{self.error:.2f} % error on {self.num_scenes:,} {self.split} scenes of "
+            f"{self.error:.2f} % error{after} on {self.num_scenes:,} {self.split} scenes of "
             f"{describe_dataset(self.dataset)} (95 % interval {self.low:.2f} to {self.high:.2f} %)"
         )
 
@@ -60,6 +64,7 @@ def make_evaluation(
     num_scenes: int,
     num_errors: list[int],
     confusion: dict[str, dict[str, int]],
+    mean_glimpses: float | None = None,
 ) -> Evaluation:
     """Turn counts of errors, after each glimpse, into a result; see `Evaluation`."""
     right = {name: row.get(name, 0) / sum(row.values()) for name, row in confusion.items()}
@@ -72,6 +77,7 @@ def make_evaluation(
         error_per_glimpse=[100.0 * count / num_scenes for count in num_errors],
         error_per_class={name: 100.0 * (1.0 - share) for name, share in right.items()},
         confusion=confusion,
+        mean_glimpses=mean_glimpses,
     )
 
 

@@ -9,10 +9,10 @@ import gymnasium as gym
 
 from agents.base.errors import DivergenceError, plain_output
 from agents.base.files import make_folder, path_of
+from agents.base.pretrained import pretrained_rows
 from agents.evaluation.pictures import draw_run
 from agents.evaluation.players import Player, player_of_pretrained, player_of_run
 from agents.evaluation.result import describe_dataset
-from agents.model.pretrained import pretrained_rows
 from ram_env.arguments import did_you_mean
 
 
@@ -48,12 +48,7 @@ def main(arguments: list[str] | None = None, prog: str = "python -m agents.evalu
 def find_player(model: str, data: dict[str, Any]) -> Player:
     """Return the model of the package of this name, or else that of the run folder.
 
-    Args:
-        model: The name or folder.
-        data: `dataset` and `data_dir`, those that are given.
-
-    Raises:
-        ValueError: If it is neither.
+    `data` is `dataset` and `data_dir`, those that are given. Raises ValueError if it is neither.
     """
     names = pretrained_rows()
     if model in names:

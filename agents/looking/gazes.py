@@ -16,7 +16,6 @@ from ram_env.drawing.rendering import (
     MUTED,
     RIGHT,
     TRACK,
-    WRONG,
     Color,
     EpisodeView,
     draw_retina,
@@ -120,13 +119,11 @@ def _draw_glimpse(view: EpisodeView) -> Image.Image:
 def _draw_answer(last: EpisodeView) -> Image.Image:
     image = Image.new("RGB", (ANSWER, SCENE), BACKGROUND)
     draw = ImageDraw.Draw(image)
-    color, verdict = INK, ""
-    if last.label is not None:
-        right = last.prediction == last.label
-        color = RIGHT if right else WRONG
+    color, verdict = last.verdict_color, last.verdict or ""
+    if last.label is not None and last.verdict == "wrong":
         truth = last.name_of(last.label)
         between = " " if len(truth) <= 2 else "\n"  # as there is room
-        verdict = "right" if right else f"wrong, it is{between}{truth}"
+        verdict = f"wrong, it is{between}{truth}"
     name = "?" if last.prediction is None else last.name_of(last.prediction)
     size = round(56 / max(1, len(name) / 2))
     draw.text((ANSWER / 2, 56), name, color, load_font(size), anchor="mm")

@@ -9,9 +9,15 @@ from gymnasium.vector import AutoresetMode
 
 from agents.base.files import Path as AnyPath
 from agents.looking.gazes import save_gaze_animation, save_gaze_grid
-from agents.looking.play import Predictor, Step, play, views_of
-from agents.sb3.envs import add_memory, as_shown
-from ram_env.arguments import number_between
+from agents.looking.play import (
+    Predictor,
+    Step,
+    check_confidence,
+    glimpses_until,
+    play,
+    views_of,
+)
+from agents.sb3.envs import add_memory, as_shown, task_of
 from ram_env.drawing.rendering import EpisodeView
 from ram_env.games.actions import ActionFormat
 from ram_env.games.record import TaskRecord
@@ -93,25 +99,17 @@ def look_at(
     arguments = as_shown(task.arguments_on(pictures))
     games = GlimpseVectorEnv(len(pictures), AutoresetMode.DISABLED, **arguments)
     tells_belief = games.task.action_format == ActionFormat.BOX
-    if confidence is not None:
-        number_between("confidence", confidence, 0.0, 1.0)
-        if not tells_belief:
-            raise ValueError(
-                "`confidence` needs a model that tells its belief, as `action_format='box'` has it,"
-                f" got one of {str(games.task.action_format)!r}: leave it out."
-            )
+    check_confidence(confidence, task_of(games))
     env, index = add_memory(games, memory), np.arange(len(pictures))
-    num_glimpses = np.zeros(len(pictures), dtype=np.int64)
     steps: list[Step] = []
+    is_over: list[np.ndarray] = []
     for step in play(env, model, {"index": index, "scene_seed": index}):
         steps.append(step)
-        goes_on = num_glimpses == 0
-        is_sure = step.beliefs.max(axis=1) >= (2.0 if confidence is None else confidence)
-        num_glimpses[goes_on & (is_sure | (len(steps) == games.task.num_glimpses))] = len(steps)
-        if num_glimpses.all():
+        is_over.append(step.is_over(confidence))
+        if np.any(is_over, axis=0).all():
             break
     looks = []
-    for row, seen in enumerate(num_glimpses.tolist()):
+    for row, seen in enumerate(glimpses_until(np.stack(is_over)).tolist()):
         beliefs = np.stack([step.beliefs[row] for step in steps[:seen]])
         answer = int(steps[seen - 1].labels[row])
         views = views_of(env, row, beliefs, label=None, prediction=answer)

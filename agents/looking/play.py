@@ -8,7 +8,10 @@ import numpy as np
 from gymnasium.vector import VectorEnv
 
 from agents.sb3.envs import task_of, view_of
+from ram_env.arguments import number_between
 from ram_env.drawing.rendering import EpisodeView
+from ram_env.games.actions import ActionFormat
+from ram_env.games.classify import GlimpseTask
 
 
 class Predictor(Protocol):
@@ -29,13 +32,29 @@ class Step(NamedTuple):
 
     labels: np.ndarray  # int64 (B,)
     beliefs: np.ndarray  # float32 (B, C); certainty if the action format has no scores
+    stops: np.ndarray  # bool (B,): whether the model says to answer now
     infos: dict[str, Any]  # of the env
+
+    def is_over(self, confidence: float | None) -> np.ndarray:
+        """Return whether it is answered: the model says so, or believes firmly enough, bool (B,).
+
+        Args:
+            confidence: That the belief in a class must reach; None: it is no matter of that.
+        """
+        return (
+            self.stops
+            if confidence is None
+            else self.stops | (self.beliefs.max(axis=1) >= confidence)
+        )
 
 
 def play(
     env: VectorEnv[Any, Any, Any], model: Predictor, options: Mapping[str, np.ndarray]
 ) -> Iterator[Step]:
     """Yield the steps of an episode in every env, played deterministically.
+
+    All T steps are taken, also where the model would have answered before: what it sees is the
+    same, and all games stay in step.
 
     Args:
         env: Games of ours, whatever wraps them, which do not restart by themselves.
@@ -56,9 +75,39 @@ def play(
             beliefs = np.eye(task.num_classes, dtype=np.float32)[answers.labels]
         else:
             beliefs = np.exp(task.log_belief(answers.scores)).astype(np.float32)
-        observation, *_, infos = env.step(actions)
-        yield Step(answers.labels, beliefs, infos)
+        stops = np.zeros(num_envs, dtype=bool) if answers.stops is None else answers.stops
+        observation, *_, infos = env.step(task.format.without_stop(actions))
+        yield Step(answers.labels, beliefs, stops, infos)
         starts = np.zeros(num_envs, dtype=bool)
+
+
+def check_confidence(confidence: float | None, task: GlimpseTask) -> None:
+    """Refuse a confidence to end looking at that is no share, or that no model here can reach.
+
+    Raises:
+        ValueError: If it is.
+    """
+    if confidence is None:
+        return
+    number_between("confidence", confidence, 0.0, 1.0)
+    if task.action_format != ActionFormat.BOX:
+        raise ValueError(
+            "`confidence` needs a model that tells its belief, as `action_format='box'` has it,"
+            f" got one of {str(task.action_format)!r}: leave it out."
+        )
+
+
+def glimpses_until(is_over: np.ndarray) -> np.ndarray:
+    """Return after how many glimpses it is answered: at the latest after all.
+
+    Args:
+        is_over: Whether it is, after each glimpse, bool (T, B).
+
+    Returns:
+        int64 (B,), in 1..T.
+    """
+    at_latest = np.ones_like(is_over[:1])
+    return np.concatenate([is_over[:-1], at_latest]).argmax(axis=0) + 1
 
 
 def check_answer(answer: Any, num_envs: int) -> tuple[np.ndarray, Any]:
@@ -95,11 +144,10 @@ def views_of(
     last = dataclasses.replace(view_of(env, row), **changes)
     return [
         dataclasses.replace(
-            last,
-            locations=last.locations[:seen],
-            glimpses=last.glimpses[:seen],
+            last.after(seen),
             belief=belief,
             prediction=last.prediction if seen == len(beliefs) else None,
+            is_won=last.is_won if seen == len(beliefs) else None,
         )
         for seen, belief in enumerate(beliefs, start=1)
     ]

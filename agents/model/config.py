@@ -16,7 +16,7 @@ from ram_env.arguments import did_you_mean
 from ram_env.games.settings import RewardRule
 
 MAX_UNITS = 2**31  # of a layer, and
-MAX_CELLS = 2**10  # along a side of a glimpse
+MAX_PATCH = 2**10  # pixels along a side of a glimpse
 MAX_LOOKS = 2**10  # of an episode, that are remembered
 MAX_BATCH = 2**24  # episodes: far more than any machine trains
 
@@ -161,11 +161,11 @@ class RAMConfig:
         "scenes may have any size",
         choices=("gaussian", "retinotopic"),
     )
-    location_cells: int = setting(
-        4,
-        "cells along each side of each scale that a retinotopic location is chosen among",
+    location_cell_size: int = setting(
+        2,
+        "side, in pixels of a glimpse, of the cells that a retinotopic location is chosen among",
         lowest=1,
-        highest=MAX_CELLS,
+        highest=MAX_PATCH,
     )
     location_memory: int = setting(
         0,
@@ -215,6 +215,18 @@ class RAMConfig:
         "learned, or random: uniform over the canvas, the yardstick of a learned one",
         choices=("learned", "random"),
     )
+    learn_stop: bool = setting(
+        False,
+        "learn when to answer: to stop where another glimpse is not worth its `glimpse_cost`, of "
+        "an env with stop=True",
+    )
+    growth_fraction: float = setting(
+        0.0,
+        "share of the budget in which the largest canvas grows from the smallest, if the env has a "
+        "`canvas_range`; 0: none grows",
+        lowest=0,
+        highest=1,
+    )
     # Exploration and optimisation; schedules run over the whole budget
     location_std: float = setting(
         0.13, "std of the location at the start (canvas spans -1 to 1)", above=0
@@ -248,6 +260,11 @@ class RAMConfig:
                 "`learn_class_from='reward'` reads no labels, so `gaze_reward` must be 'env', "
                 f"got {self.gaze_reward!r}."
             )
+        if self.learn_class_from == "reward" and self.learn_stop:
+            raise ValueError(
+                "`learn_stop` needs `learn_class_from='labels'`, which tell whether an answer "
+                "would have been right, got 'reward'."
+            )
 
     @property
     def env_kwargs(self) -> dict[str, Any]:
@@ -257,6 +274,8 @@ class RAMConfig:
             needed["reward"] = RewardRule.EVERY_STEP.value  # nothing else teaches an answer
         if self.location == "retinotopic":
             needed["observe_reach"] = True
+        if self.learn_stop:
+            needed["stop"] = True
         return needed
 
     def decided(self, reward: str | None) -> "RAMConfig":
@@ -275,6 +294,15 @@ class RAMConfig:
             return self.learning_rate
         share = (progress - self.warmup_fraction) / (1.0 - self.warmup_fraction)
         return self.learning_rate * (1.0 + math.cos(math.pi * min(share, 1.0))) / 2.0
+
+    def canvas_range_at(self, progress_remaining: float, full: tuple[int, int]) -> tuple[int, int]:
+        """Return the range of canvases at a point of the budget, of an env with the full one."""
+        lowest, highest = full
+        progress = 1.0 - progress_remaining
+        if progress >= self.growth_fraction:
+            return full
+        # By equal factors in equal times, as canvases are drawn.
+        return lowest, round(lowest * (highest / lowest) ** (progress / self.growth_fraction))
 
     def location_std_at(self, progress_remaining: float) -> float:
         """Return the standard deviation of the location at a point of the budget."""
@@ -324,6 +352,16 @@ PRESETS: dict[str, RAMConfig] = {
         glimpse_statistics="data",
         learning_rate=3e-3,
         batch_size=64,
+    ),
+    # Scenes of any size, in which what there is to see must first be found.
+    "large": RAMConfig(
+        location="retinotopic",
+        glimpse_statistics="running",
+        discount=0.8,
+        policy_coef=1.0,
+        location_entropy_coef=0.005,
+        learning_rate=3e-3,
+        growth_fraction=0.5,
     ),
     # Policy gradient alone: the class too is an action, paid by the env; no label is read.
     "pure": RAMConfig(

@@ -73,13 +73,13 @@ class RetinotopicNetwork(nn.Module):
     def __init__(self, glimpse_shape: tuple[int, ...], config: RAMConfig) -> None:
         super().__init__()
         self.num_scales, side = glimpse_shape[0], glimpse_shape[-1]
-        self.num_cells = config.location_cells
-        if side % self.num_cells:
+        self.step = config.location_cell_size
+        if side % self.step:
             raise ValueError(
-                f"`location_cells` must divide `patch_size`, {side}, got {self.num_cells}."
+                f"`location_cell_size` must divide `patch_size`, {side}, got {self.step}."
             )
         self.num_colors = glimpse_shape[1] if len(glimpse_shape) == 4 else 1
-        self.step = side // self.num_cells
+        self.num_cells = side // self.step
         self.margin = self.step // 2
         width = self.step + 2 * self.margin
         num_logits = self.num_scales * self.num_cells**2
@@ -89,10 +89,12 @@ class RetinotopicNetwork(nn.Module):
         hidden_size = config.location_hidden_size
         self.hidden = nn.Linear(config.hidden_size, hidden_size) if hidden_size else None
         self.wish = nn.Linear(hidden_size or config.hidden_size, num_logits)
-        # Near zero at first, so that the agent begins by looking anywhere.
+        # What is wished for is near nothing at first, but something is asked: or else neither the
+        # patterns nor the questions would have a gradient.
         for layer in (self.question, self.wish):
             nn.init.normal_(layer.weight, std=0.01)
             nn.init.zeros_(layer.bias)
+        nn.init.normal_(self.question.bias, std=NUM_PATTERNS**-0.5)
 
     def forward(self, glimpse: Tensor, hidden: Tensor, looked_at: Tensor | None) -> Tensor:
         """Return the logits of the cells, (B, K n n).

@@ -25,6 +25,7 @@ class Rollout(NamedTuple):
     labels: Tensor  # (B,): the truth, int64; -1 where unknown
     reward_moments: Tensor  # (2, T): mean and mean square of the rewards, of all processes
     entropies: Tensor | None = None  # (T, B): of the choice among cells, if locations are those
+    stops: Tensor | None = None  # (T, B): log-odds of answering after the glimpse, if learned
     glimpse_moments: Tensor | None = None  # (2, K) or (2, K, 3): mean and mean square of pixels
 
 
@@ -74,8 +75,15 @@ def gaze_rewards(rollout: Rollout, config: RAMConfig) -> Tensor:
     return beliefs.diff(dim=0, prepend=beliefs[:1])
 
 
-def hybrid_loss(rollout: Rollout, config: RAMConfig) -> Losses:
-    """Compute the loss of a batch of episodes: means over episodes, sums over the locations."""
+def hybrid_loss(rollout: Rollout, config: RAMConfig, glimpse_cost: float = 0.0) -> Losses:
+    """Compute the loss of a batch of episodes: means over episodes, sums over the locations.
+
+    Args:
+        rollout: The episodes.
+        config: The settings.
+        glimpse_cost: What the env takes off for each glimpse after the first; read by
+            `learn_stop` alone.
+    """
     if config.learn_class_from == "reward":
         classification_loss = _answer_loss(rollout, config.entropy_coef)
     else:
@@ -91,6 +99,8 @@ def hybrid_loss(rollout: Rollout, config: RAMConfig) -> Losses:
     total = classification_loss + policy_coef * policy_loss + config.baseline_coef * baseline_loss
     if rollout.entropies is not None:
         total = total - config.location_entropy_coef * rollout.entropies[:-1].mean(1).sum()
+    if rollout.stops is not None:
+        total = total + _stop_loss(rollout.stops, rollout, glimpse_cost)
     return Losses(total, classification_loss, policy_loss, baseline_loss)
 
 
@@ -104,6 +114,22 @@ def _cross_entropy(rollout: Rollout, every_step: bool) -> Tensor:
         rollout.logits.flatten(0, 1), rollout.labels.repeat(num_glimpses)
     )
     return last + mean
+
+
+def _stop_loss(stops: Tensor, rollout: Rollout, glimpse_cost: float) -> Tensor:
+    """Return what stopping by these log-odds, (T, B), is expected to cost.
+
+    An episode that is played to its end shows what stopping at each glimpse would have paid. So
+    the expectation over all of them is at hand, and its gradient is the policy gradient without
+    the noise of a draw.
+    """
+    times = torch.arange(len(stops), device=stops.device).unsqueeze(1)
+    is_right = rollout.logits.argmax(2) == rollout.labels  # (T, B)
+    payoffs = is_right.float() - glimpse_cost * times
+    goes_on = functional.logsigmoid(-stops).cumsum(0)[:-1]  # beyond each glimpse but the last
+    reached = torch.cat([torch.zeros_like(goes_on[:1]), goes_on])  # (T, B): log-likelihoods
+    stops_there = torch.cat([functional.logsigmoid(stops[:-1]), torch.zeros_like(stops[-1:])])
+    return -((reached + stops_there).exp() * payoffs).sum(0).mean()
 
 
 def _answer_loss(rollout: Rollout, entropy_coef: float) -> Tensor:

@@ -116,6 +116,20 @@ def read_parameters(path: Any, optimizer: torch.optim.Optimizer) -> dict[str, di
     return parameters_in(tensors, optimizer)
 
 
+def take_over(policy: Any, path: Any) -> list[str]:
+    """Take over what fits of a trained model's networks; see `RAM.start_from`."""
+    _, tensors = load_archive(path, FORMAT, FORMAT_VERSION, check_model)
+    own = policy.networks.state_dict()
+    trained = {name: tensors.get(f"policy.networks.{name}") for name in own}
+    fitting = {
+        name: it for name, it in trained.items() if it is not None and it.shape == own[name].shape
+    }
+    if not fitting:
+        raise ValueError(f"`{path}` has no network that fits: choose a model of these settings.")
+    policy.networks.load_state_dict(fitting, strict=False)
+    return [name for name in own if name not in fitting]
+
+
 def parameters_in(
     tensors: dict[str, Tensor], optimizer: torch.optim.Optimizer
 ) -> dict[str, dict[str, Any]]:
@@ -158,7 +172,7 @@ def check_model(header: dict[str, Any], tensors: dict[str, Tensor]) -> None:
         raise ValueError(f"its settings are no settings: {shown(header['config'])}")
     header = of_today(header)
     config = replace_settings(RAMConfig(), header["config"])
-    glimpse_shape, num_classes = described_sizes(header)
+    glimpse_shape, num_classes = described_sizes(header, config.learn_stop)
     if header.get("task") is not None:  # older files, and those of other envs, have none
         task = TaskRecord.from_json(header["task"])
         if (task.glimpse_shape, len(task.class_names)) != (glimpse_shape, num_classes):
@@ -172,8 +186,12 @@ def check_model(header: dict[str, Any], tensors: dict[str, Tensor]) -> None:
         make_space(header[name])
 
 
-def described_sizes(header: dict[str, Any]) -> tuple[tuple[int, ...], int]:
+def described_sizes(header: dict[str, Any], stop: bool) -> tuple[tuple[int, ...], int]:
     """Return (K, g, g) or (K, 3, g, g), and C, of the spaces in a header; no memory is taken.
+
+    Args:
+        header: Of a file.
+        stop: Whether the last number of an action says to answer now.
 
     Raises:
         ValueError, KeyError, TypeError: If they are none that RAM plays in.
@@ -184,8 +202,10 @@ def described_sizes(header: dict[str, Any]) -> tuple[tuple[int, ...], int]:
     glimpse_shape = tuple(whole_number("glimpse", side, 1) for side in sides)
     match header["action_space"]:
         case {"type": "box", "shape": [size]}:
-            return glimpse_shape, whole_number("action_space", size, 3) - 2
-        case {"type": "multidiscrete", "nvec": [width, height, num_classes]}:
+            return glimpse_shape, whole_number("action_space", size, 3 + stop) - 2 - stop
+        case {"type": "multidiscrete", "nvec": [width, height, num_classes, *rest]} if rest == (
+            [2] if stop else []
+        ):
             sizes = [whole_number("action_space", n, 1) for n in (width, height, num_classes)]
             return glimpse_shape, sizes[2]
     raise ValueError(f"`action_space` must be of RAM's, got {shown(header['action_space'])}")

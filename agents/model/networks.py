@@ -61,8 +61,8 @@ class GlimpseNetwork(nn.Module):
         return (glimpse - self.shift) / self.scale
 
     def forward(self, glimpse: Tensor, location: Tensor) -> Tensor:
-        """Encode normalised glimpses, float (B, K, g, g), taken at locations (B, 2): (B, F)."""
-        patterns = self.patterns(glimpse)  # (B, K g g)
+        """Encode glimpses, float (B, K, g, g) in [0, 1], taken at locations (B, 2): (B, F)."""
+        patterns = self.patterns(self.normalised(glimpse))  # (B, K g g)
         what = self.what(torch.relu(self.from_glimpse(patterns)))  # (B, F)
         where = self.where(torch.relu(self.from_location(location)))  # (B, F)
         return torch.relu(self.norm(what + where))
@@ -209,6 +209,20 @@ class BaselineNetwork(nn.Module):
         return self.value(hidden.detach()).squeeze(1)
 
 
+class StopNetwork(nn.Module):
+    """Say whether to answer now: linear(h_t), the log-odds of it."""
+
+    def __init__(self, hidden_size: int) -> None:
+        super().__init__()
+        self.log_odds = nn.Linear(hidden_size, 1)
+        nn.init.constant_(self.log_odds.bias, -2.0)  # look on, at first
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """Return the log-odds of stopping, (B,)."""
+        # Detached: as the baseline, it reads the state and does not shape it.
+        return self.log_odds(hidden.detach()).squeeze(1)
+
+
 class Thought(NamedTuple):
     """What the networks make of one glimpse."""
 
@@ -217,6 +231,7 @@ class Thought(NamedTuple):
     baseline: Tensor  # (B,): expected return
     state: Tensor  # (B, S): for the next glimpse
     cells: Cells | None = None  # that a retinotopic location is chosen among
+    stop: Tensor | None = None  # (B,): log-odds of answering now, if that is learned
 
 
 class RAMNetworks(nn.Module):
@@ -232,7 +247,8 @@ class RAMNetworks(nn.Module):
         super().__init__()
         self.policy_gradient_to_core = config.policy_gradient_to_core
         is_retinotopic = config.location == "retinotopic"
-        self.num_scales, self.num_cells = glimpse_shape[0], config.location_cells
+        self.num_scales = glimpse_shape[0]
+        self.num_cells = glimpse_shape[-1] // config.location_cell_size
         self.num_looks = max(1, config.location_memory) if is_retinotopic else 0
         location_size = 2 * self.num_scales if is_retinotopic else 2
         self.glimpse_network = GlimpseNetwork(glimpse_shape, config, location_size)
@@ -244,6 +260,7 @@ class RAMNetworks(nn.Module):
         )
         self.action_network = ActionNetwork(config.hidden_size, num_classes)
         self.baseline_network = BaselineNetwork(config.hidden_size)
+        self.stop_network = StopNetwork(config.hidden_size) if config.learn_stop else None
         self.float()
 
     def initial_state(self, batch_size: int) -> Tensor:
@@ -262,13 +279,12 @@ class RAMNetworks(nn.Module):
             state: (B, S).
             reach: (B, 2), as of an env with `observe_reach`, if locations are retinotopic.
         """
-        glimpse = self.glimpse_network.normalised(glimpse)
         if reach is not None:
             return self._look_on(glimpse, location, state, reach)
         features = self.glimpse_network(glimpse, location)  # (B, F)
         hidden, state = self.core_network(features, state)  # (B, H), (B, S)
         mean = self.location_network(self._for_location(hidden))
-        return Thought(*self._answer(hidden, mean), state)
+        return self._think(hidden, mean, state)
 
     def _look_on(self, glimpse: Tensor, location: Tensor, state: Tensor, reach: Tensor) -> Thought:
         """Do what `forward` does, each location relative to the one before it."""
@@ -280,22 +296,27 @@ class RAMNetworks(nn.Module):
         features = self.glimpse_network(glimpse, step.clamp(-1.0, 1.0).flatten(1))
         hidden, state = self.core_network(features, state)
         looked_at = looked_at_closely(places, looks, self.num_cells)
-        logits = self.location_network(glimpse, self._for_location(hidden), looked_at)
+        normalised = self.glimpse_network.normalised(glimpse)
+        logits = self.location_network(normalised, self._for_location(hidden), looked_at)
         cells = choice_among_cells(logits, location, reach, self.num_scales, self.num_cells)
         look = torch.cat([location, torch.ones_like(location[:, :1])], dim=1).unsqueeze(1)
         looks = torch.cat([look, looks[:, :-1]], dim=1).flatten(1)
         state = torch.cat([state, looks], dim=1)
-        return Thought(*self._answer(hidden, cells.likeliest()), state, cells)
+        return self._think(hidden, cells.likeliest(), state, cells)
 
     def _for_location(self, hidden: Tensor) -> Tensor:
         """Return the hidden state (B, H) as the location network sees it."""
         return hidden if self.policy_gradient_to_core else hidden.detach()
 
-    def _answer(self, hidden: Tensor, mean: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return class logits (B, C), the mean of the next location, and the baseline (B,)."""
+    def _think(
+        self, hidden: Tensor, mean: Tensor, state: Tensor, cells: Cells | None = None
+    ) -> Thought:
+        """Put a thought together: what is left to say follows from the hidden state, (B, H)."""
         hidden = hidden.float()
         with full_precision(hidden):
-            return self.action_network(hidden), mean, self.baseline_network(hidden)
+            logits, baseline = self.action_network(hidden), self.baseline_network(hidden)
+            stop = None if self.stop_network is None else self.stop_network(hidden)
+        return Thought(logits, mean, baseline, state, cells, stop)
 
 
 def full_precision(tensor: Tensor) -> torch.autocast:

@@ -77,7 +77,7 @@ class RAMPolicy(BasePolicy):
             # Fused: by default it walks over the weights ten times.
             self.optimizer_kwargs = {"fused": True, "betas": betas, **self.optimizer_kwargs}
         glimpse_shape = glimpse_shape_of(observation_space, self._is_retinotopic)
-        self.num_classes = num_classes_of(action_space)
+        self.num_classes = num_classes_of(action_space, self.config.learn_stop)
         self.networks = RAMNetworks(glimpse_shape, self.num_classes, self.config)
         self.set_score_scale(SCORE_SCALE)
         self._random_gaze = torch.Generator()
@@ -96,7 +96,9 @@ class RAMPolicy(BasePolicy):
             ValueError: If no env can.
         """
         self.score_scale = positive_number("score_scale", score_scale, HIGHEST_SCORE_SCALE)
-        self._action_format = action_format_of(self.action_space, self.score_scale)
+        self._action_format = action_format_of(
+            self.action_space, self.score_scale, self.config.learn_stop
+        )
 
     def set_statistics(self, mean: np.ndarray, std: np.ndarray) -> None:
         """Normalise glimpses by these, float32 (K,) or (K, 3) each."""
@@ -134,20 +136,25 @@ class RAMPolicy(BasePolicy):
         logits = thought.logits.detach()
         location, log_prob, entropy = self._choose_location(thought, noise)
         labels = logits.argmax(1) if uniform is None else self.choose_label(logits, uniform)
-        # Side by side: one copy from a GPU instead of three.
-        parts = [location, labels.unsqueeze(1).to(logits.dtype), logits]
-        numbers = torch.cat(parts, dim=1).float().cpu().numpy()  # (B, 2 + 1 + C)
+        stop = torch.full_like(labels, -1) if thought.stop is None else thought.stop.detach()
+        # Side by side: one copy from a GPU instead of four.
+        chosen = [it.unsqueeze(1).to(logits.dtype) for it in (labels, stop)]
+        numbers = torch.cat([location, *chosen, logits], dim=1).float().cpu().numpy()
         if not np.isfinite(numbers).all():
             raise DivergenceError(
                 "the model has diverged: an action is not finite. Train it with a lower "
                 "`learning_rate` or `policy_coef`."
             )
         # A label that was drawn is answered without doubt.
-        shown_logits = numbers[:, 3:] if uniform is None else None
+        shown_logits = numbers[:, 4:] if uniform is None else None
         actions = self._action_format.encode(
-            numbers[:, :2], numbers[:, 2].astype(np.int64), shown_logits
+            numbers[:, :2], numbers[:, 2].astype(np.int64), shown_logits, numbers[:, 3] > 0.0
         )
         return Decision(location, log_prob, labels, actions, entropy)
+
+    def look_on(self, actions: np.ndarray) -> np.ndarray:
+        """Return the same actions, none of which says to answer now."""
+        return self._action_format.without_stop(actions)
 
     def draw_noise(self, number: int, generator: torch.Generator) -> Tensor:
         """Draw what decides so many locations: standard normal (B, 2), or uniform (B, 3)."""

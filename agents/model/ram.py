@@ -22,14 +22,14 @@ from stable_baselines3.common.vec_env import VecEnv
 from torch import Tensor
 
 from agents.base.errors import DivergenceError
+from agents.base.pretrained import pretrained_path, pretrained_task
 from agents.base.processes import average, average_gradients, rank, world_size
 from agents.looking.look import Look, look_at
 from agents.model.config import check_rounds, make_config
 from agents.model.losses import Losses, Rollout, hybrid_loss
-from agents.model.model_file import OPTIMIZER, load_model, read_parameters, save_model
+from agents.model.model_file import OPTIMIZER, load_model, read_parameters, save_model, take_over
 from agents.model.networks import uses_bfloat16
 from agents.model.policy import RAMPolicy
-from agents.model.pretrained import pretrained_path, pretrained_task
 from agents.sb3.envs import labels_begun, make_vec_env, record_in, seed_games, task_in
 from agents.sb3.log import record_rollout
 from agents.sb3.spaces import other_classes
@@ -163,8 +163,14 @@ class RAM(BaseAlgorithm):
         self.task = record_in(self.env)
         self.taught_by = self.config.decided(task.reward if task else None)
         self._must_tell = self.taught_by.gaze_reward != "env"
+        self._glimpse_cost = task.glimpse_cost if task else 0.0
         if task is None:
             return
+        if task.stop != self.config.learn_stop:
+            raise ValueError(
+                f"`learn_stop` must be as the `stop` of `env`, {task.stop}, got "
+                f"{self.config.learn_stop}: change either."
+            )
         self.policy.set_score_scale(task.score_scale)
         if self.config.glimpse_statistics != "fixed" and not self._n_updates:
             self.policy.set_statistics(*task.glimpse_statistics())
@@ -210,6 +216,7 @@ class RAM(BaseAlgorithm):
             raise ValueError("`learn()` needs an env: call `set_env(env)` first.")
         if self._calls_noted is None or self._calls_noted != self._count_calls():
             self._last_obs = None  # within an episode, or others may have played: begin new ones
+        self._grow_canvases(total_timesteps, reset_num_timesteps)
         total_timesteps, callback = self._setup_learn(
             total_timesteps, callback, reset_num_timesteps, tb_log_name, progress_bar
         )
@@ -231,6 +238,21 @@ class RAM(BaseAlgorithm):
         callback.on_training_end()
         return self
 
+    def _grow_canvases(self, total_timesteps: int, anew: bool) -> None:
+        """Set the canvases of the episodes that `learn` begins with: those of the update before."""
+        done = 0 if anew else self.num_timesteps
+        before = done * (self._n_updates - 1) // self._n_updates if done else 0
+        self._set_canvas_range(1.0 - before / (done + total_timesteps))
+
+    def _set_canvas_range(self, progress_remaining: float) -> None:
+        """Let canvases of episodes to come be as large as suits a point of the budget."""
+        if not self.config.growth_fraction or (task := task_in(self.env)) is None:
+            return
+        full = getattr(task, "canvas_range", None)
+        if full is not None:
+            now = self.config.canvas_range_at(progress_remaining, full)
+            self.env.env_method("set_canvas_range", *now)
+
     def _update(self, callback: BaseCallback) -> Losses:
         """Play a batch of episodes and take one gradient step."""
         policy, share = self.policy, self.config.batch_size // world_size()
@@ -238,6 +260,7 @@ class RAM(BaseAlgorithm):
         start = self.num_timesteps
         self._update_current_progress_remaining(start, self._total_timesteps)
         policy.location_std.fill_(self.config.location_std_at(self._current_progress_remaining))
+        self._set_canvas_range(self._current_progress_remaining)
         policy.set_training_mode(True)
         policy.optimizer.zero_grad()
         callback.on_rollout_start()
@@ -245,7 +268,7 @@ class RAM(BaseAlgorithm):
         for number in range(num_rounds):
             with torch.autocast(self.device.type, torch.bfloat16, enabled=self.mixed_precision):
                 rollout = self._play(callback, first_episode + number * self.n_envs)
-            losses = hybrid_loss(rollout, self.taught_by)
+            losses = hybrid_loss(rollout, self.taught_by, self._glimpse_cost)
             (losses.total / num_rounds).backward()
             if rollout.glimpse_moments is not None:
                 moments = moments + rollout.glimpse_moments / num_rounds
@@ -276,6 +299,7 @@ class RAM(BaseAlgorithm):
             first_episode: Position in the batch of the first env's episode.
         """
         generator, steps, received, entropies, moments = self._noise(), [], [], [], []
+        stops = []
         labels = self._labels()
         state = self.policy.networks.initial_state(self.n_envs)
         dones = np.zeros(self.n_envs, dtype=bool)
@@ -284,12 +308,15 @@ class RAM(BaseAlgorithm):
             thought = self.policy(observation, state)
             state = thought.state
             decision = self.policy.act(thought, *self._exploration(generator, first_episode))
-            actions = decision.actions
+            # Episodes are played to their end: they show what each stop would have paid.
+            actions = self.policy.look_on(decision.actions)
             self._last_obs, rewards, dones, infos = self.env.step(actions)  # type: ignore[assignment]
             received.append(torch.as_tensor(rewards))
             steps.append((thought.logits, decision.log_prob, thought.baseline, decision.labels))
             if decision.entropy is not None:
                 entropies.append(decision.entropy)
+            if thought.stop is not None:
+                stops.append(thought.stop)
             if self.config.glimpse_statistics == "running":
                 moments.append(pixel_moments(observation["glimpse"]))
             self.num_timesteps += self.n_envs * world_size()
@@ -316,14 +343,15 @@ class RAM(BaseAlgorithm):
             labels,
             self._reward_moments(paid),
             torch.stack(entropies) if entropies else None,
+            torch.stack(stops) if stops else None,
             torch.stack(moments).mean(0) if moments else None,
         )
 
     def _tell_of_rewards_unread(self, paid: Tensor, infos: list[dict[str, Any]]) -> None:
-        """Warn once of rewards (T, B) that the label does not pay: 1 at the end if it is right."""
+        """Warn once of rewards (T, B) that are not 1 at the end if it is right, less glimpses."""
         if not self._must_tell or rank() > 0:
             return
-        from_label = torch.zeros_like(paid)
+        from_label = torch.full_like(paid, -self._glimpse_cost)
         from_label[-1] = torch.as_tensor([bool(info.get("is_success")) for info in infos])
         if torch.equal(paid, from_label):
             return
@@ -518,6 +546,22 @@ class RAM(BaseAlgorithm):
         model = cls.load(pretrained_path(name), env, **arguments)
         model.task = model.task or pretrained_task(name)
         return model
+
+    def start_from(self, path: str | pathlib.Path | io.BufferedIOBase) -> list[str]:
+        """Take over the weights of a trained model wherever they fit, before learning.
+
+        Args:
+            path: The file of a model, whatever its task; `pretrained_path(name)` is that of one
+                that comes with the package.
+
+        Returns:
+            The names of the weights that do not fit, and stay as they are: those of the last layer
+            for another number of classes, of the first for another glimpse.
+
+        Raises:
+            ValueError: If the file is not a model, or nothing of it fits.
+        """
+        return take_over(self.policy, path)
 
     def make_env(self, split: str = "test", num_envs: int = 1, **changes: Any) -> GymnasiumVecEnv:
         """Make an env of the task that the model has learned, on the data that it learned from.

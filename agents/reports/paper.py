@@ -3,10 +3,10 @@
 import statistics
 from pathlib import Path
 
+from agents.base import pretrained
 from agents.base.figures import Figure
 from agents.base.files import write_atomically, write_json
 from agents.evaluation.result import markdown_table
-from agents.model import pretrained
 from agents.reports import whole_image
 from agents.reports.table import Entry, Row, Table, describe_commands, row_of_program
 from agents.runs import launch
@@ -25,14 +25,14 @@ def make_row(
     gaze: str = "learned",  # or "random", or "none" for a network that sees the whole image
     seed: int = 0,
     distortion: float = 0.0,  # of training images: pays where a budget shows each of them often
-    elastic_distortion: float = 0.0,
+    elastic: float = 0.0,  # the same of `elastic_distortion`
     settings: tuple[str, ...] = (),  # of RAM, beyond its preset
     dataset: str = "mnist",
 ) -> Row:
     """Return one row of the table."""
     facts: Entry = {"task": task, "preset": preset, "gaze": gaze, "num_glimpses": num_glimpses}
     facts |= {"seed": seed, "settings": list(settings), "paper": paper, "episodes": episodes}
-    bends = {"distortion": distortion, "elastic_distortion": elastic_distortion}
+    bends = {"distortion": distortion, "elastic_distortion": elastic}
     words = ["--env", task, "--episodes", str(episodes), "--seed", str(seed), "--dataset", dataset]
     if gaze == "none":
         words += ["--network", preset]
@@ -60,19 +60,8 @@ ROWS = (
     make_row("cluttered", "cluttered", "default", 8, 6 * M, 4.04, distortion=0.1),
     make_row("cluttered-seed1", "cluttered", "default", 8, 6 * M, 4.04, seed=1, distortion=0.1),
     make_row("cluttered-seed2", "cluttered", "default", 8, 6 * M, 4.04, seed=2, distortion=0.1),
-    make_row(
-        "centered", "centered", "default", 7, 14 * M, 1.07, distortion=0.2, elastic_distortion=0.1
-    ),
-    make_row(
-        "translated",
-        "translated",
-        "default",
-        8,
-        10 * M,
-        1.20,
-        distortion=0.2,
-        elastic_distortion=0.1,
-    ),
+    make_row("centered", "centered", "default", 7, 14 * M, 1.07, distortion=0.2, elastic=0.1),
+    make_row("translated", "translated", "default", 8, 10 * M, 1.20, distortion=0.2, elastic=0.1),
     make_row("cluttered100", "cluttered100", "default", 8, 6 * M, 8.11, distortion=0.1),
     # With fewer glimpses, and with the paper's own model: 10 to 19 minutes each.
     make_row("cluttered-6", "cluttered", "default", 6, 5 * M, 4.08, distortion=0.1),

@@ -84,12 +84,9 @@ def fill(
     options: argparse.Namespace,
     finished: Callable[[Entry, Path], None] | None = None,
 ) -> int:
-    """Make the rows that a table lacks; return the exit code.
+    """Make the rows that a table lacks, by the options of `make_parser`; return the exit code.
 
-    Args:
-        table: The table.
-        options: What `make_parser` declares.
-        finished: Called with the entry of each new row and its run folder.
+    `finished` is called with the entry of each new row and its run folder.
 
     Raises:
         ValueError: If there is no row of a name, the folder cannot be written to, or table.json is

@@ -42,8 +42,10 @@ from agents.evaluation.result import (
 from agents.runs.options import speak_of_options
 from agents.runs.plan import check_folder
 from ram_env import SHORT_NAMES
+from ram_env.data.datasets import SPLITS
 from ram_env.games.classify import GlimpseTask
 from ram_env.hashing import mix_bits
+from ram_env.registration import CATCH_TASKS
 from ram_env.scenes.source import frozen_scenes
 
 BATCH_SIZE = 256
@@ -52,7 +54,7 @@ EVALUATION_BATCH = 500
 HIDDEN_SIZE = 256
 PROGRAM = "python -m agents.reports.whole_image"
 NETWORKS = ("fully_connected", "convolutional", "deep_convolutional")
-SPLITS = ("train", "validation", "test")
+TASK_NAMES = [name for name, env_id in SHORT_NAMES.items() if env_id not in CATCH_TASKS]
 
 
 def make_network(name: str, shape: tuple[int, ...], num_classes: int) -> nn.Sequential:
@@ -191,7 +193,7 @@ def main(arguments: list[str] | None = None, prog: str = PROGRAM) -> int:
     parser = argparse.ArgumentParser(prog=prog, description=description)
     add = parser.add_argument
     add("--network", choices=NETWORKS, required=True, help="the network to train")
-    add("--env", choices=list(SHORT_NAMES), default="cluttered", help="(default: cluttered)")
+    add("--env", choices=TASK_NAMES, default="cluttered", help="(default: cluttered)")
     add("--episodes", type=int, default=2_000_000, metavar="N", help="scenes (default: 2,000,000)")
     add("--seed", type=int, default=0, help="seed of scenes and first weights (default: 0)")
     add("--dataset", default="mnist", help="the data set (default: mnist)")

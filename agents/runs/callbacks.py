@@ -4,9 +4,9 @@ import signal
 import sys
 import time
 from collections.abc import Callable
-from types import FrameType, TracebackType
 from typing import Any, Self
 
+import numpy as np
 from stable_baselines3.common.callbacks import BaseCallback
 from tqdm import tqdm
 
@@ -24,19 +24,24 @@ class Watcher(BaseCallback):
 
 
 class ProgressBar(Watcher):
-    """Show episodes/s, running and validation error, and the time to finish."""
+    """Show episodes/s, running and validation error, and the time to finish.
 
-    def __init__(self, num_episodes: int, num_glimpses: int, title: str) -> None:
+    Args:
+        num_episodes: The budget.
+        count: Returns how many of them are played.
+        title: What stands before the bar.
+    """
+
+    def __init__(self, num_episodes: int, count: Callable[[], int], title: str) -> None:
         super().__init__()
-        self._num_episodes, self._num_glimpses = num_episodes, num_glimpses
-        self._title = title
+        self._num_episodes, self._count, self._title = num_episodes, count, title
         self._bar: Any = None
         self.validation_error: float | None = None
 
     def _on_training_start(self) -> None:
         self._bar = tqdm(
             total=self._num_episodes,
-            initial=self.model.num_timesteps // self._num_glimpses,
+            initial=self._count(),
             desc=self._title,
             unit=" episodes",
             unit_scale=True,
@@ -51,7 +56,7 @@ class ProgressBar(Watcher):
         if self.validation_error is not None:
             shown["validation"] = f"{self.validation_error:.2f}%"
         self._bar.set_postfix(shown, refresh=False)
-        self._bar.update(self.model.num_timesteps // self._num_glimpses - self._bar.n)
+        self._bar.update(self._count() - self._bar.n)
 
     def _on_training_end(self) -> None:
         self.close()
@@ -66,11 +71,19 @@ class Validation(Watcher):
     """Measure the error on the frozen validation scenes now and then, and at the end.
 
     It gets a row of its own in the log: `validation/error` and its 95 % interval, in percent.
+
+    Args:
+        scenes: The validation scenes.
+        every: The episodes between two looks.
+        bar: What shows the latest error.
+        count: Returns how many episodes are played.
     """
 
-    def __init__(self, scenes: FrozenScenes, every: int, bar: ProgressBar) -> None:
+    def __init__(
+        self, scenes: FrozenScenes, every: int, bar: ProgressBar, count: Callable[[], int]
+    ) -> None:
         super().__init__()
-        self._scenes, self._every, self._bar = scenes, every, bar
+        self._scenes, self._every, self._bar, self._count = scenes, every, bar, count
         self._last_episodes = 0  # at the last look whether it is time
         self.latest: Evaluation | None = None
 
@@ -99,40 +112,57 @@ class Validation(Watcher):
         return keep
 
     def _on_training_start(self) -> None:
-        self._last_episodes = self._episodes
+        self._last_episodes = self._count()
 
     def _on_rollout_start(self) -> None:
         # The start of a rollout lies between two gradient steps.
-        if self.is_due(self._episodes, self._episodes - self._last_episodes):
+        episodes = self._count()
+        if self.is_due(episodes, episodes - self._last_episodes):
             self._validate()
-        self._last_episodes = self._episodes
+        self._last_episodes = episodes
 
     def _on_training_end(self) -> None:
         self._validate()
 
-    @property
-    def _episodes(self) -> int:
-        return self.model.num_timesteps // self._scenes.task.num_glimpses
-
     def _validate(self) -> None:
         self.latest = self._scenes.evaluate(self.model)
         self._bar.validation_error = self.latest.error
-        record_time(self.model, self._episodes)
+        record_time(self.model, self._count())
         self.logger.record("validation/error", self.latest.error)
         self.logger.record("validation/error_low", self.latest.low)
         self.logger.record("validation/error_high", self.latest.high)
         self.logger.dump(self.num_timesteps)
 
 
-class Progress(Watcher):
-    """Note episodes, seconds and running error for the log of an algorithm that does not itself."""
+class Progress(BaseCallback):
+    """Count the episodes of an algorithm that does not itself, note them for the log, and end it.
 
-    def __init__(self, num_glimpses: int) -> None:
+    Args:
+        num_glimpses: T, the steps of an episode that does not end before.
+        budget: After how many episodes training ends: with the rollout in which they are reached.
+    """
+
+    def __init__(self, num_glimpses: int, budget: int) -> None:
         super().__init__()
-        self._num_glimpses = num_glimpses
+        self._num_glimpses, self._budget = num_glimpses, budget
+        self._num_ended = self._steps_of_ended = 0
+        self._is_spent = False
+
+    @property
+    def episodes(self) -> int:
+        """How many are played; the running ones count by their steps, T of them as one."""
+        running = self.model.num_timesteps - self._steps_of_ended
+        return self._num_ended + running // self._num_glimpses
+
+    def _on_step(self) -> bool:
+        for row in np.flatnonzero(self.locals["dones"]):
+            self._num_ended += 1
+            self._steps_of_ended += self.locals["infos"][row]["episode"]["l"]
+        return not self._is_spent
 
     def _on_rollout_end(self) -> None:
-        record_rollout(self.model, self.model.num_timesteps // self._num_glimpses)
+        record_rollout(self.model, self.episodes)
+        self._is_spent = self.episodes >= self._budget
 
 
 class SpeedMeter(BaseCallback):
@@ -199,21 +229,12 @@ class GracefulStop(BaseCallback):
         self._handlers = take_signals(self._stop)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._restore()
-
-    def _stop(self, number: int, frame: FrameType | None) -> None:
-        self.stopped = True
-        self._restore()
-
-    def _restore(self) -> None:
+    def __exit__(self, *_: object) -> None:
         give_signals_back(self._handlers)
-        self._handlers = {}
+
+    def _stop(self, *_: object) -> None:
+        self.stopped = True
+        give_signals_back(self._handlers)
 
     def _on_step(self) -> bool:
         return not self.stopped

@@ -23,16 +23,11 @@ def save_checkpoint(model: RAM, folder: Path) -> None:
 def load_checkpoint(folder: Path, env: Any, device: str) -> RAM | None:
     """Load the latest checkpoint of a run, or with a warning the one before if it is damaged.
 
-    Args:
-        folder: The run folder.
-        env: To go on learning from.
-        device: Where the networks shall live.
-
     Returns:
         None if the run was killed before its first checkpoint.
 
     Raises:
-        ValueError: If there is no checkpoint that can be read, only damaged ones.
+        ValueError: If there are only damaged ones.
     """
     damage = None
     for path in (folder / CHECKPOINT, folder / PREVIOUS):

@@ -2,6 +2,7 @@
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import gymnasium as gym
 
@@ -15,16 +16,24 @@ from agents.base.files import (
     remove_leftovers,
 )
 from agents.runs.options import parse_options, speak_of_options
-from agents.runs.plan import Plan, plan_run
+from agents.runs.plan import plan_run
 
 WRONG_OPTION, DIVERGED, CANNOT_WRITE, TEAM_LOST, STOPPED = 2, 3, 4, 5, 130
 OUT_OF_MEMORY = (
-    "out of memory ({error}): choose smaller networks, a smaller `batch_size` or fewer `num_envs`."
+    MemoryError,
+    WRONG_OPTION,
+    "out of memory ({error}): choose smaller networks, a smaller `batch_size` or fewer `num_envs`.",
 )
-# What can end a training that has begun: its exit code, and what the user is told.
-ENDS: tuple[tuple[type[Exception], int, str], ...] = (
-    (DivergenceError, DIVERGED, "{error} {checkpoint}"),
+# What can refuse a run, and end a training that has begun: exit code, and what the user is told.
+REFUSALS: tuple[tuple[Any, int, str], ...] = (
+    OUT_OF_MEMORY,
+    (TeamError, TEAM_LOST, "{error}"),
+    ((ValueError, OSError, gym.error.Error), WRONG_OPTION, "{error}"),
+)
+ENDS: tuple[tuple[Any, int, str], ...] = (
+    OUT_OF_MEMORY,
     (TeamError, TEAM_LOST, "{error} {resume}"),
+    (DivergenceError, DIVERGED, "{error} {checkpoint}"),
     (FileExistsError, WRONG_OPTION, "{error}"),
     (
         OSError,
@@ -32,7 +41,6 @@ ENDS: tuple[tuple[type[Exception], int, str], ...] = (
         "cannot write to {folder} ({error}): what was whole there still is. Make room or choose "
         "another `run_dir`; a run of ram goes on with `--resume`.",
     ),
-    (MemoryError, WRONG_OPTION, OUT_OF_MEMORY),
 )
 
 
@@ -49,32 +57,9 @@ def main(arguments: list[str] | None = None, prog: str = "train.py") -> int:
     | 5 | a process that shared the training has ended |
     | 130 | Ctrl-C or SIGTERM ended it; what is there is whole |
     """
-    try:
-        return launch(arguments, prog)
-    except RefusedError as refusal:
-        print(f"{prog}: error: {speak_of_options(str(refusal))}", file=sys.stderr)
-        return refusal.exit_code
-    except KeyboardInterrupt:
-        print(f"{prog}: interrupted.", file=sys.stderr)
-        return STOPPED
-
-
-class RefusedError(Exception):
-    """A run that cannot begin or go on; its message is all that the user needs."""
-
-    def __init__(self, message: object, exit_code: int) -> None:
-        super().__init__(str(message))
-        self.exit_code = exit_code
-
-
-def launch(arguments: list[str] | None, prog: str) -> int:
-    """Do what `main` promises.
-
-    Raises:
-        RefusedError: If an option is impossible, or the training cannot go on.
-    """
     if is_being_imported_again():
         return WRONG_OPTION  # the process that has started this one says what is wrong
+    ends, folder = REFUSALS, Path()
     try:
         options = parse_options(arguments, prog)
         plan = plan_run(options)
@@ -84,19 +69,18 @@ def launch(arguments: list[str] | None, prog: str) -> int:
         from agents.runs.run import make_run, train  # loads torch: not before it is needed
 
         run = make_run(plan)
-        plan = run.plan
-    except MemoryError as error:
-        raise RefusedError(
-            OUT_OF_MEMORY.format(error=error or "Python has none left"), WRONG_OPTION
-        ) from error
-    except TeamError as error:
-        raise RefusedError(error, TEAM_LOST) from error
-    except (ValueError, OSError, gym.error.Error) as error:
-        raise RefusedError(error, WRONG_OPTION) from error
-    try:
+        ends, folder = ENDS, run.plan.folder
         finished = train(run)
-    except tuple(kind for kind, _, _ in ENDS) as error:
-        raise explain(error, plan) from error
+    except KeyboardInterrupt:
+        print(f"{prog}: interrupted.", file=sys.stderr)
+        return STOPPED
+    except Exception as error:
+        for kind, code, text in ends:
+            if isinstance(error, kind):
+                message = speak_of_options(explain(text, error, folder))
+                print(f"{prog}: error: {message}", file=sys.stderr)
+                return code
+        raise
     if finished is None:
         return 0  # the process that leads reports
     if finished.stopped_early:
@@ -104,23 +88,20 @@ def launch(arguments: list[str] | None, prog: str) -> int:
     print(finished.result.describe())
     if finished.result.dataset not in ("mnist", "digits"):  # of own images nobody knows it
         print(f"  for comparison: {finished.majority}, the largest class of the training images")
-    print(f"Run folder: {plan.folder} (see gaze.png, curves.png, evaluation.json)")
+    print(f"Run folder: {folder} (see gaze.png, curves.png, evaluation.json)")
     return STOPPED if finished.stopped_early else 0
 
 
-def explain(error: Exception, plan: Plan) -> RefusedError:
-    """Return what the user is told of an error that has ended a training."""
-    code, text = next((code, text) for kind, code, text in ENDS if isinstance(error, kind))
-    saved = (plan.folder / "checkpoint.zip").exists()
-    before = f"The checkpoint in {plan.folder} is of before." if saved else "No checkpoint is left."
-    resume = f"What was whole in {plan.folder} still is: go on with `--resume {plan.folder}`."
-    facts = {
-        "error": str(error) or "Python has none left",
-        "folder": plan.folder,
-        "checkpoint": before,
-        "resume": resume if (plan.folder / CONFIG).exists() else "Nothing was written.",
-    }
-    return RefusedError(text.format(**facts), code)
+def explain(text: str, error: Exception, folder: Path) -> str:
+    """Return what the user is told of an error, and of what it has left in the run folder."""
+    before = f"The checkpoint in {folder} is of before."
+    resume = f"What was whole in {folder} still is: go on with `--resume {folder}`."
+    return text.format(
+        error=str(error) or "Python has none left",
+        folder=folder,
+        checkpoint=before if (folder / "checkpoint.zip").exists() else "No checkpoint is left.",
+        resume=resume if (folder / CONFIG).exists() else "Nothing was written.",
+    )
 
 
 def is_being_imported_again() -> bool:

@@ -11,7 +11,8 @@ from stable_baselines3.common.callbacks import BaseCallback, CallbackList
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 
 from agents.base.errors import DivergenceError, TeamError
-from agents.base.files import CONFIG, read_json
+from agents.base.files import CONFIG, MODEL, path_of, read_json
+from agents.base.pretrained import pretrained_path, pretrained_rows
 from agents.base.processes import all_same, launched, world_size
 from agents.evaluation.provenance import check_data
 from agents.model.config import check_names, check_type
@@ -62,11 +63,7 @@ def make_learner(plan: Plan) -> "Learner":
 
 
 def check_device(device: str) -> None:
-    """Refuse a device that is not there; Stable-Baselines3 would quietly take the CPU.
-
-    Raises:
-        ValueError: If it is not there.
-    """
+    """Raise ValueError if a device is not there; Stable-Baselines3 would quietly take the CPU."""
     if device == "auto":
         return
     try:
@@ -102,6 +99,7 @@ class RAMLearner:
 
     def __init__(self, plan: Plan, env: GymnasiumVecEnv, task: GlimpseTask) -> None:
         self._plan, self.env, self.task = plan, env, task
+        self._start: dict[str, Any] = {}  # what config.json says of the model it started from
         self.env_kwargs = plan.env_kwargs | {"dataset": task.dataset.name}
         self.columns = COLUMNS + ALGORITHMS["ram"].losses
         self.columns += ("train/learning_rate", "train/location_std")
@@ -129,6 +127,12 @@ class RAMLearner:
         self.model = RAM(
             "RAMPolicy", self.env, seed=plan.options.seed, device=plan.device, **plan.settings
         )
+        source = plan.options.init_from
+        if source is not None:
+            path = trained_file(source)
+            anew = self.model.start_from(path)
+            digest = hashlib.sha256(path.read_bytes()).hexdigest()
+            self._start = {"init_from": {"sha256": digest, "anew": anew}}
 
     def go_on(self) -> None:
         """Bring envs and processes to where the run was that the folder holds."""
@@ -159,7 +163,7 @@ class RAMLearner:
 
     def describe(self) -> dict[str, Any]:
         """Return what config.json says of this part of the run, beyond its plan."""
-        return {
+        return self._start | {
             "precision": "bfloat16" if self.model.mixed_precision else "float32",
             "gaze_reward": self.model.taught_by.gaze_reward,
             **describe_device(self.model.device),
@@ -172,6 +176,24 @@ class RAMLearner:
             "multiply_adds": self.task.num_glimpses * forward_multiply_adds(networks),
             "parameters": sum(value.numel() for value in self.model.policy.parameters()),
         }
+
+
+def trained_file(source: str) -> Path:
+    """Return the file of the model that a training starts from.
+
+    Raises:
+        ValueError: If `source` is neither a model of the package nor a run that ended.
+    """
+    names = pretrained_rows()
+    if source in names:
+        return pretrained_path(source)
+    path = path_of(source) / MODEL
+    if path.is_file():
+        return path
+    raise ValueError(
+        f"`init_from` must be one of {', '.join(names)}, or the folder of a finished run of ram, "
+        f"got {source!r}."
+    )
 
 
 def digest_of(model: RAM) -> str:
@@ -192,6 +214,7 @@ class SB3Learner:
             raise ValueError(f"`torchrun` is for ram; start `algo` {plan.algo} with python.")
         check_arguments(plan.algo, plan.settings)
         self._plan, self.env, self.task = plan, env, task
+        self._progress: Progress | None = None  # until it learns
         self.env_kwargs = plan.env_kwargs | {"dataset": task.dataset.name}
         self.columns = COLUMNS + ALGORITHMS[plan.algo].losses
         self.renew()
@@ -204,7 +227,7 @@ class SB3Learner:
 
     @property
     def episodes_done(self) -> int:
-        return self.model.num_timesteps // self.task.num_glimpses
+        return 0 if self._progress is None else self._progress.episodes
 
     def renew(self) -> None:
         plan = self._plan
@@ -227,10 +250,11 @@ class SB3Learner:
         raise NotImplementedError("`plan_run` lets these begin anew")
 
     def learn(self, episodes: int, callbacks: list[BaseCallback]) -> None:
-        progress = Progress(self.task.num_glimpses)  # first: others write rows of the log
-        steps = episodes * self.task.num_glimpses
-        # A row for each rollout, or off policy, where finished episodes are counted, for each end
-        # of all games: they end together.
+        # First: others write rows of the log, and count by it.
+        progress = self._progress = Progress(self.task.num_glimpses, episodes)
+        steps = episodes * self.task.num_glimpses  # at most: an agent may answer before
+        # A row for each rollout, or off policy, where finished episodes are counted, for as many as
+        # there are games.
         off_policy = isinstance(self.model, OffPolicyAlgorithm)
         interval = self.env.num_envs if off_policy else 1
         try:
@@ -257,11 +281,7 @@ class SB3Learner:
 
 
 def check_arguments(algo: str, settings: dict[str, Any]) -> None:
-    """Refuse settings that are no arguments of an algorithm's constructor, or of other types.
-
-    Raises:
-        ValueError: If one is refused.
-    """
+    """Raise ValueError if a setting is no argument of an algorithm, or of another type."""
     known = dict(inspect.signature(algorithm_class(algo)).parameters)
     check_names(settings, set(known) - OURS, algo)
     for name, value in settings.items():

@@ -54,6 +54,13 @@ class Options:
         choices=tuple(PRESETS),
         group=AGENT,
     )
+    init_from: str | None = setting(
+        None,
+        "trained model of ram to start from: one that comes with the package, such as cluttered, "
+        "or a run folder. What of its networks does not fit begins anew",
+        metavar="NAME|RUN",
+        group=AGENT,
+    )
     settings: dict[str, Any] = setting(
         {},
         "settings of the agent: those of ram that have options of their own below, such as "
@@ -127,11 +134,8 @@ class Options:
         Raises:
             TypeError, ValueError: If it holds none.
         """
-        paths = {"run_dir", "resume"}
-        held: dict[str, Any] = {
-            key: Path(it) if key in paths and it else it for key, it in content.items()
-        }
-        return cls(**held)
+        paths = {name: Path(content[name]) for name in ("run_dir", "resume") if content.get(name)}
+        return cls(**content | paths)
 
     def command(self) -> str:
         """Return the command that asks for these options; `parse_options` reads it."""
@@ -208,7 +212,8 @@ def _declare(group: Any, field: dataclasses.Field[Any]) -> None:
     else:
         names = {int: "N", float: "X", bool: "true|false", Path: "DIR"}
         metavar = "|".join(field.metadata["choices"]) or names.get(kind, "NAME")
-        arguments |= {"type": READERS[kind], "metavar": field.metadata.get("metavar", metavar)}
+        arguments["metavar"] = field.metadata.get("metavar", metavar)
+        arguments["type"] = READERS.get(kind, kind)
     group.add_argument(as_option(field.name), **arguments)
 
 
@@ -289,13 +294,6 @@ def _write_value(value: Any) -> str:
     return json.dumps(value)
 
 
-def _read_number(text: str, kind: type[int] | type[float], what: str) -> Any:
-    try:
-        return kind(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"must be {what}, got {text!r}") from None
-
-
 def _read_truth(text: str) -> bool:
     value = {"true": True, "false": False}.get(text.lower())
     if value is None:
@@ -303,13 +301,7 @@ def _read_truth(text: str) -> bool:
     return value
 
 
-READERS: dict[type, Any] = {
-    int: lambda text: _read_number(text, int, "a whole number"),
-    float: lambda text: _read_number(text, float, "a number"),
-    bool: _read_truth,
-    str: str,
-    Path: path_of,
-}
+READERS: dict[type, Any] = {bool: _read_truth, Path: path_of}  # other types read text themselves
 
 
 def as_option(name: str) -> str:

@@ -13,12 +13,7 @@ from typing import Any
 from agents.base.files import CONFIG, LOCK, is_finished, leftovers, read_config, read_json
 from agents.model.config import RAMConfig, check_rounds, make_config
 from agents.runs.options import Options
-from agents.sb3.algorithms import (
-    MULTIDISCRETE,
-    check_action_format,
-    check_memory,
-    choose_algorithm,
-)
+from agents.sb3.algorithms import ALGORITHMS
 from ram_env import SHORT_NAMES
 from ram_env.games.actions import ActionFormat
 from ram_env.games.record import at_new_place
@@ -118,10 +113,13 @@ def new_plan(options: Options) -> Plan:
         ValueError: If an option is impossible, or does not go with another one.
     """
     env_id, env_module = resolve_env(options.env)
-    algorithm, memory = choose_algorithm(options.algo), options.memory
-    memory = algorithm.memory if memory is None else memory
-    check_memory(options.algo, memory)
+    algorithm = ALGORITHMS[options.algo]
     if options.algo == "ram":
+        if options.memory not in (None, "none"):
+            raise ValueError(
+                "`memory` is for agents without one, and ram has its core network, got "
+                f"{options.memory!r}: leave it out."
+            )
         config = make_config(usual_preset(options, env_id), **options.settings)
         settings, needed = config.to_dict(), config.env_kwargs
         num_envs, processes = options.num_envs or settings["batch_size"], options.processes
@@ -136,7 +134,7 @@ def new_plan(options: Options) -> Plan:
         env_id=env_id,
         env_module=env_module,
         env_kwargs=with_defaults(options.algo, needed | options.env_kwargs),
-        memory=memory,
+        memory=options.memory or algorithm.memory,
         settings=settings,
         num_envs=num_envs,
         episodes=options.episodes,
@@ -191,10 +189,9 @@ def plan_of_run(folder: Path) -> Plan:
 
 
 def check_same_options(folder: Path, options: Options) -> None:
-    """Refuse to go on with a run in a folder that other options asked for.
+    """Raise FileExistsError if other options asked for the run in a folder.
 
-    Raises:
-        FileExistsError: If they differ in more than where the run lies and what it computes on.
+    They may differ in where it lies and what it computes on.
     """
     found = read_json(folder / CONFIG).get("options")
     if found is None:
@@ -210,11 +207,9 @@ def check_same_options(folder: Path, options: Options) -> None:
 
 
 def check_folder(folder: Path) -> None:
-    """Refuse a run folder that holds something already, beyond what a kill left half written.
+    """Raise FileExistsError if a folder holds more than what a kill left half written.
 
-    Raises:
-        FileExistsError: If it does.
-        PermissionError: If it cannot be written to.
+    It is a ValueError if there can be no such folder; see `check_writable` too.
     """
     try:
         kept = {folder / LOCK, *leftovers(folder)}
@@ -230,22 +225,14 @@ def check_folder(folder: Path) -> None:
 
 
 def check_writable(folder: Path) -> None:
-    """Refuse a folder in which nothing can be made.
-
-    Raises:
-        PermissionError: If it, or the one that it would be made in, cannot be written to.
-    """
+    """Raise PermissionError if a folder, or the one to make it in, cannot be written to."""
     nearest = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     if not nearest.is_dir() or not os.access(nearest, os.W_OK):
         raise PermissionError(f"`run_dir` must be in a folder that you may write to, got {folder}.")
 
 
 def check_shares(plan: Plan) -> None:
-    """Refuse a batch of RAM that cannot be shared evenly.
-
-    Raises:
-        ValueError: If it cannot.
-    """
+    """Raise ValueError if a batch of RAM cannot be shared evenly."""
     if plan.algo != "ram":
         return
     batch_size, num_envs, processes = plan.settings["batch_size"], plan.num_envs, plan.processes
@@ -258,13 +245,13 @@ def check_shares(plan: Plan) -> None:
 
 
 def check_is_for_ram(options: Options) -> None:
-    """Refuse what only RAM can do, with another algorithm.
-
-    Raises:
-        ValueError: If it is asked for.
-    """
+    """Raise ValueError if another algorithm is asked for what only RAM can do."""
     if options.preset is not None:
         raise ValueError(f"`preset` is for ram, got it with `algo` {options.algo}: leave it out.")
+    if options.init_from is not None:
+        raise ValueError(
+            f"`init_from` is for ram, got it with `algo` {options.algo}: leave it out."
+        )
     if options.processes not in (None, 1):
         raise ValueError(
             f"`processes` is for ram; {options.algo} trains in one, got {options.processes}: "
@@ -278,17 +265,20 @@ def with_defaults(algo: str, env_kwargs: dict[str, Any]) -> dict[str, Any]:
     Raises:
         ValueError: If the algorithm cannot take the action format.
     """
-    algorithm = choose_algorithm(algo)
-    arguments = dict(env_kwargs)
+    algorithm, arguments = ALGORITHMS[algo], dict(env_kwargs)
+    takes = algorithm.action_formats
     if algo != "ram":  # it takes the env's own
-        arguments.setdefault("action_format", algorithm.action_formats[0])
-    action_format = arguments.get("action_format", algorithm.action_formats[0])
-    check_action_format(algo, action_format)
+        arguments.setdefault("action_format", takes[0])
+    action_format = arguments.get("action_format", takes[0])
+    if action_format not in takes:
+        raise ValueError(
+            f"`action_format` of {algo} must be one of {', '.join(takes)}, got {action_format!r}."
+        )
     reward = algorithm.reward
     if reward == RewardRule.LOG_LIKELIHOOD and action_format != ActionFormat.BOX:
         reward = RewardRule.EVERY_STEP.value  # without scores there is no likelihood
     if reward is not None:
         arguments.setdefault("reward", reward)
-    if algorithm.location_grid is not None and arguments["action_format"] == MULTIDISCRETE:
+    if algorithm.location_grid is not None and action_format == ActionFormat.MULTIDISCRETE:
         arguments.setdefault("location_grid", algorithm.location_grid)
     return arguments

@@ -7,15 +7,17 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
+import torch.distributed as dist
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.logger import Logger, TensorBoardOutputFormat
 
 from agents.base.files import (
     CONFIG,
     EVALUATION,
+    MODEL,
     is_finished,
     lock_folder,
     new_folder,
@@ -31,13 +33,7 @@ from agents.evaluation.result import Evaluation, Majority, describe_dataset
 from agents.runs.callbacks import Checkpoint, GracefulStop, ProgressBar, SpeedMeter, Validation
 from agents.runs.learners import Learner, make_learner
 from agents.runs.plan import Plan, check_folder, check_shares
-from agents.runs.team import (
-    join_launched_team,
-    leave_signals_to_leader,
-    leave_team,
-    local_team,
-    plan_team,
-)
+from agents.runs.team import join_launched_team, leave_signals_to_leader, local_team, plan_team
 from agents.sb3.envs import record_in
 from agents.sb3.log import ProgressCSV, seconds_trained
 
@@ -122,20 +118,26 @@ def train(run: Run) -> Finished | None:
             else:
                 check_folder(plan.folder)  # again, now that nobody else can write
             remove_leftovers(plan.folder)
-            bar = ProgressBar(episodes, learner.task.num_glimpses, plan.task_name)
-            validation = Validation(scenes["validation"], validation_interval(plan, episodes), bar)
+
+            def count() -> int:
+                return learner.episodes_done
+
+            bar = ProgressBar(episodes, count, plan.task_name)
+            usual = max(episodes // NUM_VALIDATIONS, MIN_VALIDATION_EPISODES)
+            every = plan.options.validation_episodes or usual
+            validation = Validation(scenes["validation"], every, bar, count)
             save = partial(learner.save_checkpoint, plan.folder)
             checkpoint = Checkpoint(save, plan.options.checkpoint_seconds)
             with log_of(plan, learner, episodes, validation), closing(bar):
                 learner.learn(episodes, [bar, validation, checkpoint, stop])
             seconds = seconds_trained(learner.model)
-            learner.save(plan.folder / "model.zip")
+            learner.save(plan.folder / MODEL)
             result = scenes["test"].evaluate(learner.model)
             majority = Majority.of(learner.task.dataset.labels, scenes["test"].labels)
             content = dataclasses.asdict(result) | {
                 "majority_error": majority.error,
                 "validation_error": validation.latest.error if validation.latest else None,
-                "episodes": learner.model.num_timesteps // learner.task.num_glimpses,
+                "episodes": learner.episodes_done,
                 "training_seconds": round(seconds, 1),
                 "stopped_early": stop.stopped,
                 **learner.describe_size(),
@@ -163,7 +165,7 @@ def team(plan: Plan) -> Iterator[None]:
         try:
             yield
         finally:
-            leave_team()
+            dist.destroy_process_group()
         return
     assert plan.processes is not None  # dealt out
     with local_team(plan.processes, follow, plan):
@@ -172,14 +174,9 @@ def team(plan: Plan) -> Iterator[None]:
 
 def shared(plan: Plan) -> Plan:
     """Return the plan without what may differ between processes of several machines."""
-    blank: Any = {
-        "run_dir": None,
-        "resume": None,
-        "device": "auto",
-        "threads": None,
-        "env_kwargs": {},
-    }
-    options = dataclasses.replace(plan.options, **blank)
+    options = dataclasses.replace(
+        plan.options, run_dir=None, resume=None, device="auto", threads=None, env_kwargs={}
+    )
     kwargs = {key: value for key, value in plan.env_kwargs.items() if key != "data_dir"}
     return dataclasses.replace(
         plan, options=options, folder=Path(), device="", threads=0, env_kwargs=kwargs
@@ -223,15 +220,9 @@ def measure_speed(model: BaseAlgorithm, num_glimpses: int, seconds: float = 3.0)
     return agree(meter.steps_per_second) / num_glimpses
 
 
-def validation_interval(plan: Plan, episodes: int) -> int:
-    """Return the number of episodes between two looks at the validation scenes."""
-    usual = max(episodes // NUM_VALIDATIONS, MIN_VALIDATION_EPISODES)
-    return plan.options.validation_episodes or usual
-
-
 def remove_run(folder: Path) -> None:
     """Remove the files of a run."""
-    for name in ("checkpoint.zip", "model.zip", "progress.csv", EVALUATION, CONFIG):
+    for name in ("checkpoint.zip", MODEL, "progress.csv", EVALUATION, CONFIG):
         (folder / name).unlink(missing_ok=True)
     for pattern in ("events.out.tfevents.*", "*.png", "*.gif"):
         for path in folder.glob(pattern):

@@ -30,12 +30,7 @@ NO_GUARD = (
 def join_launched_team(launch: Launch, device: torch.device) -> None:
     """Be one of the processes that `torchrun` has started, maybe on several machines.
 
-    Args:
-        launch: What it tells of them.
-        device: What this process computes on: GPUs talk through NCCL, all else through Gloo.
-
-    Raises:
-        TeamError: If the others do not come.
+    GPUs talk through NCCL, all else through Gloo. Raises TeamError if the others do not come.
     """
     if device.type == "cpu":
         take_share_of_cores(launch.local_rank, launch.local_size)
@@ -43,11 +38,6 @@ def join_launched_team(launch: Launch, device: torch.device) -> None:
         torch.cuda.set_device(device)  # NCCL refuses two processes that talk from one GPU
     with talking():
         dist.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=TIMEOUT)
-
-
-def leave_team() -> None:
-    """Be alone again."""
-    dist.destroy_process_group()
 
 
 class Team(NamedTuple):
@@ -109,15 +99,10 @@ def can_start_processes() -> bool:
 
 @contextmanager
 def local_team(size: int, follow: Callable[..., None], *arguments: Any) -> Iterator[None]:
-    """Let this process lead a team on this machine for a while.
+    """Let this process lead a team of `size` on this machine for a while; 1 starts no other.
 
-    Args:
-        size: Processes, this one included; a team of 1 starts none.
-        follow: What each of the others calls, a function of a module, when it has joined.
-        *arguments: Its arguments.
-
-    Raises:
-        TeamError: If one of the others ends before it has joined.
+    Each of the others calls `follow`, a function of a module, with the arguments when it has
+    joined. Raises TeamError if one ends before that.
     """
     if size == 1:
         yield
@@ -128,10 +113,13 @@ def local_team(size: int, follow: Callable[..., None], *arguments: Any) -> Itera
     followers: Sequence[BaseProcess] = ()
     cores = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else None
     try:
-        with _signals_ignored():  # what is started meanwhile ignores them too, from its beginning
+        handlers = take_signals(signal.SIG_IGN)  # what is started meanwhile ignores them too
+        try:
             started = start_processes(
                 _follow, (size, store.port, follow, arguments), size - 1, join=False, daemon=True
             )
+        finally:
+            give_signals_back(handlers)
         assert started is not None  # it is None of processes that were waited for
         followers = started.processes
         # Only now: a process that is started inherits the cores of the one that starts it.
@@ -139,12 +127,12 @@ def local_team(size: int, follow: Callable[..., None], *arguments: Any) -> Itera
         _wait_for(followers, store)
         dist.init_process_group("gloo", store=store, rank=0, world_size=size, timeout=TIMEOUT)
         yield
-        leave_team()
+        dist.destroy_process_group()
         for process in followers:
             process.join(timeout=10.0)
     finally:
         if dist.is_initialized():  # something went wrong: nobody is waited for
-            leave_team()
+            dist.destroy_process_group()
         for process in followers:
             process.kill()
         if cores is not None:
@@ -157,16 +145,6 @@ def _wait_for(followers: Sequence[BaseProcess], store: Any) -> None:
         if not all(process.is_alive() for process in followers):
             raise TeamError(f"a process that should help to train has ended at once. {NO_GUARD}")
         time.sleep(0.01)
-
-
-@contextmanager
-def _signals_ignored() -> Iterator[None]:
-    """Ignore Ctrl-C and SIGTERM for a moment."""
-    handlers = take_signals(signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        give_signals_back(handlers)
 
 
 def take_signals(handler: Any) -> dict[signal.Signals, Any]:
@@ -186,11 +164,8 @@ def take_share_of_cores(number: int, size: int) -> None:
     """Keep this process on cores of its own, where the system can.
 
     Otherwise the system now and then puts two processes on one core: they wait for each other at
-    every update, so it takes them for idle.
-
-    Args:
-        number: Of this process among those on this machine.
-        size: How many those are; if they are more than the cores, nothing is done.
+    every update, so it takes them for idle. `number` counts this process among the `size` on this
+    machine; if those are more than the cores, nothing is done.
     """
     if hasattr(os, "sched_setaffinity"):
         cores = sorted(os.sched_getaffinity(0))
@@ -220,7 +195,7 @@ def _follow(
     except (TeamError, DivergenceError):
         pass  # process 0 has ended, or sees the same: it says so
     finally:
-        leave_team()
+        dist.destroy_process_group()
     # Not by way of Python's own end: threads of PyTorch that outlive it may abort the process.
     sys.stdout.flush()
     os._exit(0)

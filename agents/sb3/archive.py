@@ -38,25 +38,19 @@ def save_archive(
 
 
 def write_file(path: Path | io.BufferedIOBase, write: Callable[[Any], None]) -> None:
-    """Write a file that is whole at any moment.
+    """Write a file that is whole at any moment, by a function of the open binary file.
 
-    Args:
-        path: File to write, `.zip` is added if it has no suffix, and its folder is made; or a
-            binary file object.
-        write: Writes the content to the open binary file it is given.
+    `.zip` is added to a path without a suffix (`v1.2` has one, as in Stable-Baselines3), and its
+    folder is made; a binary file object is taken too.
     """
-    if isinstance(path, str | os.PathLike):
-        file_path = with_suffix(path)
-        file_path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(file_path, write)
-    else:
+    if not isinstance(path, str | os.PathLike):
         write(path)
-
-
-def with_suffix(path: Path) -> pathlib.Path:
-    """Return a path with `.zip` if it has no suffix; `v1.2` has one, as in Stable-Baselines3."""
-    path = pathlib.Path(path)
-    return path if path.suffix else pathlib.Path(f"{path}.zip")
+        return
+    file_path = pathlib.Path(path)
+    if not file_path.suffix:
+        file_path = pathlib.Path(f"{path}.zip")
+    file_path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(file_path, write)
 
 
 def load_archive(
@@ -88,26 +82,24 @@ def _load_open(
     """Read an archive from a file that is open; what fails from here on is its content."""
     try:
         with zipfile.ZipFile(file) as archive:
-            is_foreign = FOREIGN_NAME in archive.namelist()
-            if not is_foreign:
+            if FOREIGN_NAME in archive.namelist():
+                found = "a model of another algorithm of Stable-Baselines3"
+                remedy = "by the class that saved it, such as `PPO.load(path)`"
+            else:
                 check_members(archive)
                 header = json.loads(archive.read(HEADER_NAME))
-                found = (header["format"], header["version"])
-                if found[0] == format_name and found[1] in range(1, version + 1):
+                if header["format"] == format_name and header["version"] in range(1, version + 1):
                     tensors = load_tensors(archive.read(TENSORS_NAME))
                     if check is not None:
                         check(header, tensors)
                     return header, tensors
+                found = f"{header['format']} of version {header['version']}"
+                remedy = "with the release that wrote it"
     except Exception as error:  # a damaged file makes the libraries raise nearly anything
         raise damage(path, format_name, error) from error
-    if is_foreign:
-        raise ValueError(
-            f"`{path}` must be a {format_name} file, got a model of another algorithm of "
-            "Stable-Baselines3: load it by the class that saved it, such as `PPO.load(path)`."
-        )
     raise ValueError(
-        f"`{path}` must be a {format_name} file of version 1 to {version}, got {found[0]} of"
-        f" version {found[1]}: load it with the release that wrote it."
+        f"`{path}` must be a {format_name} file of version 1 to {version}, got {found}: load it "
+        f"{remedy}."
     )
 
 
@@ -121,11 +113,9 @@ def damage(path: Any, format_name: str, error: Exception) -> ValueError:
 
 
 def check_members(archive: zipfile.ZipFile) -> None:
-    """Refuse an archive whose members would unpack to more than the file itself.
+    """Raise ValueError if the members of an archive would unpack to more than the file itself.
 
-    Raises:
-        ValueError: If a member is compressed or claims to be larger, or the header is too large,
-            or members overlap.
+    That is if one is compressed or claims to be larger, the header is too large, or they overlap.
     """
     total = sum(info.file_size for info in archive.infolist())
     for info in archive.infolist():
@@ -144,15 +134,9 @@ def check_members(archive: zipfile.ZipFile) -> None:
 def check_tensors(
     tensors: dict[str, Tensor], expected: dict[str, Tensor], optional: dict[str, Tensor]
 ) -> None:
-    """Refuse tensors that are not those of a model.
+    """Raise ValueError if tensors of a file are not those that are expected, or optional.
 
-    Args:
-        tensors: What a file holds.
-        expected: What it must hold, on any device: names, shapes and types are compared.
-        optional: What it may hold.
-
-    Raises:
-        ValueError: If one is missing, too many, of another shape or type, or not finite.
+    Names, shapes and types are compared, and all must be finite.
     """
     missing = sorted(set(expected) - set(tensors))
     if missing:

@@ -75,11 +75,7 @@ def make_games(
 ) -> VectorEnv[Any, Any, Any]:
     """Make a vector env as `gymnasium.make_vec` does, of single envs if there is no native one.
 
-    Args:
-        env_id: A registered id.
-        num_envs: How many games.
-        mode: How they begin anew.
-        **arguments: Of the env, or of `gymnasium.make_vec`.
+    `arguments` are those of the env, or of `gymnasium.make_vec`.
 
     Raises:
         ValueError: If an argument is unknown or out of its range.
@@ -93,10 +89,8 @@ def make_games(
         arguments["vector_kwargs"] = {**kwargs, "autoreset_mode": mode}
     if arguments.get("vectorization_mode") == "sync":
         rows = itertools.count()  # they are made in order
-        arguments["wrappers"] = [
-            *arguments.get("wrappers", ()),
-            lambda game: OptionsOfRow(game, next(rows)),
-        ]
+        wrappers = arguments.get("wrappers", ())
+        arguments["wrappers"] = [*wrappers, lambda game: OptionsOfRow(game, next(rows))]
     try:
         return gym.make_vec(env_id, num_envs=num_envs, **arguments)
     except TypeError as error:
@@ -170,12 +164,9 @@ def record_in(env: VecEnv) -> TaskRecord | None:
 
 
 def seed_games(env: VecEnv, seed: int, first_game: int = 0) -> None:
-    """Seed the games of any `VecEnv` so that no two seeds share a scene.
+    """Seed the games of any `VecEnv`, by a number that is not negative: no two share a scene.
 
-    Args:
-        env: The games.
-        seed: Not negative.
-        first_game: The number of the first of these among the games of all processes.
+    `first_game` is the number of the first of these among the games of all processes.
     """
     first, games = seed * SEED_DISTANCE + first_game, env.unwrapped
     if isinstance(games, GymnasiumVecEnv):

@@ -1,9 +1,9 @@
 """How are models of Stable-Baselines3's algorithms kept, and read without running code?"""
 
-import importlib
 import io
 import json
 import pathlib
+import pkgutil
 import zipfile
 from typing import Any
 
@@ -15,7 +15,7 @@ from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.save_util import load_from_zip_file
 
 from agents.base.files import Path
-from agents.sb3.algorithms import choose_algorithm
+from agents.sb3.algorithms import ALGORITHMS
 from agents.sb3.archive import HEADER_NAME, check_members, check_tensors, damage, write_file
 from agents.sb3.spaces import describe_space, make_space
 
@@ -27,26 +27,16 @@ ACTIVATIONS = {"ReLU": torch.nn.ReLU, "Tanh": torch.nn.Tanh, "ELU": torch.nn.ELU
 
 
 def algorithm_class(algo: str) -> type[BaseAlgorithm]:
-    """Return the class of an algorithm of `agents.sb3.algorithms.ALGORITHMS`.
-
-    Raises:
-        ValueError: If there is none of that name.
-    """
-    algorithm = choose_algorithm(algo)
-    found = getattr(importlib.import_module(algorithm.home), algorithm.class_name)
-    assert issubclass(found, BaseAlgorithm)
+    """Return the class of an algorithm of `agents.sb3.algorithms.ALGORITHMS`."""
+    found: type[BaseAlgorithm] = pkgutil.resolve_name(ALGORITHMS[algo].home)
     return found
 
 
 def constructor_arguments(settings: dict[str, Any]) -> dict[str, Any]:
-    """Return settings of an algorithm as its constructor takes them.
+    """Return settings of an algorithm, as JSON has them, as its constructor takes them.
 
-    Args:
-        settings: As JSON has them. A `learning_rate` such as `"lin_0.001"` falls from that to 0
-            over the budget; `activation_fn` in `policy_kwargs` is a name.
-
-    Raises:
-        ValueError: If `policy_kwargs` is not a dict, or the learning rate or activation is none.
+    A `learning_rate` such as `"lin_0.001"` falls from that to 0 over the budget; `activation_fn` in
+    `policy_kwargs` is a name. Raises ValueError if one of these is none.
     """
     arguments = policy_arguments(settings)
     rate = settings.get("learning_rate")
@@ -64,14 +54,7 @@ def constructor_arguments(settings: dict[str, Any]) -> dict[str, Any]:
 
 
 def policy_arguments(settings: dict[str, Any]) -> dict[str, Any]:
-    """Return settings with the name of the activation turned into its class.
-
-    Args:
-        settings: As JSON has them.
-
-    Raises:
-        ValueError: If `policy_kwargs` is not a dict, or the activation is not known.
-    """
+    """Return settings with the name of the activation, ValueError if unknown, made its class."""
     kwargs = settings.get("policy_kwargs", {})
     if not isinstance(kwargs, dict):
         raise ValueError(f"`policy_kwargs` must be a dict, got {kwargs!r}.")
@@ -86,11 +69,7 @@ def policy_arguments(settings: dict[str, Any]) -> dict[str, Any]:
 def save_algorithm(path: Path, algo: str, settings: dict[str, Any], model: BaseAlgorithm) -> None:
     """Save a model by Stable-Baselines3's own `save`, and beside it what the policy is made of.
 
-    Args:
-        path: File to write.
-        algo: What it was trained by, of `agents.sb3.algorithms.ALGORITHMS`.
-        settings: Of the algorithm, as JSON has them; `policy_kwargs` is what matters.
-        model: The model.
+    Of the settings of the algorithm, as JSON has them, `policy_kwargs` matters.
     """
     header = {
         "format": FORMAT,
@@ -100,7 +79,6 @@ def save_algorithm(path: Path, algo: str, settings: dict[str, Any], model: BaseA
         "observation_space": describe_space(model.observation_space),
         "action_space": describe_space(model.action_space),
     }
-
     content = io.BytesIO()
     model.save(content)
     with zipfile.ZipFile(content, "a") as archive:
@@ -112,10 +90,6 @@ def load_policy(path: Path, device: torch.device | str = "cpu") -> BasePolicy:
     """Load the policy of a model that `save_algorithm` wrote; it predicts as it did.
 
     Only its weights are read, which unpickles nothing; `PPO.load` and the like read the rest.
-
-    Args:
-        path: The file.
-        device: Where its networks shall live.
 
     Raises:
         ValueError: If the file is damaged or holds something else.
@@ -161,7 +135,7 @@ def _make_policy(header: dict[str, Any]) -> BasePolicy:
     spaces = [make_space(header[name]) for name in ("observation_space", "action_space")]
     check_size(header["policy_kwargs"], *spaces)
     aliases: dict[str, type[BasePolicy]] = algorithm_class(algo).policy_aliases
-    make = aliases[choose_algorithm(algo).policy]
+    make = aliases[ALGORITHMS[algo].policy]
     try:
         return make(*spaces, lambda _: 0.0, **kwargs)  # 0: the learning rate, it only predicts
     except (AssertionError, AttributeError, IndexError) as error:
@@ -169,14 +143,9 @@ def _make_policy(header: dict[str, Any]) -> BasePolicy:
 
 
 def check_size(policy_kwargs: Any, *spaces: Space[Any]) -> None:
-    """Refuse a policy that is too large to be meant: a file of it could not be loaded.
+    """Raise ValueError if a policy has more layers, or larger ones, than a file may ask for.
 
-    Args:
-        policy_kwargs: Of the algorithm, as JSON has them.
-        *spaces: What the policy observes and how it acts.
-
-    Raises:
-        ValueError: If it has more layers, or larger ones, than a file may ask for.
+    That is to say if it is too large to be meant: a file of it could not be loaded.
     """
     widths = [flatdim(space) for space in spaces] + _widths(policy_kwargs)
     largest, next_largest = sorted(widths)[:-3:-1]

@@ -35,15 +35,19 @@ def glimpse_shape_of(space: spaces.Space[Any], needs_reach: bool = False) -> tup
     return shape
 
 
-def num_classes_of(space: spaces.Space[Any]) -> int:
+def num_classes_of(space: spaces.Space[Any], stop: bool = False) -> int:
     """Return C of the actions of RAM.
+
+    Args:
+        space: The action space.
+        stop: Whether the last number of a `Box` says to answer now: see `action_format_of`.
 
     Raises:
         ValueError: If the space is another one.
     """
-    if isinstance(space, spaces.Box) and len(space.shape) == 1 and space.shape[0] >= 3:
-        return space.shape[0] - 2
-    if isinstance(space, spaces.MultiDiscrete) and space.nvec.shape == (3,):
+    if isinstance(space, spaces.Box) and len(space.shape) == 1 and space.shape[0] >= 3 + stop:
+        return space.shape[0] - 2 - stop
+    if isinstance(space, spaces.MultiDiscrete) and space.nvec.shape in [(3,), (4,)]:
         return int(space.nvec[2])
     raise ValueError(
         "`action_space` must be Box (2 + C,) or MultiDiscrete [grid, grid, C], as ram_env's "
@@ -63,15 +67,19 @@ def other_classes(trained_on: spaces.Space[Any], here: spaces.Space[Any]) -> str
 def box_for_dict(space: spaces.Dict) -> spaces.Box:
     """Return the Box of location and class scores that stands for a Dict of location and label.
 
+    If the Dict has a `stop`, so has the Box, as its last number.
+
     Raises:
         ValueError: If it is another Dict.
     """
     label = space.spaces.get("label")
-    if set(space.spaces) != {"location", "label"} or not isinstance(label, spaces.Discrete):
+    others = set(space.spaces) - {"location", "label"}
+    is_ours = "location" in space.spaces and isinstance(label, spaces.Discrete)
+    if others - {"stop"} or not is_ours or not isinstance(label, spaces.Discrete):
         raise ValueError(
             f"a Dict action space must hold `location` and a Discrete `label`, got {space}."
         )
-    return spaces.Box(-1.0, 1.0, (2 + int(label.n),), dtype=np.float32)
+    return spaces.Box(-1.0, 1.0, (2 + int(label.n) + len(others),), dtype=np.float32)
 
 
 def describe_space(space: spaces.Space[Any]) -> dict[str, Any]:
@@ -85,10 +93,8 @@ def describe_space(space: spaces.Space[Any]) -> dict[str, Any]:
         ValueError: If it is another one.
     """
     if isinstance(space, spaces.Dict):
-        return {
-            "type": "dict",
-            "spaces": {key: describe_space(part) for key, part in space.items()},
-        }
+        parts = {key: describe_space(part) for key, part in space.items()}
+        return {"type": "dict", "spaces": parts}
     if isinstance(space, spaces.MultiDiscrete):
         return {"type": "multidiscrete", "nvec": space.nvec.tolist()}
     if isinstance(space, spaces.MultiBinary):

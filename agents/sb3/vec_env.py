@@ -25,7 +25,8 @@ class GymnasiumVecEnv(VecEnv):
     A finished episode restarts in the same step, as Stable-Baselines3 expects: its last observation
     is `infos[i]["terminal_observation"]`, and the info of its successor `reset_infos[i]`. A `Dict`
     action space of `location` and `label`, which Stable-Baselines3 refuses, is shown as the
-    `Box(-1, 1, (2 + C,))` of location and class scores; the label is their argmax.
+    `Box(-1, 1, (2 + C,))` of location and class scores; the label is their argmax. Of a `stop` too
+    the sign of a last number decides.
 
     Args:
         env: A vector env in autoreset mode `SAME_STEP`.
@@ -53,7 +54,9 @@ class GymnasiumVecEnv(VecEnv):
         self.num_envs = env.num_envs
         space = env.single_action_space
         self._dict_actions = isinstance(space, spaces.Dict)
+        self._can_stop = False
         if isinstance(space, spaces.Dict):
+            self._can_stop = "stop" in space.spaces
             space = box_for_dict(space)
         super().__init__(env.num_envs, env.single_observation_space, space)
         self.metadata = env.metadata
@@ -85,8 +88,10 @@ class GymnasiumVecEnv(VecEnv):
     def step_async(self, actions: np.ndarray) -> None:
         """Take note of the actions."""
         if self._dict_actions:
-            label = actions[:, 2:].argmax(axis=1)
-            self._actions = {"location": actions[:, :2], "label": label}
+            scores = actions[:, 2:-1] if self._can_stop else actions[:, 2:]
+            self._actions = {"location": actions[:, :2], "label": scores.argmax(axis=1)}
+            if self._can_stop:
+                self._actions["stop"] = (actions[:, -1] > 0.0).astype(np.int64)
         else:
             self._actions = actions
 

@@ -10,19 +10,23 @@ from PIL import Image
 
 from ram_env import SHORT_NAMES, TASKS
 from ram_env.drawing.rendering import fit
+from ram_env.registration import PICTURE_TASKS
 
 SIDE = 120  # pixels
 
 
 def draw_scene(env_id: str) -> Image.Image:
     """Return the first test scene of a task."""
-    env = gym.make(env_id, dataset="mnist", split="test")
-    env.reset(options={"index": 0, "scene_seed": 0})
+    images, first = ({"dataset": "mnist"}, {"index": 0}) if env_id in TASKS else ({}, {})
+    env = gym.make(env_id, split="test", **images)
+    env.reset(options={**first, "scene_seed": 0})
     scene = fit(env.unwrapped.view().canvas, SIDE).convert("L")
     env.close()
     return scene
 
 
 if __name__ == "__main__":
-    for name in (it for it, env_id in SHORT_NAMES.items() if env_id in TASKS):
-        draw_scene(SHORT_NAMES[name]).save(Path(__file__).with_name(f"{name}.png"), optimize=True)
+    for name, env_id in SHORT_NAMES.items():
+        if env_id in PICTURE_TASKS:
+            continue  # nobody's own pictures
+        draw_scene(env_id).save(Path(__file__).with_name(f"{name}.png"), optimize=True)

@@ -96,11 +96,7 @@ def load_dataset(
 
 
 def check_split(split: object) -> None:
-    """Refuse what is none of `SPLITS`.
-
-    Raises:
-        ValueError: If it is none.
-    """
+    """Raise ValueError if a split is none of `SPLITS`."""
     if not isinstance(split, str) or split not in SPLITS:
         raise ValueError(f"`split` must be one of {', '.join(SPLITS)}, got {shown(split)}.")
 

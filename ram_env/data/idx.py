@@ -22,8 +22,7 @@ IDX_FILES = (TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS)
 _UINT8_MAGIC = b"\x00\x00\x08"  # two zero bytes and the code of the type; the fourth byte is ndim
 _GZIP_MAGIC = b"\x1f\x8b"
 _PART_BYTES = 2**20
-_IMAGE_NDIM = 3
-_LABEL_NDIM = 1
+_KINDS = {3: "images", 1: "labels"}  # by the number of dimensions
 
 
 def read_idx_images(path: Path, sha256: str | None = None) -> np.ndarray:
@@ -40,12 +39,12 @@ def read_idx_images(path: Path, sha256: str | None = None) -> np.ndarray:
         ValueError: If the file cannot be read, is damaged, holds something else, or has another
             SHA-256.
     """
-    return _read_idx(path, _IMAGE_NDIM, sha256)
+    return _read_idx(path, 3, sha256)
 
 
 def read_idx_labels(path: Path, sha256: str | None = None) -> np.ndarray:
     """Read an IDX file of labels as `read_idx_images` reads images: read-only uint8 (N,)."""
-    return _read_idx(path, _LABEL_NDIM, sha256)
+    return _read_idx(path, 1, sha256)
 
 
 def decompress(content: bytes, max_bytes: int | None = None) -> bytes:
@@ -95,7 +94,7 @@ def _decompress_idx(content: bytes) -> bytes:
 
     A small file can unpack to any size: the rest, which is one byte too many anyway, is left alone.
     """
-    num_bytes = _num_bytes(_announced_shape(decompress(content, _offset(_IMAGE_NDIM))))
+    num_bytes = _num_bytes(_announced_shape(decompress(content, _offset(max(_KINDS)))))
     check_bytes(num_bytes, "what its header announces")
     return decompress(content, num_bytes + 1)
 
@@ -115,7 +114,7 @@ def _announced_shape(content: bytes) -> tuple[int, ...]:
     if not content:
         raise ValueError("it is empty")
     ndim = content[3] if len(content) > 3 else 0
-    if not content.startswith(_UINT8_MAGIC) or ndim not in (_LABEL_NDIM, _IMAGE_NDIM):
+    if not content.startswith(_UINT8_MAGIC) or ndim not in _KINDS:
         raise ValueError(
             "it must start with the bytes 00 00 08 03 (images) or 00 00 08 01 (labels), "
             f"found {content[:4].hex(' ')}"
@@ -133,8 +132,17 @@ def _read_idx(path: Path, ndim: int, sha256: str | None) -> np.ndarray:
     try:
         content = _decompress_idx(path.read_bytes())
         array = parse_idx(content)
-        _check_ndim(array, ndim)
-        _check_sha256(content, sha256)
+        if array.ndim != ndim:
+            raise ValueError(
+                f"it must hold {_KINDS[ndim]}, found {_KINDS[array.ndim]} of shape {array.shape}; "
+                "the files of images and labels look swapped"
+            )
+        found = hashlib.sha256(content).hexdigest() if sha256 else None
+        if found != sha256:
+            raise ValueError(
+                f"its content must have the SHA-256 of MNIST, {sha256}, found {found}; "
+                '`dataset="idx"` reads other data'
+            )
     except OSError as error:
         raise ValueError(
             f"`{path}` cannot be read ({error.strerror}): it must be a file that you may read."
@@ -144,23 +152,3 @@ def _read_idx(path: Path, ndim: int, sha256: str | None) -> np.ndarray:
             f"`{path}` is not the IDX file that its name promises: {error}. Replace it."
         ) from error
     return array
-
-
-def _check_ndim(array: np.ndarray, ndim: int) -> None:
-    if array.ndim != ndim:
-        kinds = {_IMAGE_NDIM: "images", _LABEL_NDIM: "labels"}
-        raise ValueError(
-            f"it must hold {kinds[ndim]}, found {kinds[array.ndim]} of shape {array.shape}; "
-            "the files of images and labels look swapped"
-        )
-
-
-def _check_sha256(content: bytes, sha256: str | None) -> None:
-    if sha256 is None:
-        return
-    found = hashlib.sha256(content).hexdigest()
-    if found != sha256:
-        raise ValueError(
-            f"its content must have the SHA-256 of MNIST, {sha256}, found {found}; "
-            '`dataset="idx"` reads other data'
-        )

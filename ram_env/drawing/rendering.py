@@ -5,7 +5,7 @@ first, yellow for the last.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 import numpy as np
@@ -44,6 +44,32 @@ class EpisodeView:
     label: int | None  # the truth; None if nobody knows it
     belief: np.ndarray | None  # float (C,), probabilities; None if there are no scores so far
     prediction: int | None  # the scored label; None before the end
+    frames: np.ndarray | None = None  # uint8 (t, h, w): the scene at each glimpse, if it moves
+    is_won: bool | None = None  # of a game without labels; None before the end
+
+    @property
+    def verdict(self) -> str | None:
+        """What is said of the answer; None if there is none, or nobody knows."""
+        if self.label is not None and self.prediction is not None:
+            return "right" if self.prediction == self.label else "wrong"
+        return None if self.is_won is None else ("won" if self.is_won else "lost")
+
+    @property
+    def verdict_color(self) -> Color:
+        """The colour that the answer is shown in."""
+        return INK if self.verdict is None else RIGHT if self.verdict in ("right", "won") else WRONG
+
+    def after(self, seen: int) -> "EpisodeView":
+        """Return the scene, and where it was looked at, as they were after so many glimpses."""
+        canvas = self.canvas
+        if self.frames is not None and seen < len(self.locations):
+            canvas = self.frames[seen - 1]
+        return replace(
+            self,
+            canvas=canvas,
+            locations=self.locations[:seen],
+            glimpses=self.glimpses[:seen],
+        )
 
     def name_of(self, label: int) -> str:
         """Return the name of a class, as much of it as there is room for."""
@@ -204,8 +230,8 @@ def render_episode(view: EpisodeView, height: int = 360) -> np.ndarray:
 def _draw_headline(draw: ImageDraw.ImageDraw, view: EpisodeView, unit: int) -> None:
     texts = [(f"glimpse {len(view.locations)} of {view.num_glimpses}", INK)]
     if view.prediction is not None:
-        verdict, color = _verdict(view)
-        texts.append((f"answer {view.name_of(view.prediction)}{verdict}", color))
+        verdict = "" if view.verdict is None else f": {view.verdict}"
+        texts.append((f"answer {view.name_of(view.prediction)}{verdict}", view.verdict_color))
     elif view.belief is not None:
         best = int(view.belief.argmax())
         texts.append((f"guess {view.name_of(best)} ({view.belief[best]:.2f})", INK))
@@ -215,13 +241,6 @@ def _draw_headline(draw: ImageDraw.ImageDraw, view: EpisodeView, unit: int) -> N
     for text, color in texts:
         draw.text((left, unit // 2), text, color, font)
         left += draw.textlength(text, font) + 1.4 * unit
-
-
-def _verdict(view: EpisodeView) -> tuple[str, Color]:
-    """Return what is said of the answer, and the colour that it is shown in."""
-    if view.label is None:
-        return "", INK
-    return (": right", RIGHT) if view.prediction == view.label else (": wrong", WRONG)
 
 
 def _belief_head(view: EpisodeView) -> str:
@@ -252,7 +271,7 @@ def _draw_belief(
         filled = round(float(view.belief[label]) * bar_width)
         color = BAR
         if label == view.prediction:
-            color = _verdict(view)[1]
+            color = view.verdict_color
         draw.rectangle((bar_left, edges[0], bar_left + filled, edges[1]), color)
         probability = f"{view.belief[label]:.2f}"
         draw.text((bar_left + bar_width + unit // 2, y), probability, INK, font, anchor="lm")

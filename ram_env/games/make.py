@@ -1,10 +1,12 @@
 """Which game do the arguments of an env mean, and how does the env show them?"""
 
 import inspect
+from collections.abc import Collection
 from typing import Any
 
 from ram_env.arguments import did_you_mean, number_between, number_range, shown
-from ram_env.games.classify import GlimpseTask
+from ram_env.games.catch import CatchTask
+from ram_env.games.game import Game
 from ram_env.games.tasks import CanvasTask, MegapixelTask, PictureTask
 
 SCENES: dict[str, type[CanvasTask | MegapixelTask | PictureTask]] = {
@@ -12,9 +14,10 @@ SCENES: dict[str, type[CanvasTask | MegapixelTask | PictureTask]] = {
     "megapixel": MegapixelTask,
     "pictures": PictureTask,
 }
+GAMES = ("classify", "catch")
 
 
-def make_game(arguments: dict[str, Any]) -> GlimpseTask:
+def make_game(arguments: dict[str, Any]) -> Game:
     """Make the game of the arguments that an env was given.
 
     Raises:
@@ -22,10 +25,11 @@ def make_game(arguments: dict[str, Any]) -> GlimpseTask:
         ValueError: If one is out of its range or does not fit the others.
     """
     given = dict(arguments)
-    scenes = given.pop("scenes", "canvas")
-    if scenes not in SCENES:
-        raise ValueError(f"`scenes` must be one of {', '.join(SCENES)}, got {shown(scenes)}.")
-    known = list(inspect.signature(SCENES[scenes]).parameters)
+    game = _choose("game", given.pop("game", "classify"), GAMES)
+    kind: type[CatchTask | CanvasTask | MegapixelTask | PictureTask] = CatchTask
+    if game == "classify":
+        kind = SCENES[_choose("scenes", given.pop("scenes", "canvas"), SCENES)]
+    known = list(inspect.signature(kind).parameters)
     for name in given:
         if name not in known:
             # In Python's own words: TorchRL looks for them, to try without the argument.
@@ -33,13 +37,24 @@ def make_game(arguments: dict[str, Any]) -> GlimpseTask:
                 f"got an unexpected keyword argument {name!r}: the arguments are "
                 f"{', '.join(known)}.{did_you_mean(name, known)}"
             )
-    return SCENES[scenes](**given)
+    return kind(**given)
+
+
+def _choose(name: str, value: Any, choices: Collection[str]) -> str:
+    """Return a value that is one of the choices.
+
+    Raises:
+        ValueError: If it is not.
+    """
+    if value not in choices:
+        raise ValueError(f"`{name}` must be one of {', '.join(choices)}, got {shown(value)}.")
+    return str(value)
 
 
 class PlaysGame:
-    """An env with a task, whose arguments it shows as attributes: to be read, not changed."""
+    """An env with a game, whose arguments it shows as attributes: to be read, not changed."""
 
-    task: GlimpseTask
+    task: Game
     spec: Any  # of Gymnasium
     _episodes: Any
 
@@ -89,7 +104,7 @@ class PlaysGame:
 
     @property
     def class_names(self) -> tuple[str, ...]:
-        """The name of each label."""
+        """The name of each answer."""
         return self.task.class_names
 
 
@@ -102,6 +117,6 @@ def _shown(name: str) -> property:
     )
 
 
-for _task in SCENES.values():
+for _task in (*SCENES.values(), CatchTask):
     for _name in inspect.signature(_task).parameters:
         setattr(PlaysGame, _name, _shown(_name))

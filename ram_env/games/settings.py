@@ -61,8 +61,8 @@ class Question(StrEnum):
 
 
 @dataclass(kw_only=True, eq=False)
-class Settings:
-    """The arguments that all scenes share; `GlimpseEnv` explains them.
+class LookingSettings:
+    """The arguments that all games share; `GlimpseEnv` explains them.
 
     What is given is replaced by its final form: whole numbers by `int`, words by their enum.
 
@@ -70,29 +70,43 @@ class Settings:
         ValueError: If an argument is out of its range or does not fit the others.
     """
 
-    dataset: Any
     split: str = "train"
     patch_size: int = 8
     num_scales: int = 1
-    num_glimpses: int = 7
     action_format: str | ActionFormat = ActionFormat.BOX
     location_grid: int = 7
     score_scale: float = SCORE_SCALE
-    reward: str | RewardRule = RewardRule.FINAL
     initial_location: str | InitialLocation = InitialLocation.RANDOM
     observe_reach: bool = False
 
     def __post_init__(self) -> None:
-        """Check each argument, then those that must fit each other."""
+        """Check each argument."""
         self.patch_size = whole_number("patch_size", self.patch_size, 1)
         self.num_scales = whole_number("num_scales", self.num_scales, 1, MAX_SCALES)
-        self.num_glimpses = whole_number("num_glimpses", self.num_glimpses, 1)
         self.action_format = one_of("action_format", self.action_format, ActionFormat)
         self.location_grid = whole_number("location_grid", self.location_grid, 1)
         self.score_scale = positive_number("score_scale", self.score_scale, HIGHEST_SCORE_SCALE)
-        self.reward = one_of("reward", self.reward, RewardRule)
         self.initial_location = one_of("initial_location", self.initial_location, InitialLocation)
         self.observe_reach = flag("observe_reach", self.observe_reach)
+
+
+@dataclass(kw_only=True, eq=False)
+class Settings(LookingSettings):
+    """The arguments of classifying, whatever the scenes are."""
+
+    dataset: Any
+    num_glimpses: int = 7
+    reward: str | RewardRule = RewardRule.FINAL
+    stop: bool = False
+    glimpse_cost: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Check each argument, then those that must fit each other."""
+        super().__post_init__()
+        self.num_glimpses = whole_number("num_glimpses", self.num_glimpses, 1)
+        self.reward = one_of("reward", self.reward, RewardRule)
+        self.stop = flag("stop", self.stop)
+        self.glimpse_cost = number_between("glimpse_cost", self.glimpse_cost, 0.0, 1.0)
         if self.reward == RewardRule.LOG_LIKELIHOOD and self.action_format != ActionFormat.BOX:
             raise ValueError(
                 "`reward='log_likelihood'` needs the class scores of `action_format='box'`, got "
@@ -120,21 +134,9 @@ class ImageSettings(Settings):
         self.canvas_range = number_range("canvas_range", self.canvas_range, 1, MAX_CANVAS)
         if self.canvas_range is not None:
             self.canvas_size = self.canvas_range[1]
-        self.canvas_shape = _canvas_shape(self.canvas_size)
-        whole_number("patch_size", self.patch_size, 1, max(self.canvas_shape))
+        self.canvas_shape = canvas_shape_of(self.canvas_size)
         super().__post_init__()
-        self._check_scales()
-
-    def _check_scales(self) -> None:
-        """Refuse windows so wide that nearly all of them lies outside the canvas."""
-        widest = window_side(self.patch_size, self.num_scales - 1)
-        side = max(self.canvas_shape)
-        if self.num_scales > 1 and widest >= 4 * side:
-            raise ValueError(
-                "`num_scales` is too high: the widest window, `patch_size` * 2**(`num_scales` - 1)"
-                f" = {widest} pixels, must be under 4 times the canvas side {side}, got "
-                f"patch_size={self.patch_size} and num_scales={self.num_scales}."
-            )
+        check_windows(self.patch_size, self.num_scales, self.canvas_shape)
 
     def check_image_sizes(self, image_shape: tuple[int, ...]) -> None:
         """Refuse images in colour or larger than the canvas."""
@@ -280,7 +282,7 @@ class PictureSettings(Settings):
         self.brightness = number_between("brightness", self.brightness, 0.0, 1.0)
 
 
-def _canvas_shape(canvas_size: Any) -> tuple[int, int]:
+def canvas_shape_of(canvas_size: Any) -> tuple[int, int]:
     """Return (height, width) of a canvas given by one side or by both."""
     sides = canvas_size if isinstance(canvas_size, list | tuple) else (canvas_size, canvas_size)
     if len(sides) != 2:
@@ -289,3 +291,16 @@ def _canvas_shape(canvas_size: Any) -> tuple[int, int]:
         )
     height, width = (whole_number("canvas_size", side, 1, MAX_CANVAS) for side in sides)
     return height, width
+
+
+def check_windows(patch_size: int, num_scales: int, canvas_shape: tuple[int, int]) -> None:
+    """Refuse windows so wide that nearly all of them lies outside the canvas."""
+    side = max(canvas_shape)
+    whole_number("patch_size", patch_size, 1, side)
+    widest = window_side(patch_size, num_scales - 1)
+    if num_scales > 1 and widest >= 4 * side:
+        raise ValueError(
+            "`num_scales` is too high: the widest window, `patch_size` * 2**(`num_scales` - 1)"
+            f" = {widest} pixels, must be under 4 times the canvas side {side}, got "
+            f"patch_size={patch_size} and num_scales={num_scales}."
+        )

@@ -24,7 +24,7 @@ from ram_env.scenes.canvases import crop_bytes
 from ram_env.scenes.megapixel import MegapixelPainter, MegapixelPlans, make_patterns
 from ram_env.scenes.painted import Painted, ScenePainter, painted_bytes, plan_bytes
 from ram_env.scenes.pictures import Changes, Pictures, glimpse_bytes
-from ram_env.scenes.source import SceneSource, frozen_scenes
+from ram_env.scenes.source import ScenePlans, SceneSource, frozen_scenes
 from ram_env.scenes.sprites import Sprites, begin_bytes, sprite_bytes
 from ram_env.scenes.sprites import glimpse_bytes as sums_bytes
 
@@ -212,7 +212,8 @@ class MegapixelTask(MegapixelSettings, ImageTask):
             num_scenes=self.num_scenes,
         )
         self.count_sprites(self._painter)
-        self.targets_shape = (self.num_digits + self.num_others,)
+        number = self.num_digits + self.num_others
+        self.facts = {**self.facts, "index": (number,), "target_box": (number, 4)}
         if self.canvas_range is not None:
             lowest, highest = self.canvas_range
             self.size_limits = {"canvas_size": (max(lowest, self._painter.smallest), highest)}
@@ -244,9 +245,10 @@ class MegapixelTask(MegapixelSettings, ImageTask):
         """Return the `reset` options of frozen scenes: their seeds alone."""
         return {"scene_seed": frozen_scenes(self.split, numbers)["scene_seed"]}
 
-    def labels_of(self, plans: MegapixelPlans) -> np.ndarray:
-        """Return the right answers to planned scenes, int64 (...)."""
-        return plans.label
+    def facts_of(self, plans: ScenePlans) -> dict[str, np.ndarray]:
+        """Return what the info tells of planned scenes beside their seeds, int64 (..., ...)."""
+        assert isinstance(plans, MegapixelPlans)
+        return {"label": plans.label, "index": plans.index, "target_box": plans.box}
 
     def make_scenes(self, num_scenes: int) -> Sprites:
         """Make room for some scenes, none of them begun."""

@@ -25,23 +25,14 @@ _NUM_SHARED = 4  # arrays whose pyramids are kept to be shared
 
 @dataclass(frozen=True, eq=False)
 class PictureDataset:
-    """Pictures with one label each.
+    """Pictures with one label each."""
 
-    Attributes:
-        store: The pictures, maybe with others.
-        numbers: Which of them these are, int64 (N,).
-        labels: Their classes, int64 (N,), in 0..num_classes - 1.
-        class_names: The name of each class, the same for each split.
-        name: The folder that they lie in, or what arrays are called.
-        sha256: What tells other data, in hexadecimal.
-    """
-
-    store: PictureStore
-    numbers: np.ndarray
-    labels: np.ndarray
-    class_names: tuple[str, ...]
-    name: str
-    sha256: str
+    store: PictureStore  # the pictures, maybe with others
+    numbers: np.ndarray  # int64 (N,): which of them these are
+    labels: np.ndarray  # int64 (N,): their classes, in 0..num_classes - 1
+    class_names: tuple[str, ...]  # the same for each split
+    name: str  # the folder that they lie in, or what arrays are called
+    sha256: str  # what tells other data, in hexadecimal
 
     @property
     def num_classes(self) -> int:

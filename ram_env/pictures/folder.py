@@ -20,21 +20,13 @@ _ENDS = (0.8, 0.9)  # of train and validation, on the scale of the hash; the res
 
 @dataclass(frozen=True, eq=False)
 class Listing:
-    """The pictures of a folder, in the order of their paths.
-
-    Attributes:
-        root: The folder.
-        paths: Of each picture, relative to the folder, with `/`.
-        labels: Number of each picture's class, int64 (N,).
-        splits: Number of each picture's split in `SPLITS`, int64 (N,).
-        class_names: The names of the folders that are classes, in order.
-    """
+    """The pictures of a folder, in the order of their paths."""
 
     root: Path
-    paths: list[str]
-    labels: np.ndarray
-    splits: np.ndarray
-    class_names: tuple[str, ...]
+    paths: list[str]  # of each picture, relative to the root, with `/`
+    labels: np.ndarray  # int64 (N,): number of each picture's class
+    splits: np.ndarray  # int64 (N,): number of each picture's split in `SPLITS`
+    class_names: tuple[str, ...]  # of the folders that are classes, in order
 
 
 def list_folder(root: Path) -> Listing:

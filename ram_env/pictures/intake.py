@@ -37,17 +37,11 @@ _NAMED = 3  # damaged files that a message names
 
 
 class Reading(NamedTuple):
-    """How files are read.
+    """How files are read."""
 
-    Attributes:
-        image_size: The longer side is averaged down to so many pixels; None: as it is.
-        channels: 1 or 3; None: 1 if every picture is grey by its kind, else 3.
-        damaged: `"error"`, or `"skip"` to go on without the files that cannot be read.
-    """
-
-    image_size: int | None = None
-    channels: int | None = None
-    damaged: str = "error"
+    image_size: int | None = None  # pixels that the longer side is averaged down to; None: as it is
+    channels: int | None = None  # 1 or 3; None: 1 if every picture is grey by its kind, else 3
+    damaged: str = "error"  # or "skip", to go on without the files that cannot be read
 
 
 def take_in(listing: Listing, reading: Reading, cache: Path) -> tuple[Pyramids, np.ndarray]:

@@ -12,9 +12,8 @@ import numpy as np
 from ram_env.geometry import Rows, padded_shape
 from ram_env.hashing import SPREAD_STEPS, draw_integers, spread_evenly
 from ram_env.retina import Retina
-from ram_env.scenes.canvases import Canvases
+from ram_env.scenes.canvases import Canvases, PaddedImages
 from ram_env.scenes.distortion import NODES, distort
-from ram_env.scenes.padding import PaddedImages
 from ram_env.scenes.source import ScenePlans
 from ram_env.scenes.sprites import Placed
 

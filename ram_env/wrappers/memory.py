@@ -8,10 +8,7 @@ import numpy as np
 from gymnasium import spaces
 
 from ram_env.arguments import check_bytes
-from ram_env.games.classify import GlimpseTask
-from ram_env.games.episodes import BYTES_PER_NUMBER
-from ram_env.games.game import Observation
-from ram_env.games.tasks import CanvasTask
+from ram_env.games.game import BYTES_PER_NUMBER, Game, Observation
 from ram_env.geometry import (
     PixelGrid,
     Rows,
@@ -41,7 +38,7 @@ class Memory(ABC):
     space: spaces.Dict
 
     @abstractmethod
-    def __init__(self, num_episodes: int, task: GlimpseTask) -> None:
+    def __init__(self, num_episodes: int, task: Game) -> None:
         """Make the memory, empty."""
 
     def begin(self, rows: Rows, observation: Observation) -> None:
@@ -55,7 +52,7 @@ class Memory(ABC):
 
     @abstractmethod
     def add(self, rows: Rows, observation: Observation) -> None:
-        """Take note of the next observation of some episodes; one shown again changes nothing.
+        """Take note of the next observation of some episodes, at most T in all of each.
 
         Args:
             rows: The episodes.
@@ -70,7 +67,7 @@ class Memory(ABC):
 class HistoryMemory(Memory):
     """All glimpses and their locations, in the order of time, padded with 0 to T."""
 
-    def __init__(self, num_episodes: int, task: GlimpseTask) -> None:
+    def __init__(self, num_episodes: int, task: Game) -> None:
         length = task.num_glimpses
         glimpse_shape = (length, *task.retina.glimpse_shape)
         check_bytes(
@@ -95,8 +92,7 @@ class HistoryMemory(Memory):
 
     def add(self, rows: Rows, observation: Observation) -> None:
         """Write the glimpse behind those before it."""
-        # The step that scores shows the last glimpse again: that one is written over itself.
-        time = np.minimum(self._num_seen[rows], self._times[-1])
+        time = self._num_seen[rows]
         self._glimpses[rows, time] = observation["glimpse"]
         self._locations[rows, time] = observation["location"]
         self._num_seen[rows] = time + 1
@@ -122,20 +118,22 @@ class CanvasMemory(Memory):
     sample of scale k fills the 2**k x 2**k pixels that it is the mean of.
     """
 
-    def __init__(self, num_episodes: int, task: GlimpseTask) -> None:
-        if not isinstance(task, CanvasTask):
+    def __init__(self, num_episodes: int, task: Game) -> None:
+        canvas_shape = getattr(task, "canvas_shape", None)
+        if canvas_shape is None:
             raise ValueError(
                 "`env` must have scenes on a canvas for the canvas to be remembered; pictures "
                 "differ in their shapes: remember the history of glimpses instead."
             )
-        if task.canvas_range is not None:
+        canvas_range = getattr(task, "canvas_range", None)
+        if canvas_range is not None:
             raise ValueError(
                 "`env` must have canvases of one size for the canvas to be remembered, got "
-                f"`canvas_range` {task.canvas_range}: choose `canvas_size` instead, or remember "
+                f"`canvas_range` {canvas_range}: choose `canvas_size` instead, or remember "
                 "the history of glimpses."
             )
-        (height, width), side, num_scales = task.canvas_shape, task.patch_size, task.num_scales
-        padded = padded_shape(task.canvas_shape, side, num_scales)
+        (height, width), (num_scales, side, _) = canvas_shape, task.retina.glimpse_shape
+        padded = padded_shape(canvas_shape, side, num_scales)
         glimpse_shape = (num_scales, side, side)
         bytes_shown = BYTES_PER_NUMBER * (2 * height * width + math.prod(glimpse_shape))
         check_bytes(
@@ -150,7 +148,7 @@ class CanvasMemory(Memory):
         )
         self._glimpses = np.zeros((num_episodes, *glimpse_shape), dtype=np.float32)
         self._locations = np.zeros((num_episodes, 2), dtype=np.float32)
-        frame = (num_episodes, task.canvas_shape, task.retina)
+        frame = (num_episodes, canvas_shape, task.retina)
         self._values = pad_canvases(*frame, np.float32)
         self._finest = pad_canvases(*frame, np.int8)
         self._unseen = num_scales  # coarser than all scales
@@ -158,7 +156,7 @@ class CanvasMemory(Memory):
         self._side = window_side(side, num_scales - 1)
         scales = np.arange(num_scales, dtype=np.int8)[:, None, None]
         self._scale_of_look = lay_scales(enlarge(scales, side))  # (w, w)
-        self._pixel_grid = PixelGrid(task.canvas_shape)
+        self._pixel_grid = PixelGrid(canvas_shape)
 
     def forget(self, rows: Rows) -> None:
         """Paint the canvas black, and call it unseen; what is in its border is never shown."""
@@ -205,7 +203,7 @@ class CanvasMemory(Memory):
         }
 
 
-def task_of(env: Any, space: spaces.Space[Any]) -> GlimpseTask:
+def task_of(env: Any, space: spaces.Space[Any]) -> Game:
     """Return the task of an env, or of many, that shows what the task does.
 
     Args:
@@ -216,7 +214,7 @@ def task_of(env: Any, space: spaces.Space[Any]) -> GlimpseTask:
         ValueError: If it is no env of this package, or wrappers show something else.
     """
     task = getattr(env.unwrapped, "task", None)
-    if not isinstance(task, GlimpseTask):
+    if not isinstance(task, Game):
         raise ValueError(
             "`env` must be a GlimpseEnv or, for a vector wrapper, a GlimpseVectorEnv, got "
             f"{env.unwrapped}: the envs of Gymnasium's vector envs are wrapped one by one."

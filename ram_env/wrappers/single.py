@@ -42,8 +42,10 @@ class MemoryWrapper(gym.Wrapper[Observation, Any, Observation, Any], RecordConst
     def step(self, action: Any) -> tuple[Observation, SupportsFloat, bool, bool, dict[str, Any]]:
         """Take an action, and remember what it showed."""
         observation, reward, terminated, truncated, info = self.env.step(action)
-        note = self._memory.begin if self._has_ended else self._memory.add
-        note(ONLY, observation)
+        if self._has_ended:
+            self._memory.begin(ONLY, observation)
+        elif not terminated:  # the step that ends an episode shows the last glimpse again
+            self._memory.add(ONLY, observation)
         self._has_ended = terminated or truncated
         return self._memory.show(ONLY), reward, terminated, truncated, info
 

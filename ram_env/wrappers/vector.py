@@ -81,7 +81,8 @@ class VectorMemoryWrapper(VectorWrapper):  # generic only from Gymnasium 1.4 on
             infos = {**infos, "final_obs": final_obs}
         restarted = ended if self._in_same_step else self._restarting
         self._take_note(self._memory.begin, restarted, observation)
-        self._take_note(self._memory.add, ~restarted, observation)
+        # A step that ends an episode shows the last glimpse again.
+        self._take_note(self._memory.add, ~(restarted | terminations), observation)
         if self._in_next_step:
             self._restarting = ended
         return self._memory.show(self._all), rewards, terminations, truncations, infos

@@ -22,7 +22,7 @@ Wrap = Callable[[Any], Any]
 def counted(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
     """Return the highest number of bytes that each check has counted, as they come."""
     highest: dict[str, int] = {}
-    for module in ("games.classify", "wrappers.memory"):
+    for module in ("games.game", "wrappers.memory"):
 
         def note(num_bytes: int, what: str, module: str = module) -> None:
             highest[module] = max(num_bytes, highest.get(module, 0))

@@ -112,14 +112,10 @@ def test_registered_tasks_are_the_papers() -> None:
         "GlimpseClutteredMNIST1000-v0": (1000, 8, 12, 8, 12),
     }
     assert set(TASKS) == set(table)
-    assert list(SHORT_NAMES) == [
-        *("centered", "translated", "cluttered", "cluttered100", "cluttered1000"),
-        *("megapixel", "folder"),
-    ]
-    assert list(SHORT_NAMES.values()) == [
-        *table,
-        *("GlimpseMegapixelMNIST-v0", "GlimpseImageFolder-v0"),
-    ]
+    names = ["centered", "translated", "cluttered", "cluttered100", "cluttered1000", "megapixel"]
+    assert list(SHORT_NAMES) == [*names, "folder", "catch"]
+    others = ["GlimpseMegapixelMNIST-v0", "GlimpseImageFolder-v0", "GlimpseCatch-v0"]
+    assert list(SHORT_NAMES.values()) == [*table, *others]
     for task_id, (canvas, distractors, patch, scales, glimpses) in table.items():
         env = gym.make(task_id, dataset="digits")
         assert isinstance(env.unwrapped, GlimpseEnv)

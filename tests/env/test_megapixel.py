@@ -66,7 +66,8 @@ def test_glimpses_are_those_of_the_painted_canvas() -> None:
     """The finest window shows its pixels, the widest one, around all, the sum of them."""
     env = GlimpseEnv(scenes="megapixel", dataset="digits", **SMALL)
     observation, info = env.reset(seed=1)
-    canvas = env.task.draw_scenes(np.array([info["scene_seed"]]))[0][0]
+    task: Any = env.task
+    canvas = task.draw_scenes(np.array([info["scene_seed"]]))[0][0]
     x, y = observation["location"].astype(np.float64)
     row, column = int((y + 1) / 2 * 200), int((x + 1) / 2 * 200)
     bordered = np.pad(canvas, 256)

@@ -85,7 +85,7 @@ def test_a_scene_follows_from_its_seed_alone() -> None:
 def test_option_index_changes_the_image_alone(scene_seed: Any) -> None:
     """`index` overrides which image is shown; placement, clutter and first location stay."""
     env = make_env("GlimpseClutteredMNIST-v0", split="test")
-    dataset: Any = env.task.dataset
+    dataset: Any = env.get_wrapper_attr("dataset")
     images, labels = dataset.images, dataset.labels
     for index in (0, 5, np.int32(12), 299):
         observation, info = env.reset(options={"index": index, "scene_seed": scene_seed})
@@ -187,7 +187,7 @@ def test_any_number_of_classes(tmp_path: Path) -> None:
     env = GlimpseEnv(dataset=path, canvas_size=5, patch_size=5, num_glimpses=1)
     assert env.action_space.shape == (25,)
     seen = set()
-    for index in range(len(env.task.dataset.labels)):
+    for index in range(len(env.get_wrapper_attr("dataset").labels)):
         _, info = env.reset(options={"index": index})
         action = np.zeros(25, np.float32)
         action[2 + info["label"]] = 1

@@ -162,7 +162,8 @@ def test_impossible_bounds_are_errors(bounds: tuple[int, int]) -> None:
 
 def test_what_needs_one_shape_says_so() -> None:
     """Whole scenes for other networks, and the canvas that is remembered."""
+    task: Any = make_env().task
     with pytest.raises(ValueError, match=r"`canvas_range` and .*must be None.*\(30, 400\)"):
-        make_env().task.draw_scenes(np.arange(2))
+        task.draw_scenes(np.arange(2))
     with pytest.raises(ValueError, match=r"`env` must have .*one size.*`canvas_range`"):
         SeenCanvas(make_env())

@@ -143,8 +143,9 @@ def test_huge_canvases_take_no_room() -> None:
     envs.step(random_actions(np.random.default_rng(0), envs))
     assert infos["target_box"][:, :2].max() > 90_000
     assert np.isfinite(observation["glimpse"]).all()
+    task: Any = envs.task
     with pytest.raises(ValueError, match=r"1000 canvases of `canvas_size` 100000x.*memory"):
-        envs.task.draw_scenes(np.arange(1000))
+        task.draw_scenes(np.arange(1000))
 
 
 def test_every_pixel_of_a_large_canvas_has_a_location() -> None:

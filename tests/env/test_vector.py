@@ -21,6 +21,7 @@ from vector_games import by_mode, make_native, make_pair
 
 from ram_env import TASKS
 from ram_env.env import GlimpseEnv
+from ram_env.games.tasks import CanvasTask
 from ram_env.vector_env import GlimpseVectorEnv
 
 
@@ -89,7 +90,8 @@ def test_vector_episodes_equal_the_reference(task_id: str) -> None:
     envs = make_native(3, task_id=task_id)
     arguments = dict(TASKS[task_id])
     side = arguments.pop("canvas_size")
-    dataset: Any = envs.task.dataset
+    assert isinstance(envs.task, CanvasTask)
+    dataset = envs.task.dataset
     games = [
         ReferenceGame(dataset.images, dataset.labels, (side, side), **arguments) for _ in range(3)
     ]

@@ -13,8 +13,8 @@ FIELDS = [field.name for field in dataclasses.fields(RAMConfig)]
 
 
 def test_presets() -> None:
-    """There are four presets, and `default` is the plain config."""
-    assert set(PRESETS) == {"default", "paper", "pure", "pictures"}
+    """There are five presets, and `default` is the plain config."""
+    assert set(PRESETS) == {"default", "paper", "pure", "pictures", "large"}
     assert PRESETS["default"] == RAMConfig()
 
 

@@ -4,9 +4,9 @@ import pytest
 from helpers import needs_mnist
 
 from agents import RAM
+from agents.base.pretrained import FOLDER, INDEX, pretrained_path, pretrained_rows
 from agents.evaluate import main
 from agents.evaluation.players import player_of_pretrained
-from agents.model.pretrained import FOLDER, INDEX, pretrained_path, pretrained_rows
 from ram_env import SHORT_NAMES, TASKS
 
 MAX_BYTES = 16_000_000  # of all models together

@@ -235,6 +235,13 @@ def test_pure_makes_its_env_with_the_reward_that_it_needs(tiny_id: str, tmp_path
     assert rewards_of(RAM.load(tmp_path / "model", tiny_id, device="cpu")) == {"every_step"}
 
 
+def test_retinotopic_location_makes_an_env_that_shows_its_reach(tiny_id: str) -> None:
+    """Of an id; a model that needs no reach is content with an env that shows it."""
+    model = make_model(tiny_id, location="retinotopic")
+    assert model.task is not None and model.task.arguments["observe_reach"] is True
+    make_model(model.env).learn(STEPS)
+
+
 def rewards_of(model: RAM) -> set[str]:
     """Return the reward rules of the games that a model learns from."""
     assert model.env is not None

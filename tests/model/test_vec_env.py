@@ -94,6 +94,28 @@ def test_adapter_equals_dummy_vec_env(env_id: str, action_format: str) -> None:
     assert_identical(found, expected)
 
 
+@pytest.mark.parametrize("action_format", ["box", "multidiscrete"])
+def test_adapter_equals_dummy_vec_env_with_stop(action_format: str) -> None:
+    """Also when the agent ends its episodes, each at a step of its own."""
+    arguments: dict[str, Any] = {"action_format": action_format, "stop": True}
+    native = make_vec_env("GlimpseMNIST-v0", NUM_ENVS, dataset="digits", **arguments)
+    single = make_dummy("GlimpseMNIST-v0", **arguments)
+    assert native.action_space == single.action_space
+    found = rollout(native, 20, single.action_space)
+    assert_identical(found, rollout(single, 20, single.action_space))
+    assert len({bool(dones.all()) for dones in found[4::5]}) == 2
+
+
+def test_stop_of_a_dict_is_the_last_number_of_a_box() -> None:
+    """The box that stands for the dict plays as that of the env of boxes does."""
+    arguments: dict[str, Any] = {"dataset": "digits", "stop": True}
+    boxes = make_vec_env("GlimpseMNIST-v0", NUM_ENVS, **arguments)
+    dicts = make_vec_env("GlimpseMNIST-v0", NUM_ENVS, action_format="dict", **arguments)
+    assert boxes.action_space == dicts.action_space == spaces.Box(-1, 1, (13,), np.float32)
+    space = boxes.action_space
+    assert_identical(rollout(dicts, 20, space), rollout(boxes, 20, space))
+
+
 def test_sub_envs_that_end_apart_are_told_apart() -> None:
     """Episodes of 2, 3 and 5 glimpses end and restart on their own, as in `DummyVecEnv`."""
     lengths = [2, 3, 5]

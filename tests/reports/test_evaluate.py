@@ -161,6 +161,118 @@ def test_error_after_each_glimpse() -> None:
     assert result.error == 0.0
 
 
+class Hesitant:
+    """Answers 0, 1, 2, ... with a belief that grows from 0.6 to 0.7 and 0.8."""
+
+    def predict(
+        self,
+        observation: Any,
+        state: Any = None,
+        episode_start: np.ndarray | None = None,
+        deterministic: bool = False,
+    ) -> tuple[np.ndarray, Any]:
+        glimpse = state or 0
+        actions = np.full((len(observation["location"]), 12), -1.0, dtype=np.float32)
+        rest = (0.4 - 0.1 * glimpse) / 9
+        actions[:, 2:] = 1.0 - np.log((0.6 + 0.1 * glimpse) / rest) / 10
+        actions[:, 2 + glimpse] = 1.0
+        return actions, glimpse + 1
+
+
+@pytest.mark.parametrize(
+    ("confidence", "seen"), [(None, 3), (0.99, 3), (0.75, 3), (0.65, 2), (0.55, 1), (0.0, 1)]
+)
+def test_the_answer_counts_once_it_is_sure(confidence: float | None, seen: int) -> None:
+    """And holds from then on; at the latest it is the one after all glimpses."""
+    scenes = FrozenScenes(ENV_ID, DIGITS, "test")
+    result = scenes.evaluate(Hesitant(), confidence)
+    wrong = [int((scenes.labels != answer).sum()) for answer in range(3)]
+    assert result.num_errors == wrong[seen - 1]
+    assert result.mean_glimpses == seen
+    errors = [100 * wrong[min(number, seen) - 1] / 300 for number in (1, 2, 3)]
+    assert result.error_per_glimpse == pytest.approx(errors, rel=1e-12)
+    assert sum(result.confusion["3"].values()) == (scenes.labels == 3).sum()
+    assert list(result.confusion["3"]) == [str(seen - 1)]
+    assert (f" after {seen}.00 glimpses on average" in result.describe()) == (seen < 3)
+
+
+def test_each_scene_ends_by_itself() -> None:
+    """The mean is over scenes that end after different numbers of glimpses."""
+    scenes, model = FrozenScenes(ENV_ID, DIGITS, "test"), make_model()
+    (played,) = scenes.playbacks(model)
+    confidence = float(np.median(played.beliefs.max(axis=2)))
+    taken = [
+        next((t for t in (1, 2) if played.beliefs[t - 1, row].max() >= confidence), 3)
+        for row in range(300)
+    ]
+    assert len(set(taken)) > 1
+    result = scenes.evaluate(model, confidence)
+    assert result.mean_glimpses == np.mean(taken)
+    answers = played.answers[np.array(taken) - 1, np.arange(300)]
+    assert result.num_errors == (answers != scenes.labels).sum()
+
+
+class Stopper:
+    """Answers a class that depends on what it sees, and stops where it sees enough white."""
+
+    def predict(
+        self,
+        observation: Any,
+        state: Any = None,
+        episode_start: np.ndarray | None = None,
+        deterministic: bool = False,
+    ) -> tuple[np.ndarray, Any]:
+        glimpse = observation["glimpse"].reshape(-1, 64)
+        actions = np.full((len(glimpse), 13), -1.0, dtype=np.float32)
+        angle = 50 * (glimpse.sum(axis=1) + observation["location"][:, 0])
+        actions[:, :2] = 0.6 * np.stack([np.cos(angle), np.sin(angle)], axis=1)
+        actions[np.arange(len(glimpse)), 2 + glimpse.argmax(axis=1) % 10] = 1.0
+        actions[:, -1] = np.where(glimpse.mean(axis=1) > 0.25, 1.0, -1.0)
+        return actions, None
+
+
+@pytest.mark.parametrize("format_of_env", ["box", "dict"])
+def test_a_model_that_stops_is_measured_as_it_plays(format_of_env: str) -> None:
+    """Errors and glimpses are those of the episodes that it ends itself."""
+    env_kwargs = DIGITS | {"stop": True, "num_glimpses": 5}
+    scenes = FrozenScenes(ENV_ID, env_kwargs | {"action_format": format_of_env}, "test", 100)
+    result = scenes.evaluate(Stopper())
+    env = gym.make(ENV_ID, split="test", **env_kwargs)
+    lengths, wrong = [], 0
+    for number in range(100):
+        observation, info = env.reset(options={"index": number, "scene_seed": number})
+        steps, ended = 0, False
+        while not ended:
+            actions, _ = Stopper().predict({key: value[None] for key, value in observation.items()})
+            observation, _, ended, _, info = env.step(actions[0])
+            steps += 1
+        lengths.append(steps)
+        wrong += not info["is_success"]
+    assert len(set(lengths)) > 2
+    assert (result.num_errors, result.mean_glimpses) == (wrong, sum(lengths) / 100)
+    episodes = scenes.record(Stopper(), 0, 20)
+    assert {len(episode) for episode in episodes} > {1}
+    for *_, last in episodes:
+        assert last.belief is not None and last.prediction == last.belief.argmax() != last.label
+
+
+@pytest.mark.parametrize(
+    ("confidence", "action_format", "message"),
+    [
+        (1.5, "box", r"`confidence` must be a number in 0\.0\.\.1\.0, got 1\.5"),
+        (float("nan"), "box", "`confidence` must be"),
+        (0.9, "multidiscrete", "`confidence` needs a model that tells its belief"),
+    ],
+)
+def test_impossible_confidence_is_refused(
+    confidence: float, action_format: str, message: str
+) -> None:
+    """Before anything is played."""
+    scenes = FrozenScenes(ENV_ID, DIGITS | {"action_format": action_format}, "test", 10)
+    with pytest.raises(ValueError, match=message):
+        scenes.evaluate(Hesitant(), confidence)
+
+
 @pytest.mark.parametrize("offset", [0, 1])
 @pytest.mark.parametrize(("num_scenes", "num_envs"), [(300, 7), (13, 5), (7, 7), (1, 500)])
 def test_last_batch_is_counted_right(
@@ -319,6 +431,18 @@ def test_command_line_prints_the_result(
     main(["--run", str(finished_run), "--split", split, "--json"])
     assert Evaluation(**json.loads(capsys.readouterr().out)) == expected
     assert expected == FrozenScenes(ENV_ID, DIGITS, split).evaluate(make_model())
+
+
+def test_confidence_on_the_command_line(
+    finished_run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is measured with that, and one out of range is told of as an option."""
+    expected = player_of_run(finished_run).measure(confidence=0.2)
+    main(["--run", str(finished_run), "--confidence", "0.2"])
+    assert capsys.readouterr().out.splitlines()[0] == expected.describe()
+    with pytest.raises(SystemExit):
+        main(["--run", str(finished_run), "--confidence", "7"])
+    assert "`--confidence` must be a number" in capsys.readouterr().err
 
 
 def test_module_runs_as_a_program(finished_run: Path) -> None:

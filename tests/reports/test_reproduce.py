@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from agents import RAM, reproduce
+from agents.base import pretrained
 from agents.base.files import is_finished, lock_folder
-from agents.model import pretrained
+from agents.base.pretrained import INDEX, pretrained_path
 from agents.model.config import make_config
-from agents.model.pretrained import INDEX, pretrained_path
 from agents.reports import agents as compare
 from agents.reports import paper, table, whole_image
 from agents.reports.paper import keep_if_better, make_row

@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 from agents import RAM, make_vec_env
+from agents.base.pretrained import pretrained_rows
 from agents.evaluation.show import main
-from agents.model.pretrained import pretrained_rows
 from ram_env.data import datasets
 from ram_env.data.mnist import MnistNotFoundError
 

@@ -144,13 +144,13 @@ def test_pictures_are_seen_whole(channels: int, tmp_path: Path) -> None:
         pixels = np.random.default_rng(side).integers(0, 256, (side, side, 3), dtype=np.uint8)
         Image.fromarray(pixels).save(photos / "square" / f"s{number}.png")
     arguments = {"image_size": None, "channels": channels, "data_cache": tmp_path / "cache"}
-    tasks = [
+    tasks: list[Any] = [
         make_game({"scenes": "pictures", "dataset": photos, "split": split, **arguments})
         for split in ("train", "validation", "test")
     ]
     found, paths = 0, list_folder(photos).paths
     for task in tasks:
-        dataset: Any = task.dataset
+        dataset = task.dataset
         seeds = np.zeros(len(dataset.labels), dtype=np.int64)
         scenes, labels = task.draw_scenes(seeds, np.arange(len(seeds)))
         assert scenes.shape[:3] == (len(seeds), 96, 96) and (labels == dataset.labels).all()

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import zipfile
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,7 @@ from agents.base.errors import DivergenceError
 from agents.evaluation.players import player_of_run
 from agents.runs import launch
 from agents.runs import run as module
+from agents.runs.callbacks import Progress
 from agents.runs.options import Options
 from agents.runs.plan import plan_of_run, plan_run, with_defaults
 from agents.sb3.algorithms import ALGORITHMS, MEMORIES, Algorithm
@@ -95,6 +97,36 @@ def test_run_leaves_the_same_folder_as_ram(name: str, tmp_path: Path) -> None:
     header, *rows = (folder / "progress.csv").read_text().splitlines()
     assert set(OTHERS[name].losses) <= set(header.split(","))
     assert int(rows[-1].split(",")[0]) == content["episodes"]
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_episodes_that_end_early_are_counted(name: str, tmp_path: Path) -> None:
+    """With `stop=True` the budget is one of episodes still, whatever their lengths."""
+    env_kwargs = {**small_runs.DIGITS, "stop": True, "glimpse_cost": 0.01}
+    result = run(make_options(name, tmp_path, env_kwargs=env_kwargs)).result
+    assert result.mean_glimpses is not None and 1 <= result.mean_glimpses <= 3
+    assert player_of_run(tmp_path).measure() == result
+    with (tmp_path / "progress.csv").open(newline="") as file:
+        *_, last = csv.DictReader(file)
+    episodes, steps = int(last["time/episodes"]), int(last["time/total_timesteps"])
+    assert episodes >= 60 and steps / 3 < episodes <= steps
+    content = json.loads((tmp_path / "evaluation.json").read_text())
+    assert (content["episodes"], content["stopped_early"]) == (episodes, False)
+
+
+def test_running_episodes_count_by_their_steps() -> None:
+    """Where all have T steps, the count is that of all steps over T."""
+    progress, model = Progress(num_glimpses=3, budget=4), SimpleNamespace(num_timesteps=0)
+    progress.model = model  # type: ignore[assignment]
+    counts = []
+    for step in range(1, 8):  # two games of 3 steps, then one that ends after one
+        ends = step % 3 == 0 or step == 7
+        model.num_timesteps += 2
+        infos = [{"episode": {"l": 3 if step < 7 else 1}}] * 2
+        progress.locals = {"dones": np.array([ends, ends]), "infos": infos}
+        assert progress._on_step()
+        counts.append(progress.episodes)
+    assert counts == [0, 1, 2, 2, 3, 4, 6]
 
 
 def test_off_policy_rows_are_whole(tmp_path: Path) -> None:

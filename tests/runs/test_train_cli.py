@@ -30,7 +30,7 @@ from agents.runs.options import (
 from agents.runs.plan import new_plan
 from ram_env import SHORT_NAMES
 from ram_env.data import mnist
-from ram_env.registration import PICTURE_TASKS, resolve_env
+from ram_env.registration import CATCH_TASKS, PICTURE_TASKS, resolve_env
 
 ROOT = Path(__file__).parents[2]
 QUICK = ["--env", "centered", "--dataset", "digits", "--episodes", "8", "--batch-size", "8"]
@@ -307,7 +307,7 @@ def test_short_names_are_resolved(name: str, env_id: str) -> None:
 
 def test_every_id_has_a_short_name() -> None:
     """No registered task is left out."""
-    assert set(SHORT_NAMES.values()) == {*IDS, *PICTURE_TASKS}
+    assert set(SHORT_NAMES.values()) == {*IDS, *PICTURE_TASKS, *CATCH_TASKS}
 
 
 def test_values_may_be_written_as_in_python() -> None:

@@ -14,8 +14,8 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from reference import ReferenceGame
 
 from ram_env import TASKS
-from ram_env.data.images import ImageDataset
 from ram_env.env import GlimpseEnv
+from ram_env.games.tasks import CanvasTask
 
 FORMATS = ("box", "multidiscrete", "dict")
 # Those that the slow reference can play within a test's time.
@@ -179,8 +179,8 @@ def times(short: int, long: int) -> int:
 
 def make_reference(env: GlimpseEnv, arguments: dict[str, Any]) -> ReferenceGame:
     """Make the reference of a task from the env's images and the arguments given to it."""
+    assert isinstance(env.task, CanvasTask)
     side, dataset = arguments["canvas_size"], env.task.dataset
-    assert isinstance(dataset, ImageDataset)
     return ReferenceGame(
         dataset.images,
         dataset.labels,

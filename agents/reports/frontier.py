@@ -1,0 +1,116 @@
+"""How much does looking less often cost? Error against glimpses, for all models that ship."""
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from agents.base.figures import Figure, save_figure, ticker
+from agents.base.files import write_atomically, write_json
+from agents.base.pretrained import pretrained_rows
+from agents.evaluation.curves import ERROR_TICKS
+from agents.evaluation.frozen_scenes import FrozenScenes
+from agents.evaluation.players import player_of_pretrained
+from agents.evaluation.provenance import describe_source
+from agents.evaluation.result import markdown_table
+from agents.looking.play import Predictor, glimpses_until
+
+CONFIDENCES = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999, 0.9999)
+COLORS = {"fixed": "#868E96", "belief": "#0072B2"}
+COMMAND = "python -m agents.evaluate --frontier"
+
+
+class Point(NamedTuple):
+    """What a rule for when to answer comes to."""
+
+    rule: str  # "fixed": after so many glimpses; "belief": once the belief reaches `value`
+    value: float
+    mean_glimpses: float
+    error: float  # in percent
+
+
+def measure_frontier(scenes: FrozenScenes, model: Predictor) -> list[Point]:
+    """Let a model play every scene once, and return what each rule for when to answer comes to."""
+    played = list(scenes.playbacks(model))
+    wrong = np.concatenate([it.answers != it.labels for it in played], axis=1)  # (T, N)
+    belief = np.concatenate([it.beliefs.max(axis=2) for it in played], axis=1)  # (T, N)
+    every = range(1, len(wrong) + 1)
+    rules: list[tuple[str, float, np.ndarray]]
+    rules = [("fixed", number, np.full(wrong.shape[1], number)) for number in every]
+    rules += [("belief", value, glimpses_until(belief >= value)) for value in CONFIDENCES]
+    points = []
+    for rule, value, taken in rules:
+        error = 100.0 * np.take_along_axis(wrong, taken[None] - 1, axis=0).mean()
+        points.append(Point(rule, value, float(taken.mean()), float(error)))
+    return points
+
+
+def write_frontier(folder: Path, split: str = "test", **data: Any) -> list[Path]:
+    """Measure all models that ship; write frontier.json, frontier.md and frontier.png.
+
+    Args:
+        folder: It must exist.
+        split: `"validation"` or `"test"`.
+        data: `dataset`, MNIST if not given, and `data_dir`.
+
+    Returns:
+        The files.
+
+    Raises:
+        ValueError: If there is no such data set.
+    """
+    frontier = {}
+    for name in pretrained_rows():
+        player = player_of_pretrained(name, split, **data)
+        frontier[name] = measure_frontier(player.scenes, player.model)
+    files = [folder / f"frontier.{end}" for end in ("json", "md", "png")]
+    rows = {name: [it._asdict() for it in points] for name, points in frontier.items()}
+    write_json(files[0], rows)
+    page = write_page(rows, f"{player.scenes.num_scenes:,} {split} scenes", describe_source())
+    write_atomically(files[1], lambda file: file.write(page.encode()))
+    save_figure(files[2], lambda: draw_frontier(frontier))
+    return files
+
+
+def write_page(rows: dict[str, list[dict[str, Any]]], scenes: str, source: dict[str, Any]) -> str:
+    """Return the points of all models as a page of Markdown: one table."""
+    columns = {
+        "task": "{task}",
+        "answers": "{when}",
+        "glimpses on average": "{mean_glimpses:.2f}",
+        "error": "{error:.2f} %",
+    }
+    when = {"fixed": "after {value}", "belief": "once it is {value:.4g} sure"}
+    told = [
+        {"task": f"`{name}`", "when": when[it["rule"]].format(**it), **it}
+        for name, points in rows.items()
+        for it in points
+    ]
+    introduction = (
+        f"# Error against glimpses\n\nOf the models that come with the package, on {scenes} each: "
+        "when the answer after a fixed number of glimpses counts, and when the first one counts "
+        f"that the model believes in firmly enough. Written by `{COMMAND}` at {source['commit']} "
+        f"on {source['machine']}.\n\n![Error against glimpses](frontier.png)\n"
+    )
+    return "\n".join([introduction, *markdown_table(columns, told)]) + "\n"
+
+
+def draw_frontier(frontier: dict[str, list[Point]]) -> Figure:
+    """Draw a panel per model: a line of points for each rule."""
+    figure = Figure(figsize=(12, 8), layout="constrained")
+    figure.suptitle("Error against glimpses: answering after a fixed number, or once sure")
+    panels = figure.subplots(-(-len(frontier) // 2), 2, squeeze=False).flat
+    for axes, (name, points) in zip(panels, frontier.items(), strict=False):
+        for rule, color in COLORS.items():
+            line = np.array([it[2:] for it in points if it.rule == rule])  # glimpses, error
+            axes.plot(*line.T, "o-", color=color, markersize=4, label=rule)
+        axes.set_title(name)
+        axes.set_xlabel("glimpses on average")
+        axes.set_ylabel("error / percent")
+        axes.set_yscale("log")
+        axes.yaxis.set_major_locator(ticker.FixedLocator(ERROR_TICKS))
+        axes.yaxis.set_minor_locator(ticker.NullLocator())
+        axes.yaxis.set_major_formatter(ticker.FormatStrFormatter("%g"))
+        axes.grid(alpha=0.3)
+        axes.legend(frameon=False)
+    return figure

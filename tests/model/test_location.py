@@ -1,0 +1,256 @@
+"""The retinotopic location: its formula, its geometry, and how RAM learns with it."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from small_ram import STEPS, assert_equal_weights, make_env, make_model, weights
+from torch import Tensor
+
+from agents import RAM
+from agents.model.config import PRESETS, RAMConfig
+from agents.model.location import (
+    NUM_PATTERNS,
+    RetinotopicNetwork,
+    choice_among_cells,
+    looked_at_closely,
+    relative_places,
+)
+from agents.model.networks import RAMNetworks
+
+B, K, G, N, H, C = 3, 3, 8, 4, 6, 5
+SETTINGS: dict[str, Any] = {"location": "retinotopic", "location_memory": 2}
+SETTINGS |= {"glimpse_statistics": "running", "location_entropy_coef": 0.01}
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+@pytest.fixture(autouse=True)
+def seeded() -> None:
+    """Draw the same weights and inputs each time."""
+    torch.manual_seed(0)
+
+
+def make_config(**changes: Any) -> RAMConfig:
+    """Return small networks with a retinotopic location."""
+    sizes: dict[str, Any] = {
+        "hidden_size": H,
+        "feature_size": 7,
+        "what_hidden_size": 8,
+        "where_hidden_size": 9,
+    }
+    return dataclasses.replace(PRESETS["default"], **sizes, **(SETTINGS | changes))
+
+
+def logits_by_loops(
+    network: RetinotopicNetwork, glimpse: Tensor, hidden: Tensor, seen: Tensor
+) -> Tensor:
+    """Return the logits of one example, cell by cell."""
+    step, margin = G // N, G // N // 2
+    question = network.question(hidden).reshape(K, NUM_PATTERNS)
+    wish = network.wish(torch.relu(network.hidden(hidden))).reshape(K, N, N)  # type: ignore[misc]
+    logits = torch.zeros(K, N, N)
+    for scale in range(K):
+        image = torch.nn.functional.pad(glimpse[scale], (margin,) * 4)  # (3, g + 2m, g + 2m)
+        for row in range(N):
+            for column in range(N):
+                top, left, side = row * step, column * step, step + 2 * margin
+                window = image[:, top : top + side, left : left + side].reshape(-1)
+                found = network.patterns(window)
+                found = found + network.memory(seen[scale, row, column].reshape(1))  # type: ignore[misc]
+                logits[scale, row, column] = torch.relu(found) @ question[scale]
+    return (logits + wish).flatten()
+
+
+def test_logits_are_those_of_each_cell_by_itself() -> None:
+    """The same network looks at every cell and a little around it, in colour too."""
+    network = RetinotopicNetwork((K, 3, G, G), make_config())
+    torch.nn.init.normal_(network.question.weight)
+    glimpse, hidden, seen = torch.randn(B, K, 3, G, G), torch.randn(B, H), torch.rand(B, K, N, N)
+    examples = zip(glimpse, hidden, seen, strict=True)
+    expected = torch.stack([logits_by_loops(network, *example) for example in examples])
+    torch.testing.assert_close(network(glimpse, hidden, seen), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_cells_must_divide_the_patch() -> None:
+    """Else they would not lie on its pixels."""
+    with pytest.raises(ValueError, match="`location_cell_size` must divide `patch_size`, 8, got 3"):
+        RetinotopicNetwork((K, G, G), make_config(location_cell_size=3))
+
+
+def choice(location: tuple[float, float], reach: float, best: int) -> Any:
+    """Return a choice that is all but sure of one cell."""
+    logits = torch.full((1, K * N * N), 0.0)
+    logits[0, best] = 50.0
+    return choice_among_cells(logits, torch.tensor([location]), torch.full((1, 2), reach), K, N)
+
+
+@pytest.mark.parametrize(
+    ("best", "expected"),
+    [
+        (2 * 16 + 4 * 1 + 3, (0.1 + 0.75 * 0.4, -0.2 - 0.25 * 0.4)),  # widest, row 1, column 3
+        (1 * 16 + 4 * 0 + 1, (0.1 - 0.25 * 0.2, -0.2 - 0.75 * 0.2)),
+        (0 * 16 + 4 * 3 + 0, (0.1 - 0.75 * 0.1, -0.2 + 0.75 * 0.1)),  # finest
+    ],
+)
+def test_likeliest_cell_lies_where_the_retina_sees_it(
+    best: int, expected: tuple[float, float]
+) -> None:
+    """Rows go down and columns to the right, in windows that halve from scale to scale."""
+    found = choice((0.1, -0.2), 0.4, best).likeliest()
+    torch.testing.assert_close(found, torch.tensor([expected]))
+
+
+def test_draws_are_uniform_in_the_cell_on_the_scene() -> None:
+    """Of a cell across the border only what lies on the scene is looked at, evenly."""
+    found = choice((0.9, 0.0), 0.4, 2 * 16 + 4 * 1 + 2)  # x from 0.9 to 1.1, y from -0.2 to 0
+    points = torch.cat([found.draw(torch.rand(1, 3))[0] for _ in range(2000)])
+    assert points.min(0).values.tolist() == pytest.approx([0.9, -0.2], abs=0.005)
+    assert points.max(0).values.tolist() == pytest.approx([1.0, 0.0], abs=0.005)
+    assert points.mean(0).tolist() == pytest.approx([0.95, -0.1], abs=0.005)
+
+
+def test_cells_wholly_outside_the_scene_are_never_chosen() -> None:
+    """However much the network wishes for them."""
+    found = choice((0.9, 0.0), 0.4, 2 * 16 + 4 * 1 + 3)  # x from 1.1
+    for _ in range(100):
+        location, log_prob = found.draw(torch.rand(1, 3))
+        assert location.abs().max() <= 1.0
+        assert log_prob > -6.0  # one of 48 at most
+    assert found.entropy() < torch.tensor(48.0).log()
+
+
+def test_cells_are_drawn_as_often_as_they_are_likely() -> None:
+    """The log-likelihood is that of the cell; the entropy is its mean, negative."""
+    logits = torch.randn(1, K * N * N)
+    args = (torch.zeros(1, 2), torch.full((1, 2), 0.5), K, N)
+    uniform = torch.cat([(torch.arange(4000)[:, None] + 0.5) / 4000, torch.rand(4000, 2)], dim=1)
+    many = choice_among_cells(logits.expand(4000, -1), args[0].expand(4000, 2), *args[1:])
+    _, log_probs = many.draw(uniform)
+    likely = logits.softmax(1).flatten()
+    for cell, probability in enumerate(likely.tolist()):
+        frequency = (log_probs - likely[cell].log()).abs().lt(1e-5).double().mean().item()
+        assert frequency == pytest.approx(probability, abs=1 / 2000), cell
+    entropy = choice_among_cells(logits, *args).entropy()
+    assert entropy.item() == pytest.approx(-(likely * likely.log()).sum().item(), rel=1e-5)
+
+
+def test_what_was_looked_at_lies_on_the_cells() -> None:
+    """A look at the same place fills the finest cells, and a quarter of the widest's middle."""
+    looks = torch.tensor([[[0.3, 0.1, 1.0], [9.0, 9.0, 0.0]]])  # the second is none
+    location, reach = torch.tensor([[0.3, 0.1]]), torch.full((1, 2), 0.4)
+    places = relative_places(looks, location, reach, K)
+    seen = looked_at_closely(places, looks, N)
+    assert seen[0, 0].tolist() == [[1.0] * N] * N
+    middle = torch.zeros(N, N)
+    middle[1:3, 1:3] = 1.0
+    assert torch.equal(seen[0, 1], middle)
+    assert seen[0, 2].sum().item() == pytest.approx(1.0)  # a quarter of each of four
+    moved = relative_places(looks, location + torch.tensor([[0.4, 0.0]]), reach, K)
+    assert looked_at_closely(moved, looks, N)[0, 2, :, 0].sum().item() == pytest.approx(0.5)
+
+
+def test_scenes_of_any_size_look_alike() -> None:
+    """The same glimpses after the same moves, in pixels, are the same to the networks."""
+    networks = RAMNetworks((K, G, G), C, make_config())
+    glimpses, moves = torch.rand(3, B, K, G, G), torch.rand(3, B, 2) * 0.1
+    seen = []
+    for size in (1.0, 1e-3):
+        state, location = networks.initial_state(B), torch.zeros(B, 2)
+        for glimpse, move in zip(glimpses, moves, strict=True):
+            location = location + size * move
+            thought = networks(glimpse, location, state, torch.full((B, 2), 0.3 * size))
+            state = thought.state
+        seen.append((thought.logits, thought.cells.logits, thought.baseline))
+    for one, other in zip(*seen, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-5)
+
+
+def test_earlier_locations_are_remembered_in_the_state() -> None:
+    """The latest first, and no more than asked for."""
+    networks = RAMNetworks((K, G, G), C, make_config())
+    state, locations = networks.initial_state(B), torch.rand(3, B, 2)
+    for location in locations:
+        state = networks(torch.rand(B, K, G, G), location, state, torch.ones(B, 2)).state
+    looks = state[:, -6:].reshape(B, 2, 3)
+    assert torch.equal(looks[:, 0, :2], locations[2])
+    assert torch.equal(looks[:, 1, :2], locations[1])
+    assert (looks[..., 2] == 1.0).all()
+
+
+# Learning
+
+
+@pytest.fixture
+def env() -> Any:
+    """Return games that show how far the retina reaches."""
+    return make_env(observe_reach=True)
+
+
+def test_env_must_show_the_reach() -> None:
+    """And is told so if it does not."""
+    with pytest.raises(ValueError, match="observe_reach=True"):
+        make_model(**SETTINGS)
+
+
+def test_same_seed_same_weights() -> None:
+    """As for every other setting; another seed gives others."""
+    first, second, third = (
+        weights(make_model(make_env(observe_reach=True), seed, **SETTINGS).learn(5 * STEPS))
+        for seed in (3, 3, 4)
+    )
+    assert_equal_weights(first, second)
+    name = "networks.location_network.patterns.weight"
+    assert not torch.equal(first[name], third[name])
+
+
+def test_training_changes_every_network_and_the_statistics(env: Any) -> None:
+    """After some updates no weight and no normalisation is what it was."""
+    model = make_model(env, **SETTINGS)
+    before = weights(model)
+    model.learn(5 * STEPS)
+    for name, value in model.policy.networks.state_dict().items():
+        assert not torch.equal(before[f"networks.{name}"], value), name
+
+
+@pytest.mark.parametrize("statistics", ["data", "running"])
+def test_saved_model_acts_and_learns_on_the_same(statistics: str, env: Any, tmp_path: Path) -> None:
+    """Its optimiser, its statistics and its memory of locations included."""
+    model = make_model(env, **(SETTINGS | {"glimpse_statistics": statistics})).learn(3 * STEPS)
+    model.save(tmp_path / "model")
+    loaded = RAM.load(tmp_path / "model", make_env(observe_reach=True), device="cpu")
+    model.set_env(make_env(observe_reach=True))
+    for each in (model, loaded):
+        each.env.seed(77)
+        each.learn(4 * STEPS, reset_num_timesteps=False)
+    assert_equal_weights(weights(loaded), weights(model))
+
+
+def test_statistics_approach_those_of_the_glimpses(env: Any) -> None:
+    """What a scale is normalised by follows what is seen."""
+    model = make_model(env, **SETTINGS)
+    networks = model.policy.networks.glimpse_network
+    moments = torch.tensor([[0.3], [0.25]])  # hence a standard deviation of 0.4
+    for _ in range(1000):
+        model.policy.renew_statistics(moments)
+    assert networks.get_buffer("shift").item() == pytest.approx(0.3, abs=1e-3)
+    assert networks.get_buffer("scale").item() == pytest.approx(0.4, abs=1e-3)
+
+
+def test_entropy_is_rewarded(env: Any) -> None:
+    """A large weight keeps the choice even."""
+    sure, even = (
+        make_model(env, **(SETTINGS | {"location_entropy_coef": coef, "policy_coef": 0.0}))
+        for coef in (0.0, 10.0)
+    )
+    for model in (sure, even):
+        torch.nn.init.normal_(model.policy.networks.location_network.wish.bias, std=2.0)
+    entropies = []
+    for model in (sure, even):
+        model.learn(40 * STEPS)
+        observation = {key: torch.as_tensor(it) for key, it in env.reset().items()}
+        cells = model.policy(observation, model.policy.networks.initial_state(4)).cells
+        entropies.append(cells.entropy().mean().item())
+    assert entropies[1] > entropies[0] + 0.1

@@ -13,8 +13,7 @@ from ram_env import TASKS
 from ram_env.data.datasets import load_dataset
 from ram_env.geometry import location_to_pixel
 from ram_env.retina import Retina
-from ram_env.scenes.canvases import Canvases
-from ram_env.scenes.padding import PaddedImages
+from ram_env.scenes.canvases import Canvases, PaddedImages
 from ram_env.scenes.painted import ScenePainter
 
 CLUTTERED = "GlimpseClutteredMNIST-v0"

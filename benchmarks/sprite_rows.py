@@ -32,7 +32,8 @@ def sprites_glimpse(settings: Settings, side: int) -> list[float]:
     episodes, rows = task.allocate(BATCH), np.arange(BATCH)
     task.begin(episodes, rows, rows)
     rng, scenes = np.random.default_rng(0), episodes.scenes
-    middles = episodes.target_box[:, :2] + episodes.target_box[:, 2:] // 2
+    box = episodes.facts["target_box"]
+    middles = box[:, :2] + box[:, 2:] // 2
     pixels = middles + rng.integers(-NEAR, NEAR, (NUM_ACTIONS, BATCH, 2))
     locations = ((2 * pixels[..., ::-1] + 1) / side - 1).astype(np.float32)
 

@@ -99,6 +99,17 @@ class GlimpseEnv(PlaysGame, gym.Env[Observation, Any]):
     numbers. With `elastic_distortion` e it is bent as well: each node of a grid of 5x5 over it is
     shifted by up to e of its height and width, and what lies between moves smoothly along (cubic
     B-splines). An agent in training then never sees quite the same image twice.
+    Or, with `scenes="megapixel"`, `num_digits` images of one uniformly chosen class and
+    `num_others` of other classes, each uniform over the images of these, at uniform places, redrawn
+    until no two overlap, and `num_scribbles` tiles with two random strokes, out of 1,000 of the
+    split's own, at uniform places one image's size off the border. What is drawn later overwrites
+    what lies under it, black pixels too: first the scribbles (`occlusion="digits"`), or first the
+    images (`"noise"`). The label is the class of most images (`question="majority"`), the highest
+    class (`"max"`) or that of the uppermost image (`"top"`). With `canvas_range`, a canvas is never
+    smaller than its images need, and smaller ones have fewer scribbles, as their area. A share of
+    scenes, `single_share` or what `set_single_share` moved it to, has one image alone. With
+    `num_scenes` n, seeds that leave the same rest when divided by n mean one scene, wherever its
+    first glimpse is taken.
     Or, with `scenes="pictures"`, a uniformly chosen picture as it is. Only if `split="train"`, it
     is first mirrored every other time (`flip`), then enlarged around its centre by a factor between
     1 / (1 + `zoom`) and 1 + `zoom` (its logarithm is uniform), moved by up to `shift` of each side,
@@ -108,7 +119,8 @@ class GlimpseEnv(PlaysGame, gym.Env[Observation, Any]):
     `reset` options `index` (which image) and `scene_seed` (0..2**63 - 1) override parts of it:
     with ranges, `canvas_size` and `num_distractors` within them too. The frozen test set is
     `split="test"` with `index=i, scene_seed=i` for every i, the frozen validation set
-    `split="validation"` with `index=i, scene_seed=10_000 + i`.
+    `split="validation"` with `index=i, scene_seed=10_000 + i`. Scenes of several images know no
+    `index`: theirs are the same seeds, 10,000 of each split.
 
     ## Episode End
     Termination: at step T = `num_glimpses`, or with `stop=True` at the first step that says to
@@ -117,7 +129,8 @@ class GlimpseEnv(PlaysGame, gym.Env[Observation, Any]):
 
     ## Information
     `label`, `index`, `scene_seed` (int) and `target_box` (int64: row, column, height, width of the
-    image); at the last step also `prediction` (int) and `is_success` (bool). They serve training
+    image); of several images `index` (D,) and `target_box` (D, 4) of each, -1 and zeros where there
+    is none; at the last step also `prediction` (int) and `is_success` (bool). They serve training
     signals, evaluation and pictures: a policy that sees `label` or `target_box` is cheating.
     `env.unwrapped.class_names` has the name of each label.
 
@@ -129,7 +142,8 @@ class GlimpseEnv(PlaysGame, gym.Env[Observation, Any]):
     | argument | default | meaning |
     |---|---|---|
     | `game` | `"classify"` | or `"catch"`, whose other arguments are those of `CatchTask` |
-    | `scenes` | `"canvas"` | images on a `"canvas"`, or `"pictures"` as they are |
+    | `scenes` | `"canvas"` | an image on a `"canvas"`, several on one of `"megapixel"`, or |
+    | | | `"pictures"` as they are |
     | `split` | `"train"` | the images of `"train"`, `"validation"` or `"test"` |
     | `action_format` | `"box"` | see Action Space |
     | `location_grid` | 7 | G, for `"multidiscrete"` |
@@ -159,6 +173,22 @@ class GlimpseEnv(PlaysGame, gym.Env[Observation, Any]):
     | `patch_size` | 8 | g, side of each scale of a glimpse; at most the canvas's longer side |
     | `num_scales` | 1 | K, up to 13; the widest window is under 4 times the canvas's longer side |
     | `num_glimpses` | 7 | T |
+
+    Arguments of scenes of several images, beside `dataset`, `data_dir` and `canvas_range` as above:
+
+    | argument | default | meaning |
+    |---|---|---|
+    | `canvas_size` | 1500 | as above |
+    | `num_digits` | 3 | images of the class that most have, up to 100 |
+    | `num_others` | 2 | images of other classes, up to 100 |
+    | `num_scribbles` | 50 | scribbles on the largest canvas, up to 1,000 |
+    | `occlusion` | `"digits"` | what lies on top: the images, or `"noise"`, the scribbles |
+    | `question` | `"majority"` | or `"max"`, `"top"`: see Starting State |
+    | `single_share` | 0.0 | the share of scenes with one image alone, which are easier |
+    | `num_scenes` | `None` | how many different scenes there are; `None`: as many as seeds |
+    | `patch_size` | 16 | as above |
+    | `num_scales` | 8 | as above |
+    | `num_glimpses` | 16 | T |
 
     Arguments of scenes that are pictures:
 
@@ -191,6 +221,7 @@ class GlimpseEnv(PlaysGame, gym.Env[Observation, Any]):
     | `GlimpseClutteredMNIST-v0` | 60x60 | 4 | 12x12 | 3 | 8 |
     | `GlimpseClutteredMNIST100-v0` | 100x100 | 8 | 12x12 | 4 | 8 |
     | `GlimpseClutteredMNIST1000-v0` | 1000x1000 | 8 | 12x12 | 8 | 12 |
+    | `GlimpseMegapixelMNIST-v0` | 1500x1500 | 50 scribbles | 16x16 | 8 | 16 |
     | `GlimpseImageFolder-v0` | the picture | none | 16x16 | as many as cover it | 6 |
     | `GlimpseCatch-v0` | 24x24, moving | none | 6x6 | 3 | 23 |
 
@@ -199,6 +230,9 @@ class GlimpseEnv(PlaysGame, gym.Env[Observation, Any]):
     ## References
     Mnih, Heess, Graves, Kavukcuoglu: Recurrent Models of Visual Attention. NIPS 2014,
     arXiv:1406.6247.
+    Katharopoulos, Fleuret: Processing Megapixel Images with Deep Attention-Sampling Models. ICML
+    2019, arXiv:1905.03711, and Bergner, Lippert, Mahendran: Iterative Patch Selection for
+    High-Resolution Image Recognition. ICLR 2023, arXiv:2210.13007: `scenes="megapixel"`.
 
     ## Version History
     * v0: initial version.

@@ -28,6 +28,8 @@ PICTURE_TASKS: dict[str, dict[str, Any]] = {
     "GlimpseImageFolder-v0": {"scenes": "pictures", **_CHANGES}
 }
 
+MEGAPIXEL_TASKS: dict[str, dict[str, Any]] = {"GlimpseMegapixelMNIST-v0": {"scenes": "megapixel"}}
+
 CATCH_TASKS: dict[str, dict[str, Any]] = {"GlimpseCatch-v0": {"game": "catch"}}  # section 4.2
 
 SHORT_NAMES = {
@@ -36,6 +38,7 @@ SHORT_NAMES = {
     "cluttered": "GlimpseClutteredMNIST-v0",
     "cluttered100": "GlimpseClutteredMNIST100-v0",
     "cluttered1000": "GlimpseClutteredMNIST1000-v0",
+    "megapixel": "GlimpseMegapixelMNIST-v0",
     "folder": "GlimpseImageFolder-v0",
     "catch": "GlimpseCatch-v0",
 }
@@ -43,7 +46,7 @@ SHORT_NAMES = {
 
 def register_tasks() -> None:
     """Tell Gymnasium of all tasks; nothing is loaded."""
-    for task_id, arguments in (TASKS | PICTURE_TASKS | CATCH_TASKS).items():
+    for task_id, arguments in (TASKS | MEGAPIXEL_TASKS | PICTURE_TASKS | CATCH_TASKS).items():
         gym.register(
             task_id,
             entry_point="ram_env.env:GlimpseEnv",

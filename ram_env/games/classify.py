@@ -1,5 +1,6 @@
 """How is the game of classifying played? Each rule once, for one env and for many."""
 
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 import numpy as np
@@ -9,7 +10,7 @@ from ram_env.games.actions import make_format
 from ram_env.games.game import SEED_LIMITS, Episodes, Game, Outcome
 from ram_env.games.settings import RewardRule, Settings
 from ram_env.geometry import Rows
-from ram_env.scenes.source import ScenePlans
+from ram_env.scenes.source import ScenePlans, frozen_scenes
 
 
 class Dataset(Protocol):
@@ -47,7 +48,12 @@ class GlimpseTask(Settings, Game):
 
     dataset: Dataset  # at first what the argument names
     size_limits: dict[str, tuple[int, int]] = {}  # noqa: RUF012
-    facts = {"label": (), "index": (), "scene_seed": (), "target_box": (4,)}  # noqa: RUF012
+    facts: Mapping[str, tuple[int, ...]] = {
+        "label": (),
+        "index": (),
+        "scene_seed": (),
+        "target_box": (4,),
+    }
 
     def load(self, split: str) -> Dataset:
         """Load a split of the data that the arguments name."""
@@ -59,11 +65,29 @@ class GlimpseTask(Settings, Game):
         """Draw whole scenes, all of one shape, and their labels: for networks that see all."""
         raise NotImplementedError
 
+    @property
+    def num_frozen(self) -> int:
+        """How many frozen scenes there are of the split."""
+        return len(self.dataset.labels)
+
+    def frozen_scenes(self, numbers: np.ndarray) -> dict[str, np.ndarray]:
+        """Return the `reset` options of frozen scenes: see `ram_env.scenes.source`.
+
+        Args:
+            numbers: Which of them, int64 (M,), each under `num_frozen`.
+
+        Raises:
+            ValueError: If the split has none.
+        """
+        return frozen_scenes(self.split, numbers)
+
     def complete(self) -> None:
         """Make the spaces; from here on nothing of the task changes."""
         self.class_names = self.dataset.class_names
         num_classes, num_images = len(self.class_names), len(self.dataset.labels)
-        self.option_limits = {"index": (0, num_images - 1), **SEED_LIMITS, **self.size_limits}
+        # Where a scene has several images, none of them can be chosen.
+        images = {} if self.facts["index"] else {"index": (0, num_images - 1)}
+        self.option_limits = {**images, **SEED_LIMITS, **self.size_limits}
         grid, score_scale = self.location_grid, self.score_scale
         self.make_spaces(make_format(self.action_format, num_classes, grid, score_scale, self.stop))
 

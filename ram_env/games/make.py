@@ -4,12 +4,16 @@ import inspect
 from collections.abc import Collection
 from typing import Any
 
-from ram_env.arguments import did_you_mean, number_range, shown
+from ram_env.arguments import did_you_mean, number_between, number_range, shown
 from ram_env.games.catch import CatchTask
 from ram_env.games.game import Game
-from ram_env.games.tasks import CanvasTask, PictureTask
+from ram_env.games.tasks import CanvasTask, MegapixelTask, PictureTask
 
-SCENES: dict[str, type[CanvasTask | PictureTask]] = {"canvas": CanvasTask, "pictures": PictureTask}
+SCENES: dict[str, type[CanvasTask | MegapixelTask | PictureTask]] = {
+    "canvas": CanvasTask,
+    "megapixel": MegapixelTask,
+    "pictures": PictureTask,
+}
 GAMES = ("classify", "catch")
 
 
@@ -22,7 +26,7 @@ def make_game(arguments: dict[str, Any]) -> Game:
     """
     given = dict(arguments)
     game = _choose("game", given.pop("game", "classify"), GAMES)
-    kind: type[CatchTask | CanvasTask | PictureTask] = CatchTask
+    kind: type[CatchTask | CanvasTask | MegapixelTask | PictureTask] = CatchTask
     if game == "classify":
         kind = SCENES[_choose("scenes", given.pop("scenes", "canvas"), SCENES)]
     known = list(inspect.signature(kind).parameters)
@@ -72,7 +76,7 @@ class PlaysGame:
         Raises:
             ValueError: If the env has no `canvas_range`, or the new one is not within it.
         """
-        limits = self.task.option_limits.get("canvas_size")
+        limits = getattr(self.task, "canvas_range", None)
         if limits is None:
             raise ValueError(
                 "`set_canvas_range()` needs canvases that differ, got an env without: make it with "
@@ -80,6 +84,23 @@ class PlaysGame:
             )
         canvas_range = number_range("canvas_range", (lowest, highest), *limits)
         self._episodes.scenes.choices["canvas_range"] = canvas_range
+
+    def set_single_share(self, share: float) -> None:
+        """Change how many scenes have one digit alone, from each game's next episode on.
+
+        A scene follows from its seed and the share in force when it begins, as of
+        `set_canvas_range`.
+
+        Raises:
+            ValueError: If the env is not one of `scenes="megapixel"`, or it is no share.
+        """
+        if not isinstance(self.task, MegapixelTask):
+            raise ValueError(
+                "`set_single_share()` needs scenes of several digits, got an env of others: make "
+                "it with `scenes='megapixel'`."
+            )
+        share = number_between("single_share", share, 0.0, 1.0)
+        self._episodes.scenes.choices["single_share"] = share
 
     @property
     def class_names(self) -> tuple[str, ...]:

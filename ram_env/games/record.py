@@ -14,17 +14,29 @@ from ram_env.arguments import check_bytes, shown, whole_number
 from ram_env.data.images import MAX_CLASSES, ImageDataset
 from ram_env.games.classify import GlimpseTask
 from ram_env.games.make import SCENES
-from ram_env.games.settings import CanvasSettings, InitialLocation, PictureSettings, Settings
+from ram_env.games.settings import (
+    CanvasSettings,
+    ImageSettings,
+    InitialLocation,
+    MegapixelSettings,
+    PictureSettings,
+    Settings,
+)
 from ram_env.pictures.dataset import PictureDataset
 from ram_env.pictures.decoding import GivenPicture, pixels_of
 from ram_env.pictures.pyramids import pyramids_of
 
 MAX_NAME = 255  # characters of the name of a class: no folder's is longer
-_CHECKED_BY = {"canvas": CanvasSettings, "pictures": PictureSettings}
+_CHECKED_BY: dict[str, type[Settings]] = {
+    "canvas": CanvasSettings,
+    "megapixel": MegapixelSettings,
+    "pictures": PictureSettings,
+}
 _LEFT_OUT = ("dataset", "split", "data_cache")  # what is told apart, chosen anew, this machine's
 _ON_CANVAS = (  # what matters only where there are several scenes, of several images
     *("dataset", "data_dir", "canvas_range", "num_distractors", "distractors_range"),
-    *("distortion", "elastic_distortion"),
+    *("distortion", "elastic_distortion", "num_digits", "num_others", "num_scribbles"),
+    *("occlusion", "question", "single_share", "num_scenes"),
 )
 _GIVEN = "pictures in memory"  # the name of a data set of them
 
@@ -89,7 +101,7 @@ class TaskRecord:
         if checked.num_scales is None or getattr(checked, "channels", 1) is None:
             raise ValueError("`num_scales` and `channels` must be numbers, got None")
         image_shape = None
-        if isinstance(checked, CanvasSettings):
+        if isinstance(checked, ImageSettings):
             height, width = (
                 whole_number("image_shape", side, 1, highest)
                 for side, highest in zip(content["image_shape"], checked.canvas_shape, strict=True)
@@ -154,6 +166,8 @@ class TaskRecord:
             dataset = ImageDataset(images, labels, self.class_names, _GIVEN)
         kept = {key: value for key, value in self.arguments.items() if key not in _ON_CANVAS}
         given = {"dataset": dataset, "split": "test"}
+        if self.arguments["scenes"] == "megapixel":
+            given["scenes"] = "canvas"  # that of the picture itself
         return kept | given | {"initial_location": InitialLocation.CENTER.value}
 
     @property

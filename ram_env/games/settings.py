@@ -19,11 +19,13 @@ from ram_env.games.actions import SCORE_SCALE, ActionFormat
 from ram_env.geometry import window_side
 from ram_env.pictures.dataset import PictureDataset
 from ram_env.pictures.intake import DAMAGED
+from ram_env.scenes.megapixel import smallest_canvas
 
 HIGHEST_DISTORTION = 0.45  # from 0.5 on a map may fold an image over
 HIGHEST_ELASTIC_DISTORTION = 0.25  # hardly a digit can be read beyond
 HIGHEST_SCORE_SCALE = 1e9  # two scores that differ at all in float32 are then worlds apart
 HIGHEST_ZOOM = 0.4  # the nearest pixels of a level are read: beyond, they would lie too far apart
+MOST_DIGITS, MOST_SCRIBBLES = 100, 1000  # each pair of them is looked at when a scene is made
 MAX_CANVAS = 2**30  # pixels a side: draws of places are of numbers up to 2**32
 MAX_SCALES = 13  # a window 4,096 times as wide as its patch: what the retina can add up exactly
 
@@ -41,6 +43,21 @@ class InitialLocation(StrEnum):
 
     RANDOM = "random"
     CENTER = "center"
+
+
+class Occlusion(StrEnum):
+    """What lies on top where a digit and a scribble meet."""
+
+    DIGITS = "digits"
+    NOISE = "noise"
+
+
+class Question(StrEnum):
+    """What is asked of several digits."""
+
+    MAJORITY = "majority"  # the class of most
+    MAX = "max"  # the highest class
+    TOP = "top"  # the class of the uppermost
 
 
 @dataclass(kw_only=True, eq=False)
@@ -98,8 +115,8 @@ class Settings(LookingSettings):
 
 
 @dataclass(kw_only=True, eq=False)
-class CanvasSettings(Settings):
-    """The arguments of scenes on a canvas.
+class ImageSettings(Settings):
+    """The arguments of scenes of images on a canvas.
 
     With a range, the size is its highest number.
 
@@ -111,32 +128,18 @@ class CanvasSettings(Settings):
     data_dir: str | os.PathLike[str] | None = None
     canvas_size: int | tuple[int, int] = 28
     canvas_range: tuple[int, int] | None = None
-    num_distractors: int = 0
-    distractors_range: tuple[int, int] | None = None
-    distractor_size: int = 8
-    distortion: float = 0.0
-    elastic_distortion: float = 0.0
 
     def __post_init__(self) -> None:
         """Check each argument, then those that must fit each other."""
         self.canvas_range = number_range("canvas_range", self.canvas_range, 1, MAX_CANVAS)
-        self.distractors_range = number_range("distractors_range", self.distractors_range, 0)
         if self.canvas_range is not None:
             self.canvas_size = self.canvas_range[1]
-        if self.distractors_range is not None:
-            self.num_distractors = self.distractors_range[1]
         self.canvas_shape = canvas_shape_of(self.canvas_size)
-        self.num_distractors = whole_number("num_distractors", self.num_distractors, 0)
-        self.distractor_size = whole_number("distractor_size", self.distractor_size, 1)
-        self.distortion = number_between("distortion", self.distortion, 0.0, HIGHEST_DISTORTION)
-        self.elastic_distortion = number_between(
-            "elastic_distortion", self.elastic_distortion, 0.0, HIGHEST_ELASTIC_DISTORTION
-        )
         super().__post_init__()
         check_windows(self.patch_size, self.num_scales, self.canvas_shape)
 
     def check_image_sizes(self, image_shape: tuple[int, ...]) -> None:
-        """Refuse images in colour or larger than the canvas, and crops larger than the images."""
+        """Refuse images in colour or larger than the canvas."""
         canvas_shape = self.canvas_shape
         if len(image_shape) > 2:
             raise ValueError(
@@ -153,10 +156,87 @@ class CanvasSettings(Settings):
                 f"`canvas_size` must be at least the image size {image_shape}, "
                 f"got {canvas_shape}: enlarge the canvas."
             )
+
+
+@dataclass(kw_only=True, eq=False)
+class CanvasSettings(ImageSettings):
+    """The arguments of one image on a canvas, among distractors."""
+
+    num_distractors: int = 0
+    distractors_range: tuple[int, int] | None = None
+    distractor_size: int = 8
+    distortion: float = 0.0
+    elastic_distortion: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Check each argument, then those that must fit each other."""
+        self.distractors_range = number_range("distractors_range", self.distractors_range, 0)
+        if self.distractors_range is not None:
+            self.num_distractors = self.distractors_range[1]
+        self.num_distractors = whole_number("num_distractors", self.num_distractors, 0)
+        self.distractor_size = whole_number("distractor_size", self.distractor_size, 1)
+        self.distortion = number_between("distortion", self.distortion, 0.0, HIGHEST_DISTORTION)
+        self.elastic_distortion = number_between(
+            "elastic_distortion", self.elastic_distortion, 0.0, HIGHEST_ELASTIC_DISTORTION
+        )
+        super().__post_init__()
+
+    def check_image_sizes(self, image_shape: tuple[int, ...]) -> None:
+        """Refuse crops larger than the images too."""
+        super().check_image_sizes(image_shape)
         if self.num_distractors and self.distractor_size > min(image_shape):
             raise ValueError(
                 f"`distractor_size` must be in 1..{min(image_shape)}, the smaller side of an image,"
                 f" got {self.distractor_size}."
+            )
+
+
+@dataclass(kw_only=True, eq=False)
+class MegapixelSettings(ImageSettings):
+    """The arguments of several images on a large canvas, among scribbles."""
+
+    canvas_size: int | tuple[int, int] = 1500
+    patch_size: int = 16
+    num_scales: int = 8
+    num_glimpses: int = 16
+    num_digits: int = 3
+    num_others: int = 2
+    num_scribbles: int = 50
+    occlusion: str | Occlusion = Occlusion.DIGITS
+    question: str | Question = Question.MAJORITY
+    single_share: float = 0.0
+    num_scenes: int | None = None
+
+    def __post_init__(self) -> None:
+        """Check each argument, then those that must fit each other."""
+        self.num_digits = whole_number("num_digits", self.num_digits, 1, MOST_DIGITS)
+        self.num_others = whole_number("num_others", self.num_others, 0, MOST_DIGITS)
+        self.num_scribbles = whole_number("num_scribbles", self.num_scribbles, 0, MOST_SCRIBBLES)
+        self.occlusion = one_of("occlusion", self.occlusion, Occlusion)
+        self.question = one_of("question", self.question, Question)
+        self.single_share = number_between("single_share", self.single_share, 0.0, 1.0)
+        if self.question == Question.MAJORITY and self.num_others >= self.num_digits:
+            raise ValueError(
+                "`num_others` must be under `num_digits` for `question='majority'`, got "
+                f"{self.num_others} and {self.num_digits}: choose others, or another question."
+            )
+        if self.num_scenes is not None:
+            self.num_scenes = whole_number("num_scenes", self.num_scenes, 1)
+        super().__post_init__()
+
+    def check_image_sizes(self, image_shape: tuple[int, ...]) -> None:
+        """Refuse canvases without room for all digits too, and scribbles without a margin."""
+        super().check_image_sizes(image_shape)
+        height, width = image_shape
+        needed = smallest_canvas((height, width), self.num_digits + self.num_others)
+        if self.num_scribbles:
+            needed = max(needed, 2 * max(image_shape) + 1)
+        if min(self.canvas_shape) < needed:
+            raise ValueError(
+                f"`canvas_size` must be at least {needed} to hold {self.num_digits} + "
+                f"{self.num_others} digits of {image_shape} apart, and scribbles, got "
+                f"{self.canvas_shape}: enlarge the canvas, or choose fewer by `num_digits`, "
+                "`num_others` and `num_scribbles`."
             )
 
 

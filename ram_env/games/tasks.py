@@ -4,19 +4,27 @@ from typing import Any
 
 import numpy as np
 
-from ram_env.arguments import check_bytes
+from ram_env.arguments import check_bytes, some_of
 from ram_env.data.datasets import check_split, load_dataset
 from ram_env.data.images import ImageDataset
 from ram_env.games.classify import GlimpseTask
-from ram_env.games.settings import MAX_SCALES, CanvasSettings, PictureSettings
+from ram_env.games.settings import (
+    MAX_SCALES,
+    CanvasSettings,
+    ImageSettings,
+    MegapixelSettings,
+    Occlusion,
+    PictureSettings,
+)
 from ram_env.geometry import window_side
 from ram_env.pictures.dataset import PictureDataset, load_pictures, pictures_of
 from ram_env.pictures.intake import Reading
 from ram_env.retina import Retina
 from ram_env.scenes.canvases import crop_bytes
+from ram_env.scenes.megapixel import MegapixelPainter, MegapixelPlans, make_patterns
 from ram_env.scenes.painted import Painted, ScenePainter, painted_bytes, plan_bytes
 from ram_env.scenes.pictures import Changes, Pictures, glimpse_bytes
-from ram_env.scenes.source import SceneSource
+from ram_env.scenes.source import ScenePlans, SceneSource, frozen_scenes
 from ram_env.scenes.sprites import Sprites, begin_bytes, sprite_bytes
 from ram_env.scenes.sprites import glimpse_bytes as sums_bytes
 
@@ -25,7 +33,10 @@ from ram_env.scenes.sprites import glimpse_bytes as sums_bytes
 # About here they cost the same, measured on 256 envs with 8 distractors: at 600 pixels a side with
 # windows of 48, at 400 with 96; with windows of 192 sprites always win.
 PAINTED_BYTES = 2**13
+SPRITE_PARTS = 16  # how many times as large the parts are in which scenes of sprites begin
 _POINT = Retina(1, 1)  # one that needs no border around the canvas
+NUM_FROZEN = 10_000  # scenes of each split, where a scene has several images
+FIRST_PATTERNS = {"train": 0, "validation": 10_000, "test": 20_000}  # of scribbles, in each split
 WHOLE_SIDE = 96  # of a picture that is seen at once, in pixels
 
 
@@ -55,10 +66,53 @@ def only_of(given: Any, own: str, split: str) -> Any:
     return given
 
 
-class CanvasTask(CanvasSettings, GlimpseTask):
-    """An image on a canvas is classified, among distractors if there are any."""
+class ImageTask(ImageSettings, GlimpseTask):
+    """Images on a canvas are classified."""
 
     dataset: ImageDataset
+    _given: Any
+
+    def load_images(self) -> tuple[int, int]:
+        """Load the images, check their size and return it."""
+        self._given = as_given(self.dataset, self.split)
+        self.dataset = self.load(self.split)
+        self.check_image_sizes(self.dataset.images.shape[1:])
+        height, width = self.dataset.images.shape[1:]
+        return height, width
+
+    def load(self, split: str) -> ImageDataset:
+        """Load a split of the images that the arguments name."""
+        if self._given is not None:
+            return only_of(self._given, self.split, split)
+        named: Any = self.dataset
+        name = named.name if isinstance(named, ImageDataset) else named
+        return load_dataset(name, split, self.data_dir)
+
+    def count_sprites(self, painter: ScenePainter | MegapixelPainter) -> None:
+        """Note what scenes of sprites take."""
+        self.bytes_per_scene = sprite_bytes(painter.sprite_shapes)
+        bytes_to_begin = painter.bytes_on_the_way + begin_bytes(painter.sprite_shapes)
+        self.bytes_on_the_way += max(bytes_to_begin, SPRITE_PARTS * 2**20)
+        # In larger parts than a cache holds: what takes time are numpy's calls, not the memory.
+        self.bytes_to_begin = -(-bytes_to_begin // SPRITE_PARTS)
+
+    def check_whole(self, num_scenes: int) -> None:
+        """Refuse to draw whole canvases that differ in their shapes or do not fit.
+
+        Raises:
+            ValueError: If they do.
+        """
+        if self.size_limits:
+            raise ValueError(
+                "`canvas_range` and `distractors_range` must be None for whole scenes of one shape,"
+                f" got {self.describe_size()}: choose `canvas_size` and `num_distractors` instead."
+            )
+        num_bytes = num_scenes * painted_bytes(self.canvas_shape, _POINT)
+        check_bytes(num_bytes, f"{num_scenes} canvases of {self.describe_size()}")
+
+
+class CanvasTask(CanvasSettings, ImageTask):
+    """An image on a canvas is classified, among distractors if there are any."""
 
     def __post_init__(self) -> None:
         """Check the arguments, load the images and make the spaces."""
@@ -75,9 +129,7 @@ class CanvasTask(CanvasSettings, GlimpseTask):
         # However many there are, scenes are planned and glimpses taken in parts.
         self.bytes_on_the_way = plan_bytes(self.num_distractors) + bytes_to_look
         self.check_bytes(num_episodes=1)  # before anything is downloaded
-        self._given = as_given(self.dataset, self.split)
-        self.dataset = self.load(self.split)
-        self.check_image_sizes(self.dataset.images.shape[1:])
+        self.load_images()
         is_training = self.split == "train"  # what results are measured on stays as written
         self._painter = ScenePainter(
             self.dataset.images,
@@ -89,26 +141,24 @@ class CanvasTask(CanvasSettings, GlimpseTask):
         )
         self.bytes_to_begin = self._painter.bytes_on_the_way
         if not self._is_painted:
-            self.bytes_per_scene = sprite_bytes(self._painter.sprite_shapes)
-            self.bytes_to_begin += begin_bytes(self._painter.sprite_shapes)
-            self.bytes_on_the_way += self.bytes_to_begin
+            self.count_sprites(self._painter)
         sizes = {"canvas_size": self.canvas_range, "num_distractors": self.distractors_range}
         self.size_limits = {name: limits for name, limits in sizes.items() if limits is not None}
         self.complete()
 
-    def load(self, split: str) -> ImageDataset:
-        """Load a split of the images that the arguments name."""
-        if self._given is not None:
-            return only_of(self._given, self.split, split)
-        named: Any = self.dataset
-        name = named.name if isinstance(named, ImageDataset) else named
-        return load_dataset(name, split, self.data_dir)
-
     def describe_size(self) -> str:
         """Return the arguments that the size of an episode depends on, in words."""
         height, width = self.canvas_shape
+        ranges = "".join(
+            f"`{name}` {given}, "
+            for name, given in (
+                ("canvas_range", self.canvas_range),
+                ("distractors_range", self.distractors_range),
+            )
+            if given is not None
+        )
         return (
-            f"`canvas_size` {height}x{width}, `num_distractors` {self.num_distractors} and "
+            f"{ranges}`canvas_size` {height}x{width}, `num_distractors` {self.num_distractors} and "
             f"`num_glimpses` {self.num_glimpses}"
         )
 
@@ -131,18 +181,97 @@ class CanvasTask(CanvasSettings, GlimpseTask):
         Returns:
             Canvases, uint8 (M, H, W), and labels, int64 (M,).
         """
-        if self.size_limits:
-            raise ValueError(
-                "`canvas_range` and `distractors_range` must be None for whole scenes of one shape,"
-                f" got {self.canvas_range} and {self.distractors_range}: choose `canvas_size` and "
-                "`num_distractors` instead."
-            )
-        num_bytes = len(scene_seeds) * painted_bytes(self.canvas_shape, _POINT)
-        check_bytes(num_bytes, f"{len(scene_seeds)} canvases of {self.describe_size()}")
+        self.check_whole(len(scene_seeds))
         scenes = Painted(len(scene_seeds), self._painter, _POINT)
         plans = scenes.plan(scene_seeds, indices)
         scenes.begin(np.arange(len(scene_seeds)), plans)
         return scenes.visible, self.dataset.labels[plans.index]
+
+
+class MegapixelTask(MegapixelSettings, ImageTask):
+    """Several digits on a large canvas, among scribbles, are asked one question."""
+
+    def __post_init__(self) -> None:
+        """Check the arguments, load the images and make the spaces."""
+        super().__post_init__()
+        self.retina = Retina(self.patch_size, self.num_scales)
+        self.bytes_per_scene, self.bytes_on_the_way = 0, sums_bytes(self.retina)
+        self.check_bytes(num_episodes=1)  # before anything is downloaded
+        image_shape = self.load_images()
+        self._check_classes()
+        self._painter = MegapixelPainter(
+            self.dataset.images,
+            self.dataset.labels,
+            make_patterns(image_shape, FIRST_PATTERNS[self.split]),
+            self.canvas_shape,
+            self.num_digits,
+            self.num_others,
+            self.num_scribbles,
+            question=str(self.question),
+            digits_on_top=self.occlusion == Occlusion.DIGITS,
+            num_scenes=self.num_scenes,
+        )
+        self.count_sprites(self._painter)
+        number = self.num_digits + self.num_others
+        self.facts = {**self.facts, "index": (number,), "target_box": (number, 4)}
+        if self.canvas_range is not None:
+            lowest, highest = self.canvas_range
+            self.size_limits = {"canvas_size": (max(lowest, self._painter.smallest), highest)}
+        self.complete()
+
+    def _check_classes(self) -> None:
+        """Refuse data without an image of each class."""
+        names = self.dataset.class_names
+        missing = set(range(len(names))) - set(np.unique(self.dataset.labels).tolist())
+        if missing:
+            raise ValueError(
+                f"`dataset` must hold images of every class in `split` {self.split!r}, got none of "
+                f"{some_of([names[label] for label in sorted(missing)])}: choose other data."
+            )
+
+    def describe_size(self) -> str:
+        """Return the arguments that the size of an episode depends on, in words."""
+        return (
+            f"`num_scribbles` {self.num_scribbles}, `patch_size` {self.patch_size} and "
+            f"`num_glimpses` {self.num_glimpses}"
+        )
+
+    @property
+    def num_frozen(self) -> int:
+        """How many frozen scenes there are of the split: seeds, since a scene has many images."""
+        return NUM_FROZEN
+
+    def frozen_scenes(self, numbers: np.ndarray) -> dict[str, np.ndarray]:
+        """Return the `reset` options of frozen scenes: their seeds alone."""
+        return {"scene_seed": frozen_scenes(self.split, numbers)["scene_seed"]}
+
+    def facts_of(self, plans: ScenePlans) -> dict[str, np.ndarray]:
+        """Return what the info tells of planned scenes beside their seeds, int64 (..., ...)."""
+        assert isinstance(plans, MegapixelPlans)
+        return {"label": plans.label, "index": plans.index, "target_box": plans.box}
+
+    def make_scenes(self, num_scenes: int) -> Sprites:
+        """Make room for some scenes, none of them begun."""
+        choices = {"canvas_range": self.canvas_range, "single_share": self.single_share}
+        return Sprites(num_scenes, self._painter, self.retina, **choices)
+
+    def draw_scenes(
+        self, scene_seeds: np.ndarray, indices: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Draw whole scenes: for networks that see all at once.
+
+        Args:
+            scene_seeds: int64 (M,), not negative.
+            indices: None: there is more than one image in a scene.
+
+        Returns:
+            Canvases, uint8 (M, H, W), and labels, int64 (M,).
+        """
+        self.check_whole(len(scene_seeds))
+        scenes, rows = self.make_scenes(len(scene_seeds)), np.arange(len(scene_seeds))
+        plans = scenes.plan(scene_seeds)
+        scenes.begin(rows, plans)
+        return np.stack([scenes.picture(row, longest=None) for row in rows.tolist()]), plans.label
 
 
 class PictureTask(PictureSettings, GlimpseTask):

@@ -12,10 +12,10 @@ import numpy as np
 from ram_env.geometry import Rows, padded_shape
 from ram_env.hashing import SPREAD_STEPS, draw_integers, spread_evenly
 from ram_env.retina import Retina
-from ram_env.scenes.canvases import Canvases
+from ram_env.scenes.canvases import Canvases, PaddedImages
 from ram_env.scenes.distortion import NODES, distort
-from ram_env.scenes.padding import PaddedImages
 from ram_env.scenes.source import ScenePlans
+from ram_env.scenes.sprites import Placed
 
 _IDENTITY = np.eye(2, dtype=np.float32)
 
@@ -65,10 +65,12 @@ class ScenePainter:
     Attributes:
         bytes_on_the_way: What a scene takes while it is painted: its plan, and copies of the target
             as it is, as it is added, and of what is below.
-        sprite_shapes, sprites_cover: See `ram_env.scenes.sprites.SpritePainter`. Sums saturate the
-            same in any order; the target is first since what lies over others is worked on.
+        patterns, sprite_shapes, sprites_cover: See `ram_env.scenes.sprites.SpritePainter`. Sums
+            saturate the same in any order; the target is first since what lies over others is
+            worked on.
     """
 
+    patterns = np.zeros((0, 1, 1), dtype=np.uint8)
     sprites_cover = False
 
     def __init__(
@@ -212,7 +214,7 @@ class ScenePainter:
         windows = canvases.windows_inside(*targets.shape[-2:])
         add_saturating(windows, (rows, row, column), targets)
 
-    def sprites(self, plans: PaintedPlans) -> tuple[np.ndarray, np.ndarray]:
+    def sprites(self, plans: PaintedPlans) -> Placed:
         """Make the sprites of planned scenes: see `ram_env.scenes.sprites.SpritePainter`."""
         leading = plans.box.shape[:-1]
         crops = self._images.windows(self._size, self._size)
@@ -220,7 +222,8 @@ class ScenePainter:
         pixels = [self._targets(plans), crops[image, crop_row, crop_column]]
         flat = [part.reshape(*leading, -1) for part in pixels]
         corners = [plans.box[..., None, :2], plans.distractors[..., 3:]]
-        return np.concatenate(flat, axis=-1), np.concatenate(corners, axis=-2)
+        patterns = np.full((*leading, len(self.sprite_shapes)), -1)
+        return Placed(np.concatenate(flat, axis=-1), np.concatenate(corners, axis=-2), patterns)
 
     def _targets(self, plans: PaintedPlans) -> np.ndarray:
         """Return the images to be classified, uint8 (..., h, w)."""

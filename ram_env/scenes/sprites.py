@@ -4,6 +4,7 @@ What a window sees of a sprite is read from a summed-area table, and sprites tha
 them out when the scene is made, so that every window is a plain sum.
 """
 
+import math
 from itertools import groupby
 from typing import Any, NamedTuple, Protocol
 
@@ -15,15 +16,28 @@ from ram_env.retina import Retina, white_sums
 LONGEST_SIDE = 512  # of the picture of a scene that people are shown
 
 
+class Placed(NamedTuple):
+    """The sprites of some scenes.
+
+    One that a scene does without lies far from the canvas and from the others.
+    """
+
+    pixels: np.ndarray  # uint8 (..., L), fresh: those of one sprite after those of the other
+    corners: np.ndarray  # int64 (..., N, 2): row and column of the top-left pixel of each
+    patterns: np.ndarray  # int64 (..., N): which pattern each is; -1: none
+
+
 class SpritePainter(Protocol):
     """What makes scenes out of sprites.
 
     Attributes:
+        patterns: Sprites that many scenes share, uint8 (P, h, w): their tables are made once.
         sprite_shapes: Height and width of each sprite, the undermost first, int64 (N, 2).
         sprites_cover: Whether a sprite hides those under it, black pixels too; else they add up,
             and sums saturate at 255.
     """
 
+    patterns: np.ndarray
     sprite_shapes: np.ndarray
     sprites_cover: bool
 
@@ -33,24 +47,17 @@ class SpritePainter(Protocol):
         Its arguments are those of `SceneSource.plan`, then what else the source is told to choose.
         """
 
-    def sprites(self, plans: Any) -> tuple[np.ndarray, np.ndarray]:
-        """Make the sprites of planned scenes.
-
-        Returns:
-            Fresh pixels, those of one sprite after those of the other, uint8 (..., L), and the row
-            and column of each one's top-left pixel, int64 (..., N, 2). One that a scene does
-            without lies far from the canvas and from the others.
-        """
+    def sprites(self, plans: Any) -> Placed:
+        """Make the sprites of planned scenes."""
 
 
 class _Alike(NamedTuple):
     """Sprites of one shape that follow each other."""
 
-    number: int
-    height: int
-    width: int
+    sprites: slice
+    shape: tuple[int, int]
     pixels: slice  # of the pixels of a scene
-    table: slice  # of the tables of a scene
+    tables: slice  # of the tables of a scene
 
 
 class Sprites:
@@ -79,11 +86,16 @@ class Sprites:
         self._alike = _alike(shapes)
         self._pixel_starts = _starts(shapes)
         self._table_starts = _starts(shapes + 1)
-        num_sums = int((shapes + 1).prod(axis=1).sum())
+        shared = summed_area_tables(painter.patterns)
         self._shapes = np.ones((num_scenes, 2), dtype=np.int64)
         self._corners = np.zeros((2, num_scenes, len(shapes)), dtype=np.int64)
-        # Where a table overflows, the differences of its sums are still right, modulo 2**32.
-        self._tables = np.zeros((num_scenes, num_sums), dtype=np.uint32)
+        num_sums = int((shapes + 1).prod(axis=1).sum())
+        # The tables of the patterns, then those of each scene, and where that of a sprite begins.
+        self._tables = np.zeros(shared.size + num_scenes * num_sums, dtype=np.uint32)
+        self._tables[: shared.size] = shared.reshape(-1)
+        self._own_tables = (shared.size, num_sums)
+        self._pattern_size = math.prod(shared.shape[1:])
+        self._starts = np.zeros((num_scenes, len(shapes)), dtype=np.int64)
         under, over = np.triu_indices(len(shapes), 1)
         self._changed, self._other = (under, over) if painter.sprites_cover else (over, under)
         self._patch_size, self._num_scales = retina.patch_size, retina.num_scales
@@ -100,34 +112,41 @@ class Sprites:
     def begin(self, rows: Rows, plans: Any) -> None:
         """Put planned scenes in the place of those of some rows."""
         self._shapes[rows] = plans.shape
-        pixels, corners = self._painter.sprites(plans)
+        pixels, corners, patterns = self._painter.sprites(plans)
         rows = np.atleast_1d(rows)
-        pixels = pixels.reshape(len(rows), -1)
+        pixels, patterns = pixels.reshape(len(rows), -1), patterns.reshape(len(rows), -1)
         corners = np.moveaxis(corners, -1, 0).reshape(2, len(rows), -1)
-        self._share_out(pixels, corners)
+        is_own = self._share_out(pixels, corners) | (patterns < 0)
         self._corners[:, rows] = corners
-        for alike in self._alike:
-            shape = (len(rows), alike.number, alike.height, alike.width)
-            tables = np.zeros((*shape[:2], shape[2] + 1, shape[3] + 1), dtype=np.uint32)
-            inside = tables[:, :, 1:, 1:]
-            own = pixels[:, alike.pixels].reshape(shape)
-            np.cumsum(own, axis=2, dtype=np.uint32, out=inside)
-            np.cumsum(inside, axis=3, out=inside)
-            self._tables[rows, alike.table] = tables.reshape(len(rows), -1)
+        first, num_sums = self._own_tables
+        own_starts = first + rows[:, None] * num_sums + self._table_starts
+        self._starts[rows] = np.where(is_own, own_starts, patterns * self._pattern_size)
+        tables = self._tables[first:].reshape(-1, num_sums)
+        for sprites, shape, of_pixels, of_tables in self._alike:
+            scene, sprite = np.nonzero(is_own[:, sprites])
+            own = pixels[:, of_pixels].reshape(len(rows), -1, *shape)[scene, sprite]
+            made = summed_area_tables(own)
+            alike = tables[:, of_tables].reshape(len(tables), -1, *made.shape[1:])  # a view
+            alike[rows[scene], sprite] = made
 
-    def _share_out(self, pixels: np.ndarray, corners: np.ndarray) -> None:
+    def _share_out(self, pixels: np.ndarray, corners: np.ndarray) -> np.ndarray:
         """Leave to each sprite what it adds to those under it, or what those over it do not hide.
 
         Args:
             pixels: uint8 (M, L); changed in place.
             corners: Rows and columns of the sprites, int64 (2, M, N).
+
+        Returns:
+            Which sprites were changed, bool (M, N).
         """
         sizes, changed, other = self._sizes[:, None], self._changed, self._other
         shift = corners[..., changed] - corners[..., other]  # (2, M, pairs)
         meets = (shift < sizes[..., other]) & (-shift < sizes[..., changed])
         scene, pair = np.nonzero(meets[0] & meets[1])
+        is_changed = np.zeros(corners.shape[1:], dtype=bool)
+        is_changed[scene, changed[pair]] = True
         if not len(scene):
-            return
+            return is_changed
         shift, changed, other = shift[:, scene, pair, None], changed[pair], other[pair]
         along = np.arange(self._sizes[:, self._changed].max())  # a side of the changed sprites
         there = shift + along  # (2, overlaps, side): the same rows and columns in the other sprite
@@ -140,12 +159,13 @@ class Sprites:
         flat = pixels.reshape(-1)
         if self._painter.sprites_cover:
             flat[here] = 0
-            return
+            return is_changed
         beneath = (starts + self._pixel_starts[other])[which]
         beneath += there[0, which, row] * self._sizes[1, other][which] + there[1, which, column]
         below = np.zeros(pixels.size, dtype=np.uint32)
         np.add.at(below, here, flat[beneath].astype(np.uint32))
         flat[:] = np.minimum(flat, 255 - np.minimum(below, 255))
+        return is_changed
 
     def pixels_at(self, rows: Rows, locations: np.ndarray) -> np.ndarray:
         """Return the pixels (row, column), int64 (..., 2), under locations in [-1, 1]."""
@@ -195,9 +215,8 @@ class Sprites:
         first = np.minimum(np.maximum(-begin >> scale, 0), side - block)
         edges = begin[..., None] + (first[..., None] + np.arange(block + 1) << scale[:, None])
         edges = np.minimum(np.maximum(edges, 0), self._sizes[:, sprite, None])  # (2, P, block + 1)
-        starts = rows * self._tables.shape[1] + self._table_starts[sprite]
-        lines = starts[:, None] + edges[0] * (self._sizes[1, sprite, None] + 1)
-        corners = self._tables.reshape(-1).take(lines[:, :, None] + edges[1][:, None])
+        lines = self._starts[rows, sprite, None] + edges[0] * (self._sizes[1, sprite, None] + 1)
+        corners = self._tables.take(lines[:, :, None] + edges[1][:, None])
         columns = corners[:, 1:] - corners[:, :-1]
         own = columns[:, :, 1:] - columns[:, :, :-1]  # (P, block, block)
         cells = ((scale * sums.shape[1] + scene) * side + first[0]) * side + first[1]
@@ -205,25 +224,29 @@ class Sprites:
         cells = cells[:, None, None] + inside
         np.add.at(sums.reshape(-1), cells.reshape(-1), own.reshape(-1))
 
-    def picture(self, row: int) -> np.ndarray:
-        """Return a scene for people, uint8 (H, W), with no side longer than `LONGEST_SIDE`.
+    def picture(self, row: int, longest: int | None = LONGEST_SIDE) -> np.ndarray:
+        """Return a scene for people, uint8 (H, W).
 
         A canvas that fits is shown as it is. Of a larger one a pixel is the brightest of a square:
         its mean would let small sprites fade.
+
+        Args:
+            row: Which scene.
+            longest: How long a side may be, in pixels; None: as long as it is.
         """
         height, width = self._shapes[row].tolist()
         places, values = [], []
         for sprite, size in enumerate(self._sizes.T):
             top, left = self._corners[:, row, sprite]
             if top >= 0:  # else the scene does without it
-                start = self._table_starts[sprite]
-                table = self._tables[row, start : start + (size + 1).prod()].reshape(size + 1)
+                start = self._starts[row, sprite]
+                table = self._tables[start : start + (size + 1).prod()].reshape(size + 1)
                 values.append(np.diff(np.diff(table, axis=0), axis=1).reshape(-1))
                 lines, columns = top + np.arange(size[0]), left + np.arange(size[1])
                 places.append((lines[:, None] * width + columns).reshape(-1))
         place, number = np.unique(np.concatenate(places), return_inverse=True)
         pixels = np.bincount(number, np.concatenate(values)).astype(np.uint8)
-        factor = -(-max(height, width) // LONGEST_SIDE)
+        factor = 1 if longest is None else -(-max(height, width) // longest)
         picture = np.zeros((-(-height // factor), -(-width // factor)), dtype=np.uint8)
         np.maximum.at(picture, (place // width // factor, place % width // factor), pixels)
         return picture
@@ -231,7 +254,7 @@ class Sprites:
 
 def sprite_bytes(sprite_shapes: np.ndarray) -> int:
     """Return how many bytes a scene of sprites takes: places and summed-area tables."""
-    return 16 * (len(sprite_shapes) + 1) + 4 * int((sprite_shapes + 1).prod(axis=1).sum())
+    return 24 * (len(sprite_shapes) + 1) + 4 * int((sprite_shapes + 1).prod(axis=1).sum())
 
 
 def begin_bytes(sprite_shapes: np.ndarray) -> int:
@@ -245,15 +268,31 @@ def glimpse_bytes(retina: Retina) -> int:
     return 4 * retina.num_scales * retina.patch_size**2
 
 
+def summed_area_tables(images: np.ndarray) -> np.ndarray:
+    """Add up all pixels above and left of each corner of a pixel: uint8 (M, h, w) -> uint32.
+
+    Returns:
+        uint32 (M, h + 1, w + 1). Where sums overflow, their differences are still right: they are
+        whole numbers modulo 2**32.
+    """
+    number, height, width = images.shape
+    tables = np.zeros((number, height + 1, width + 1), dtype=np.uint32)
+    inside = tables[:, 1:, 1:]
+    np.cumsum(images, axis=1, dtype=np.uint32, out=inside)
+    np.cumsum(inside, axis=2, out=inside)
+    return tables
+
+
 def _alike(shapes: np.ndarray) -> list[_Alike]:
     """Put sprites of one shape together that follow each other; shapes int64 (N, 2)."""
-    together, pixel, entry = [], 0, 0
-    for (height, width), group in groupby(map(tuple, shapes.tolist())):
-        number = len(list(group))
+    together, sprite, pixel, entry = [], 0, 0, 0
+    for shape, group in groupby(map(tuple, shapes.tolist())):
+        number, (height, width) = len(list(group)), shape
+        sprites = slice(sprite, sprite + number)
         pixels = slice(pixel, pixel + number * height * width)
-        table = slice(entry, entry + number * (height + 1) * (width + 1))
-        together.append(_Alike(number, height, width, pixels, table))
-        pixel, entry = pixels.stop, table.stop
+        tables = slice(entry, entry + number * (height + 1) * (width + 1))
+        together.append(_Alike(sprites, (height, width), pixels, tables))
+        sprite, pixel, entry = sprites.stop, pixels.stop, tables.stop
     return together
 
 

@@ -112,9 +112,10 @@ def test_registered_tasks_are_the_papers() -> None:
         "GlimpseClutteredMNIST1000-v0": (1000, 8, 12, 8, 12),
     }
     assert set(TASKS) == set(table)
-    names = ["centered", "translated", "cluttered", "cluttered100", "cluttered1000"]
+    names = ["centered", "translated", "cluttered", "cluttered100", "cluttered1000", "megapixel"]
     assert list(SHORT_NAMES) == [*names, "folder", "catch"]
-    assert list(SHORT_NAMES.values()) == [*table, "GlimpseImageFolder-v0", "GlimpseCatch-v0"]
+    others = ["GlimpseMegapixelMNIST-v0", "GlimpseImageFolder-v0", "GlimpseCatch-v0"]
+    assert list(SHORT_NAMES.values()) == [*table, *others]
     for task_id, (canvas, distractors, patch, scales, glimpses) in table.items():
         env = gym.make(task_id, dataset="digits")
         assert isinstance(env.unwrapped, GlimpseEnv)

@@ -14,7 +14,7 @@ from reference import make_scene
 from ram_env import TASKS
 from ram_env.data.datasets import load_dataset
 from ram_env.env import GlimpseEnv
-from ram_env.scenes.padding import PaddedImages, sliding_windows
+from ram_env.scenes.canvases import PaddedImages, sliding_windows
 from ram_env.scenes.painted import ScenePainter, add_saturating
 from ram_env.scenes.source import frozen_scenes
 from ram_env.vector_env import GlimpseVectorEnv

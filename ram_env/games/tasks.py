@@ -88,10 +88,13 @@ class ImageTask(ImageSettings, GlimpseTask):
         name = named.name if isinstance(named, ImageDataset) else named
         return load_dataset(name, split, self.data_dir)
 
-    def count_sprites(self, painter: ScenePainter | MegapixelPainter) -> None:
-        """Note what scenes of sprites take."""
+    def count_sprites(
+        self, painter: ScenePainter | MegapixelPainter, crowded: tuple[int, int]
+    ) -> None:
+        """Note what scenes of sprites take; the canvas is the most crowded one."""
         self.bytes_per_scene = sprite_bytes(painter.sprite_shapes)
-        bytes_to_begin = painter.bytes_on_the_way + begin_bytes(painter.sprite_shapes)
+        shared = begin_bytes(painter.sprite_shapes, crowded)
+        bytes_to_begin = painter.bytes_on_the_way + shared
         self.bytes_on_the_way += max(bytes_to_begin, SPRITE_PARTS * 2**20)
         # In larger parts than a cache holds: what takes time are numpy's calls, not the memory.
         self.bytes_to_begin = -(-bytes_to_begin // SPRITE_PARTS)
@@ -141,7 +144,8 @@ class CanvasTask(CanvasSettings, ImageTask):
         )
         self.bytes_to_begin = self._painter.bytes_on_the_way
         if not self._is_painted:
-            self.count_sprites(self._painter)
+            lowest = None if self.canvas_range is None else self.canvas_range[0]
+            self.count_sprites(self._painter, (lowest, lowest) if lowest else self.canvas_shape)
         sizes = {"canvas_size": self.canvas_range, "num_distractors": self.distractors_range}
         self.size_limits = {name: limits for name, limits in sizes.items() if limits is not None}
         self.complete()
@@ -211,7 +215,7 @@ class MegapixelTask(MegapixelSettings, ImageTask):
             digits_on_top=self.occlusion == Occlusion.DIGITS,
             num_scenes=self.num_scenes,
         )
-        self.count_sprites(self._painter)
+        self.count_sprites(self._painter, self.canvas_shape)
         number = self.num_digits + self.num_others
         self.facts = {**self.facts, "index": (number,), "target_box": (number, 4)}
         if self.canvas_range is not None:
@@ -244,6 +248,11 @@ class MegapixelTask(MegapixelSettings, ImageTask):
     def frozen_scenes(self, numbers: np.ndarray) -> dict[str, np.ndarray]:
         """Return the `reset` options of frozen scenes: their seeds alone."""
         return {"scene_seed": frozen_scenes(self.split, numbers)["scene_seed"]}
+
+    def frozen_labels(self) -> np.ndarray:
+        """Return the right answer to each frozen scene of the split, int64 (`num_frozen`,)."""
+        seeds = self.frozen_scenes(np.arange(NUM_FROZEN))["scene_seed"]
+        return self.make_scenes(1).plan(seeds).label
 
     def facts_of(self, plans: ScenePlans) -> dict[str, np.ndarray]:
         """Return what the info tells of planned scenes beside their seeds, int64 (..., ...)."""

@@ -257,10 +257,18 @@ def sprite_bytes(sprite_shapes: np.ndarray) -> int:
     return 24 * (len(sprite_shapes) + 1) + 4 * int((sprite_shapes + 1).prod(axis=1).sum())
 
 
-def begin_bytes(sprite_shapes: np.ndarray) -> int:
-    """Return what a scene of sprites takes while it begins: pixels, tables and pairs."""
-    num_sprites = len(sprite_shapes)
-    return 2 * sprite_bytes(sprite_shapes) + 50 * num_sprites * (num_sprites - 1) // 2
+def begin_bytes(sprite_shapes: np.ndarray, canvas_shape: tuple[int, int]) -> int:
+    """Return what a scene of sprites takes while it begins: tables, pairs, and shared pixels.
+
+    Args:
+        sprite_shapes: Height and width of each, int64 (N, 2).
+        canvas_shape: Those of the canvas that is most crowded.
+    """
+    areas = sprite_shapes.prod(axis=1)
+    share_meeting = min(1.0, 4 * int(areas.max()) / math.prod(canvas_shape))
+    under, over = np.triu_indices(len(areas), 1)
+    shared = int(np.minimum(areas[under], areas[over]).sum() * share_meeting)
+    return 2 * sprite_bytes(sprite_shapes) + 50 * len(under) + 20 * shared
 
 
 def glimpse_bytes(retina: Retina) -> int:

@@ -1,6 +1,7 @@
 """Several digits among scribbles: the rules of Megapixel MNIST, and easier scenes of its kind."""
 
 import json
+import tracemalloc
 from typing import Any
 
 import gymnasium as gym
@@ -242,7 +243,9 @@ def test_frozen_scenes_are_seeds() -> None:
     options = task.frozen_scenes(np.array([0, 9]))
     assert {name: it.tolist() for name, it in options.items()} == {"scene_seed": [10_000, 10_009]}
     env = GlimpseEnv(scenes="megapixel", dataset="digits", split="validation", **SMALL)
-    assert env.reset(options={"scene_seed": 10_009})[1]["scene_seed"] == 10_009
+    task = make_task(split="validation", **SMALL)
+    label = env.reset(options={"scene_seed": 10_009})[1]["label"]
+    assert (len(task.frozen_labels()), task.frozen_labels()[9]) == (10_000, label)
     with pytest.raises(ValueError, match=r"may hold \['scene_seed'\].*'index'"):
         env.reset(options={"index": 3})
     images: Any = make_game({"dataset": "digits", "split": "test"})
@@ -280,3 +283,23 @@ def test_a_record_is_read_again() -> None:
     picture = again.pixels_of(np.zeros((200, 200), np.uint8))
     looked_at = gym.make(ID, **again.arguments_on([picture]))
     assert looked_at.reset(seed=0)[0]["glimpse"].shape == (5, 16, 16)
+
+
+@pytest.mark.parametrize("changes", [{}, {"canvas_range": (60, 1500)}, SMALL])
+def test_the_check_counts_what_is_taken(changes: dict[str, Any]) -> None:
+    """Making, resetting and stepping take no more bytes than are counted, on crowded canvases too.
+
+    But for what does not grow with the envs: scribbles are drawn when the task is made.
+    """
+    arguments = {"scenes": "megapixel", "dataset": "digits"} | changes | {"num_scribbles": 50}
+    GlimpseVectorEnv(1, **arguments)  # the images are shared, and not counted
+    tracemalloc.start()
+    try:
+        envs = GlimpseVectorEnv(128, AutoresetMode.SAME_STEP, **arguments)
+        envs.reset(seed=0)
+        envs.step(np.zeros((128, 12), np.float32))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    counted = 128 * envs.task.bytes_per_episode + envs.task.bytes_on_the_way
+    assert peak <= counted + 8 * 2**20

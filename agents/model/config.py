@@ -360,7 +360,8 @@ PRESETS: dict[str, RAMConfig] = {
         discount=0.8,
         policy_coef=1.0,
         location_entropy_coef=0.005,
-        learning_rate=3e-3,
+        learning_rate=2e-3,
+        batch_size=128,  # many small steps: the first place that is worth a look is found sooner
         growth_fraction=0.5,
     ),
     # Policy gradient alone: the class too is an action, paid by the env; no label is read.

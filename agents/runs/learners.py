@@ -51,7 +51,8 @@ def make_learner(plan: Plan) -> "Learner":
     import_env_module(plan.env_module)  # again, in the processes that help
     assert plan.processes is not None  # dealt out
     num_envs = plan.num_envs // plan.processes
-    env = make_vec_env(plan.env_id, num_envs, memory=plan.memory, **plan.env_kwargs)
+    arguments = plan.env_kwargs | plan.train_env_kwargs
+    env = make_vec_env(plan.env_id, num_envs, memory=plan.memory, **arguments)
     task = task_of(env.env)
     # Of all processes here together: the share of this one would fit too easily.
     launch = launched()

@@ -41,6 +41,12 @@ class Options:
     env_kwargs: dict[str, Any] = setting(
         {}, "arguments of the env, such as num_distractors=8 (default: the task's)", group=TASK
     )
+    train_env_kwargs: dict[str, Any] = setting(
+        {},
+        "arguments that the env has in training alone, such as canvas_range=[60,1000] (default: "
+        "none; of tasks on large canvases such a range)",
+        group=TASK,
+    )
     memory: str | None = setting(
         None,
         "of what was seen, for agents without one (default: what suits the algorithm)",
@@ -231,7 +237,8 @@ def parse_options(arguments: list[str] | None = None, prog: str = "train.py") ->
             f"`resume` takes all options but `device`, `dataset` and `data_dir` from the run in "
             f"{given['resume']}, got `{others[0]}` too: leave it out."
         )
-    pairs = {name: parse_pairs(name, given.pop(name, [])) for name in ("env_kwargs", "settings")}
+    named = ("env_kwargs", "train_env_kwargs", "settings")
+    pairs = {name: parse_pairs(name, given.pop(name, [])) for name in named}
     for target, declared in (("env_kwargs", EnvOptions), ("settings", RAMConfig)):
         for field in dataclasses.fields(declared):
             if field.name in given and field.name in pairs[target]:
@@ -241,7 +248,8 @@ def parse_options(arguments: list[str] | None = None, prog: str = "train.py") ->
         # As declared, in every process: those of `torchrun` compare their plans word by word.
         names = [field.name for field in dataclasses.fields(declared) if field.name in given]
         pairs[target] |= {name: given.pop(name) for name in names}
-    check_env_kwargs(pairs["env_kwargs"])
+    for name in named[:2]:
+        check_env_kwargs(pairs[name])
     return Options(**given, **pairs)  # type: ignore[arg-type]
 
 

@@ -20,6 +20,9 @@ from ram_env.games.record import at_new_place
 from ram_env.games.settings import RewardRule
 from ram_env.registration import PICTURE_TASKS, resolve_env
 
+# Tasks whose canvas is too large to begin with, and its side in pixels.
+LARGE_TASKS = {"GlimpseClutteredMNIST1000-v0": 1000, "GlimpseMegapixelMNIST-v0": 1500}
+SMALLEST_CANVAS = 60  # that one learns to read on
 VERSION = 2  # of config.json; the first did not hold the options
 
 
@@ -32,6 +35,7 @@ class Plan:
     env_id: str
     env_module: str | None  # that registers the id when it is imported; None: ram_env
     env_kwargs: dict[str, Any]
+    train_env_kwargs: dict[str, Any]  # further ones, in training alone
     memory: str
     settings: dict[str, Any]  # fields of `RAMConfig`, or arguments of another constructor
     num_envs: int  # of all processes together
@@ -63,6 +67,7 @@ class Plan:
             "env_id": self.env_id,
             "env_module": self.env_module,
             "env_kwargs": self.env_kwargs,
+            "train_env_kwargs": self.train_env_kwargs,
             "algo": self.algo,
             "memory": self.memory,
             **(ram if self.algo == "ram" else {"settings": self.settings}),
@@ -134,6 +139,7 @@ def new_plan(options: Options) -> Plan:
         env_id=env_id,
         env_module=env_module,
         env_kwargs=with_defaults(options.algo, needed | options.env_kwargs),
+        train_env_kwargs=usual_curriculum(options, env_id),
         memory=options.memory or algorithm.memory,
         settings=settings,
         num_envs=num_envs,
@@ -148,7 +154,19 @@ def new_plan(options: Options) -> Plan:
 
 def usual_preset(options: Options, env_id: str) -> str:
     """Return the preset that is asked for, or else what suits the task."""
+    if env_id in LARGE_TASKS:
+        return options.preset or "large"
     return options.preset or ("pictures" if env_id in PICTURE_TASKS else "default")
+
+
+def usual_curriculum(options: Options, env_id: str) -> dict[str, Any]:
+    """Return arguments of the env in training alone: those asked for, or what suits the task."""
+    is_large = options.algo == "ram" and usual_preset(options, env_id) == "large"
+    if options.train_env_kwargs or env_id not in LARGE_TASKS or not is_large:
+        return options.train_env_kwargs
+    side = options.env_kwargs.get("canvas_size", LARGE_TASKS[env_id])
+    largest = max(side) if isinstance(side, list | tuple) else side
+    return {"canvas_range": [min(SMALLEST_CANVAS, largest), largest]}
 
 
 def plan_of_run(folder: Path) -> Plan:
@@ -171,11 +189,13 @@ def plan_of_run(folder: Path) -> Plan:
         )
     try:
         kept = ("env_id", "env_module", "env_kwargs", "memory", "num_envs", "episodes", "device")
+        curriculum = config.get("train_env_kwargs", {})
         plan = Plan(
             options=Options.from_json(config["options"]),
             folder=folder,
             settings=RAMConfig(**config["config"]).to_dict(),
             goes_on=True,
+            train_env_kwargs=curriculum,
             **{name: config[name] for name in (*kept, "processes", "threads")},
         )
     except (ValueError, KeyError, TypeError) as error:

@@ -31,11 +31,11 @@ from agents.evaluation.pictures import draw_run
 from agents.evaluation.provenance import describe_data, describe_source
 from agents.evaluation.result import Evaluation, Majority, describe_dataset
 from agents.runs.callbacks import Checkpoint, GracefulStop, ProgressBar, SpeedMeter, Validation
-from agents.runs.learners import Learner, make_learner
+from agents.runs.learners import Learner, RAMLearner, make_learner
 from agents.runs.plan import Plan, check_folder, check_shares
 from agents.runs.team import join_launched_team, leave_signals_to_leader, local_team, plan_team
-from agents.sb3.envs import record_in
 from agents.sb3.log import ProgressCSV, seconds_trained
+from ram_env.games.record import TaskRecord
 
 NUM_VALIDATIONS = 20  # in the course of a run, but fewer if it is short:
 MIN_VALIDATION_EPISODES = 10_000
@@ -126,9 +126,13 @@ def train(run: Run) -> Finished | None:
             usual = max(episodes // NUM_VALIDATIONS, MIN_VALIDATION_EPISODES)
             every = plan.options.validation_episodes or usual
             validation = Validation(scenes["validation"], every, bar, count)
+            # As it is measured, not as it is learned.
+            record = TaskRecord.of(scenes["test"].task, plan.env_id)
+            if isinstance(learner, RAMLearner):
+                learner.model.task = record
             save = partial(learner.save_checkpoint, plan.folder)
             checkpoint = Checkpoint(save, plan.options.checkpoint_seconds)
-            with log_of(plan, learner, episodes, validation), closing(bar):
+            with log_of(plan, learner, episodes, validation, record), closing(bar):
                 learner.learn(episodes, [bar, validation, checkpoint, stop])
             seconds = seconds_trained(learner.model)
             learner.save(plan.folder / MODEL)
@@ -230,7 +234,13 @@ def remove_run(folder: Path) -> None:
 
 
 @contextmanager
-def log_of(plan: Plan, learner: Learner, episodes: int, validation: Validation) -> Iterator[None]:
+def log_of(
+    plan: Plan,
+    learner: Learner,
+    episodes: int,
+    validation: Validation,
+    record: TaskRecord | None,
+) -> Iterator[None]:
     """Begin, or go on with, the files that say what happens in the run."""
     folder, facts = plan.folder, learner.describe() | describe_source()
     if plan.goes_on:
@@ -239,8 +249,8 @@ def log_of(plan: Plan, learner: Learner, episodes: int, validation: Validation) 
         keep = validation.rows_to_keep(done, episodes, learner.episodes_per_batch)
     else:
         facts |= describe_data(learner.task)
-        if task := record_in(learner.env):
-            facts["task"] = task.to_json()
+        if record is not None:
+            facts["task"] = record.to_json()
         config, keep = plan.to_json() | {"episodes": episodes} | facts, None
     config["env_kwargs"] = learner.env_kwargs  # with where the images were found
     write_json(folder / CONFIG, config)

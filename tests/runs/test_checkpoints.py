@@ -69,6 +69,7 @@ class StopAt(KillAt):
 def make_options(folder: Path, **changes: Any) -> Options:
     """Return the options of a run with checkpoints before each update, and validations."""
     settings = {"hidden_size": 8, "feature_size": 8, "what_hidden_size": 8, "batch_size": BATCH}
+    settings |= changes.pop("settings", {})
     usual: dict[str, Any] = {"checkpoint_seconds": 0.0, "validation_episodes": 5 * BATCH}
     usual |= {"episodes": UPDATES * BATCH, "env_kwargs": {"dataset": "digits", "num_glimpses": 2}}
     return small_runs.make_options(folder, settings, **usual | changes)
@@ -140,6 +141,38 @@ def test_a_killed_run_goes_on_as_if_nothing_had_happened(
     resume(folder)
     assert_same_run(folder, whole)
     assert not list(folder.glob(".*.tmp"))
+
+
+def growing(folder: Path, num_envs: int) -> Options:
+    """Return the options of a run on canvases that grow, and that are measured on one size."""
+    settings = {"location": "retinotopic", "growth_fraction": 0.6, "glimpse_statistics": "running"}
+    return make_options(
+        folder,
+        settings=settings,
+        num_envs=num_envs,
+        env_kwargs={"dataset": "digits", "num_glimpses": 2, "canvas_size": 90, "num_scales": 2},
+        train_env_kwargs={"canvas_range": [30, 90]},
+    )
+
+
+@pytest.mark.parametrize("num_envs", [BATCH, BATCH // 4])
+def test_a_killed_run_on_growing_canvases_goes_on(
+    num_envs: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each episode has the canvas that it would have had, and the gaze its statistics."""
+    whole, folder = tmp_path / "whole", tmp_path / "run"
+    run(growing(whole, num_envs))
+    for update in (4, 11):
+        again = folder.exists()
+        options = Options(resume=folder) if again else growing(folder, num_envs)
+        interrupt(monkeypatch, options, KillAt(update))
+    resume(folder)
+    assert_same_run(folder, whole)
+    config = json.loads((folder / "config.json").read_text())
+    assert config["train_env_kwargs"] == {"canvas_range": [30, 90]}
+    model = RAM.load(folder / "model.zip", device="cpu")
+    assert model.task is not None and model.task.arguments["canvas_range"] is None
+    assert model.make_env().get_attr("canvas_size")[0] == 90
 
 
 def test_a_run_is_killed_again_and_again(

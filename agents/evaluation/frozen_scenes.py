@@ -11,7 +11,6 @@ from agents.evaluation.result import Evaluation, count_confusion, make_evaluatio
 from agents.looking.play import Predictor, check_confidence, glimpses_until, play, views_of
 from agents.sb3.envs import add_memory, as_shown, make_games, task_of
 from ram_env.drawing.rendering import EpisodeView
-from ram_env.scenes.source import frozen_scenes
 
 MAX_ENVS = 500  # episodes played at once: few enough for the caches, many enough for the matrices
 MAX_BYTES = 2**28  # that they take, of large canvases
@@ -57,7 +56,7 @@ class FrozenScenes:
         self.env_id, self.env_kwargs, self.split = env_id, dict(env_kwargs or {}), split
         kwargs = as_shown(self.env_kwargs | {"split": split})
         probe = task_of(make_games(env_id, 1, AutoresetMode.DISABLED, **kwargs))
-        available = len(probe.dataset.labels)
+        available = probe.num_frozen
         self.num_scenes = available if num_scenes is None else num_scenes
         if not 1 <= self.num_scenes <= available:
             raise ValueError(
@@ -77,7 +76,7 @@ class FrozenScenes:
     @property
     def labels(self) -> np.ndarray:
         """The true class of each scene, int64 (num_scenes,)."""
-        return self.task.dataset.labels[: self.num_scenes]
+        return self.task.frozen_labels()[: self.num_scenes]
 
     def evaluate(self, model: Predictor, confidence: float | None = None) -> Evaluation:
         """Let a model play every scene once, deterministically, and count its errors.
@@ -146,7 +145,7 @@ class FrozenScenes:
         """Play some scenes; what envs are left over play the first of them and are not counted."""
         count, num_envs = len(indices), self._env.num_envs
         padded = np.concatenate([indices, np.repeat(indices[:1], num_envs - count)])
-        steps = list(play(self._env, model, frozen_scenes(self.split, padded)))
+        steps = list(play(self._env, model, self.task.frozen_scenes(padded)))
         answers = np.stack([step.labels[:count] for step in steps])
         beliefs = np.stack([step.beliefs[:count] for step in steps])
         is_over = np.stack([step.is_over(confidence)[:count] for step in steps])

@@ -45,7 +45,7 @@ from ram_env import SHORT_NAMES
 from ram_env.data.datasets import SPLITS
 from ram_env.games.classify import GlimpseTask
 from ram_env.hashing import mix_bits
-from ram_env.registration import CATCH_TASKS
+from ram_env.registration import CATCH_TASKS, MEGAPIXEL_TASKS
 from ram_env.scenes.source import frozen_scenes
 
 BATCH_SIZE = 256
@@ -54,7 +54,9 @@ EVALUATION_BATCH = 500
 HIDDEN_SIZE = 256
 PROGRAM = "python -m agents.reports.whole_image"
 NETWORKS = ("fully_connected", "convolutional", "deep_convolutional")
-TASK_NAMES = [name for name, env_id in SHORT_NAMES.items() if env_id not in CATCH_TASKS]
+TASK_NAMES = [
+    name for name, env_id in SHORT_NAMES.items() if env_id not in CATCH_TASKS | MEGAPIXEL_TASKS
+]
 
 
 def make_network(name: str, shape: tuple[int, ...], num_classes: int) -> nn.Sequential:

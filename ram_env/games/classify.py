@@ -81,6 +81,10 @@ class GlimpseTask(Settings, Game):
         """
         return frozen_scenes(self.split, numbers)
 
+    def frozen_labels(self) -> np.ndarray:
+        """Return the right answer to each frozen scene of the split, int64 (`num_frozen`,)."""
+        return self.dataset.labels
+
     def complete(self) -> None:
         """Make the spaces; from here on nothing of the task changes."""
         self.class_names = self.dataset.class_names

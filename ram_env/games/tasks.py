@@ -245,6 +245,11 @@ class MegapixelTask(MegapixelSettings, ImageTask):
         """Return the `reset` options of frozen scenes: their seeds alone."""
         return {"scene_seed": frozen_scenes(self.split, numbers)["scene_seed"]}
 
+    def frozen_labels(self) -> np.ndarray:
+        """Return the right answer to each frozen scene of the split, int64 (`num_frozen`,)."""
+        seeds = self.frozen_scenes(np.arange(NUM_FROZEN))["scene_seed"]
+        return self.make_scenes(1).plan(seeds).label
+
     def facts_of(self, plans: ScenePlans) -> dict[str, np.ndarray]:
         """Return what the info tells of planned scenes beside their seeds, int64 (..., ...)."""
         assert isinstance(plans, MegapixelPlans)

@@ -242,7 +242,9 @@ def test_frozen_scenes_are_seeds() -> None:
     options = task.frozen_scenes(np.array([0, 9]))
     assert {name: it.tolist() for name, it in options.items()} == {"scene_seed": [10_000, 10_009]}
     env = GlimpseEnv(scenes="megapixel", dataset="digits", split="validation", **SMALL)
-    assert env.reset(options={"scene_seed": 10_009})[1]["scene_seed"] == 10_009
+    task = make_task(split="validation", **SMALL)
+    label = env.reset(options={"scene_seed": 10_009})[1]["label"]
+    assert (len(task.frozen_labels()), task.frozen_labels()[9]) == (10_000, label)
     with pytest.raises(ValueError, match=r"may hold \['scene_seed'\].*'index'"):
         env.reset(options={"index": 3})
     images: Any = make_game({"dataset": "digits", "split": "test"})

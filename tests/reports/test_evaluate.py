@@ -116,6 +116,25 @@ def test_an_oracle_makes_no_error(env_id: str, split: str) -> None:
     )
 
 
+def test_frozen_scenes_of_several_images_are_seeds() -> None:
+    """There are 10,000 however many images, and labels are answers, not classes of an image."""
+    small: dict[str, Any] = {"dataset": "digits", "canvas_size": 200, "num_scales": 2}
+    scenes = FrozenScenes("GlimpseMegapixelMNIST-v0", small | {"question": "top"}, "test", 30)
+    env = gym.make_vec("GlimpseMegapixelMNIST-v0", 30, split="test", question="top", **small)
+    infos = env.reset(options={"scene_seed": np.arange(30)})[1]
+    assert scenes.labels.tolist() == infos["label"].tolist()
+    rng = np.random.default_rng(0)
+
+    class Guesser:
+        def predict(self, observation: Any, *_: Any, **__: Any) -> tuple[np.ndarray, Any]:
+            return rng.uniform(-1, 1, (len(observation["location"]), 12)), None
+
+    (playback,) = scenes.playbacks(Guesser())
+    assert playback.labels.tolist() == infos["label"].tolist()
+    with pytest.raises(ValueError, match=r"`num_scenes`.*1\.\.10000"):
+        FrozenScenes("GlimpseMegapixelMNIST-v0", small, "test", 10_001)
+
+
 def test_who_is_always_wrong_has_an_error_of_100_percent() -> None:
     """The next class is never the right one."""
     result = FrozenScenes(ENV_ID, DIGITS, "test").evaluate(Oracle(ENV_ID, "test", offset=1))

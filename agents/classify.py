@@ -46,6 +46,7 @@ def main(arguments: list[str] | None = None, prog: str = "python -m agents.class
             expert = expert_of_run(options.run)
         else:
             expert = expert_of_pretrained(options.pretrained)
+        expert.task.check_shows_pictures()
         if options.pictures is not None:
             make_folder(options.pictures)
         found = classify(expert, paths, options.confidence)

@@ -60,11 +60,12 @@ def main(arguments: list[str] | None = None, prog: str = "python -m agents.evalu
         return 0
     print(evaluation.describe())
     is_committed = options.pretrained and options.split == "test" and options.confidence is None
-    if is_committed and evaluation.dataset == "mnist":
+    if is_committed and (options.dataset is None or evaluation.dataset == "mnist"):
         committed = pretrained_rows()[options.pretrained]["error"]
         print(f"  committed with the model: {committed:.2f} %")
-    for glimpse, value in enumerate(evaluation.error_per_glimpse, start=1):
-        print(f"  after glimpse {glimpse}: {value:.2f} %")
+    if len(evaluation.error_per_glimpse) > 1:
+        for glimpse, value in enumerate(evaluation.error_per_glimpse, start=1):
+            print(f"  after glimpse {glimpse}: {value:.2f} %")
     for path in pictures:
         print(f"  see {path}")
     return 0

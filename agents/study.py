@@ -15,6 +15,7 @@ from agents.evaluation.generalisation import draw, measure_sweeps, write_page
 from agents.evaluation.players import Player, player_of_pretrained
 from agents.evaluation.provenance import describe_source
 from agents.looking.gazes import save_gaze_grid
+from ram_env import SHORT_NAMES, TASKS
 
 NUM_FAILURES = 12
 
@@ -31,6 +32,11 @@ def main(arguments: list[str] | None = None, prog: str = "python -m agents.study
     folder = options.out / "study"
     try:
         pretrained_path(options.pretrained)  # is there such a model?
+        if SHORT_NAMES[options.pretrained] not in TASKS:
+            raise ValueError(
+                "`--pretrained` must be of a task with an image on a canvas, got "
+                f"{options.pretrained!r}."
+            )
         make_folder(folder)  # first: to measure takes long
         study(options.pretrained, player_of_pretrained(options.pretrained), folder)
     except (ValueError, gym.error.Error) as error:

@@ -21,13 +21,13 @@ class Playback(NamedTuple):
 
     answers: np.ndarray  # int64 (T, B): the label answered after each glimpse
     beliefs: np.ndarray  # float32 (T, B, C)
-    labels: np.ndarray  # int64 (B,): the truth
+    is_wrong: np.ndarray  # bool (T, B), or (1, B) where the end alone tells: see `Game.is_wrong`
     num_glimpses: np.ndarray  # int64 (B,): how many were taken before the answer that counts
 
-    def answered(self) -> np.ndarray:
-        """Return the answer that holds after each glimpse, int64 (T, B)."""
-        times = np.minimum(np.arange(len(self.answers))[:, None], self.num_glimpses - 1)
-        return np.take_along_axis(self.answers, times, axis=0)
+    def held(self, told: np.ndarray) -> np.ndarray:
+        """Return what holds after each glimpse of what is told of each answer, (T, B)."""
+        times = np.minimum(np.arange(len(told))[:, None], self.num_glimpses - 1)
+        return np.take_along_axis(told, times, axis=0)
 
 
 class FrozenScenes:
@@ -75,7 +75,7 @@ class FrozenScenes:
 
     @property
     def labels(self) -> np.ndarray:
-        """The true class of each scene, int64 (num_scenes,)."""
+        """The true class of each scene, int64 (num_scenes,); -1 if it has none."""
         return self.task.frozen_labels()[: self.num_scenes]
 
     def evaluate(self, model: Predictor, confidence: float | None = None) -> Evaluation:
@@ -90,17 +90,16 @@ class FrozenScenes:
             ValueError: If the confidence is out of range, or the model has no beliefs.
         """
         check_confidence(confidence, self.task)
-        wrong = np.zeros(self.task.num_glimpses, dtype=np.int64)
+        wrong: Any = 0  # after each glimpse
         answers, num_glimpses = [], 0
         for playback in self.playbacks(model, confidence):
-            answered = playback.answered()
-            answers.append(answered[-1])
-            wrong += (answered != playback.labels).sum(axis=1)
+            answers.append(playback.held(playback.answers)[-1])
+            wrong = wrong + playback.held(playback.is_wrong).sum(axis=1)
             num_glimpses += int(playback.num_glimpses.sum())
         return make_evaluation(
             self.env_id,
             self.env_kwargs,
-            self.task.dataset.name,
+            self.task.data_name,
             self.split,
             self.num_scenes,
             wrong.tolist(),
@@ -124,7 +123,7 @@ class FrozenScenes:
         wanted = {True: num_right, False: num_wrong}
         episodes = []
         for playback in self.playbacks(model):
-            is_right = playback.answered()[-1] == playback.labels
+            is_right = ~playback.held(playback.is_wrong)[-1]
             for position, right in enumerate(is_right.tolist()):
                 if wanted[right]:
                     wanted[right] -= 1
@@ -146,8 +145,8 @@ class FrozenScenes:
         count, num_envs = len(indices), self._env.num_envs
         padded = np.concatenate([indices, np.repeat(indices[:1], num_envs - count)])
         steps = list(play(self._env, model, self.task.frozen_scenes(padded)))
-        answers = np.stack([step.labels[:count] for step in steps])
+        answers = np.stack([step.labels for step in steps])
+        is_wrong = self.task.is_wrong(answers, steps[-1].infos)[:, :count]
         beliefs = np.stack([step.beliefs[:count] for step in steps])
         is_over = np.stack([step.is_over(confidence)[:count] for step in steps])
-        labels = steps[-1].infos["label"][:count]
-        return Playback(answers, beliefs, labels, glimpses_until(is_over))
+        return Playback(answers[:, :count], beliefs, is_wrong, glimpses_until(is_over))

@@ -66,7 +66,7 @@ def player_of_run(
         raise ValueError(f"`{run / CONFIG}` is damaged: it has no {error}.") from error
     env_kwargs = at_new_place(env_kwargs, data or {})
     scenes = FrozenScenes(env_id, env_kwargs, split, num_scenes, memory)
-    check_data(config, scenes.task.dataset, split)
+    check_data(config, scenes.task)
     _check_classes(model, scenes)
     return Player(model, scenes)
 
@@ -105,7 +105,12 @@ def expert_of_pretrained(name: str) -> Expert:
 
 
 def player_of_pretrained(
-    name: str, split: str = "test", num_scenes: int | None = None, **data: str
+    name: str,
+    split: str = "test",
+    num_scenes: int | None = None,
+    *,
+    usual: str = "mnist",
+    **data: str,
 ) -> Player:
     """Return the model of a task that comes with the package.
 
@@ -113,13 +118,15 @@ def player_of_pretrained(
         name: Short name of the task.
         split: `"validation"` or `"test"`.
         num_scenes: The first so many; all if None.
-        data: `dataset`, MNIST if not given, and `data_dir`.
+        usual: The `dataset` if none is given, of a task that has one.
+        data: `dataset` and `data_dir`.
 
     Raises:
         ValueError: If there is no model of that name, or no such data set.
     """
-    model = RAM.from_pretrained(name, device="cpu")
-    scenes = FrozenScenes(SHORT_NAMES[name], {"dataset": "mnist"} | data, split, num_scenes)
+    model, task, _ = expert_of_pretrained(name)
+    images = {"dataset": usual} if "dataset" in task.arguments else {}
+    scenes = FrozenScenes(SHORT_NAMES[name], images | data, split, num_scenes)
     _check_classes(model, scenes)
     return Player(model, scenes)
 

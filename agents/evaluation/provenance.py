@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ram_env.data.datasets import SPLITS
-from ram_env.games.classify import Dataset, GlimpseTask
+from ram_env.games.game import Game
 
 PACKAGES = ("torch", "stable-baselines3", "gymnasium", "numpy", "pillow")
 SOURCE = Path(__file__).parents[2]
@@ -25,21 +25,22 @@ def describe_source(results: Path = RESULTS) -> dict[str, Any]:
     }
 
 
-def describe_data(task: GlimpseTask) -> dict[str, Any]:
+def describe_data(task: Game) -> dict[str, Any]:
     """Return what tells the images of a task from others; `check_data` reads it."""
-    return {"dataset_sha256": {split: task.load(split).sha256 for split in SPLITS}}
+    return {"dataset_sha256": {split: task.digest(split) for split in SPLITS}}
 
 
-def check_data(config: dict[str, Any], dataset: Dataset, split: str) -> None:
-    """Raise ValueError if a split holds other images than those that a run was trained on.
+def check_data(config: dict[str, Any], task: Game) -> None:
+    """Raise ValueError if a task has other images than those that a run was trained on.
 
     The run's config.json says which; older ones do not.
     """
-    expected = config.get("dataset_sha256", {}).get(split)
-    if expected not in (None, dataset.sha256):
+    expected = config.get("dataset_sha256", {}).get(task.split)
+    found = task.digest(task.split)
+    if expected not in (None, found):
         raise ValueError(
-            f"`dataset` must hold the images of the run, {split} split of SHA-256 {expected}, got "
-            f"others in {dataset.name!r}, of {dataset.sha256}: say by `dataset` or `data_dir` "
+            f"`dataset` must hold the images of the run, {task.split} split of SHA-256 {expected}, "
+            f"got others in {task.data_name!r}, of {found}: say by `dataset` or `data_dir` "
             "where those of the run are now, or train anew."
         )
 

@@ -21,9 +21,10 @@ class Evaluation:
     error: float
     low: float  # of the Wilson 95 % interval
     high: float
-    error_per_glimpse: list[float]  # of the label answered after glimpse 1, 2, ..., T
+    # Of the label answered after glimpse 1, 2, ..., T; a single one if the end alone tells.
+    error_per_glimpse: list[float]
     error_per_class: dict[str, float]  # of the classes that occur
-    confusion: dict[str, dict[str, int]]  # by true class, by class answered; what occurs
+    confusion: dict[str, dict[str, int]]  # by true class, by class answered; what occurs, if any
     mean_glimpses: float | None = None  # before the answer; None: all was seen at once
 
     def describe(self) -> str:
@@ -87,7 +88,7 @@ def count_confusion(
     """Count how often a class was answered where a class was true.
 
     Args:
-        labels: The truth, int64 (N,).
+        labels: The truth, int64 (N,); -1 where there is none.
         answers: int64 (N,).
         class_names: The name of each class.
 
@@ -96,7 +97,8 @@ def count_confusion(
         out, as of thousands of classes most would be.
     """
     confusion: dict[str, dict[str, int]] = {}
-    pairs, counts = np.unique(np.stack([labels, answers]), axis=1, return_counts=True)
+    both = np.stack([labels, answers])[:, labels >= 0]
+    pairs, counts = np.unique(both, axis=1, return_counts=True)
     for label, answer, count in zip(*pairs.tolist(), counts.tolist(), strict=True):
         confusion.setdefault(class_names[label], {})[class_names[answer]] = count
     return confusion
@@ -109,9 +111,8 @@ class Majority(NamedTuple):
     error: float  # in percent
 
     @classmethod
-    def of(cls, trained_on: np.ndarray, labels: np.ndarray) -> "Majority":
-        """Return it for the labels of training and of test images, int64 (N,) each."""
-        label = int(np.bincount(trained_on).argmax())
+    def of(cls, label: int, labels: np.ndarray) -> "Majority":
+        """Return it for that class and the labels of test scenes, int64 (N,)."""
         return cls(label, 100.0 * float((labels != label).mean()))
 
 

@@ -32,7 +32,7 @@ def main(arguments: list[str] | None = None, prog: str = "python -m agents.evalu
     try:
         player = find_player(options.model, {key: it for key, it in data.items() if it is not None})
         make_folder(options.out)
-        dataset = describe_dataset(player.scenes.task.dataset.name)
+        dataset = describe_dataset(player.scenes.task.data_name)
         title = f"{options.model} on test scenes of {dataset}"
         run = None if options.model in pretrained_rows() else path_of(options.model)
         files = draw_run(run, player.scenes, player.model, options.out, title)
@@ -52,7 +52,7 @@ def find_player(model: str, data: dict[str, Any]) -> Player:
     """
     names = pretrained_rows()
     if model in names:
-        return player_of_pretrained(model, **{"dataset": "auto"} | data)
+        return player_of_pretrained(model, usual="auto", **data)
     if path_of(model).is_dir():
         return player_of_run(path_of(model), data=data)
     raise ValueError(

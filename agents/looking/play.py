@@ -11,7 +11,7 @@ from agents.sb3.envs import task_of, view_of
 from ram_env.arguments import number_between
 from ram_env.drawing.rendering import EpisodeView
 from ram_env.games.actions import ActionFormat
-from ram_env.games.classify import GlimpseTask
+from ram_env.games.game import Game
 
 
 class Predictor(Protocol):
@@ -81,7 +81,7 @@ def play(
         starts = np.zeros(num_envs, dtype=bool)
 
 
-def check_confidence(confidence: float | None, task: GlimpseTask) -> None:
+def check_confidence(confidence: float | None, task: Game) -> None:
     """Refuse a confidence to end looking at that is no share, or that no model here can reach.
 
     Raises:
@@ -90,6 +90,11 @@ def check_confidence(confidence: float | None, task: GlimpseTask) -> None:
     if confidence is None:
         return
     number_between("confidence", confidence, 0.0, 1.0)
+    if task.usual_answer() is None:
+        raise ValueError(
+            f"`confidence` is for tasks of classifying, got it with {task.data_name}, where every "
+            "step counts: leave it out."
+        )
     if task.action_format != ActionFormat.BOX:
         raise ValueError(
             "`confidence` needs a model that tells its belief, as `action_format='box'` has it,"

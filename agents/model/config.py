@@ -183,6 +183,12 @@ class RAMConfig:
         "labels: cross-entropy (the paper's hybrid); reward: policy gradient, no labels",
         choices=("labels", "reward"),
     )
+    answer_earns: str = setting(
+        "step",
+        "what an answer earns if it is learned from reward: step: what its own step pays; episode: "
+        "what later steps pay too, by the `discount`, beyond the baseline",
+        choices=("step", "episode"),
+    )
     classify_every_step: bool = setting(
         True, "cross-entropy after each glimpse (mean) and the last, instead of the last alone"
     )
@@ -207,6 +213,12 @@ class RAMConfig:
         0.0, "weight of the entropy of a retinotopic choice of locations", lowest=0
     )
     baseline_coef: float = setting(1.0, "weight of the baseline loss", lowest=0)
+    baseline_hidden_size: int = setting(
+        0, "hidden units of the baseline network; 0: linear", lowest=0, highest=MAX_UNITS
+    )
+    baseline_gradient_to_core: bool = setting(
+        False, "let the baseline loss shape core and glimpse networks, not only be read from them"
+    )
     policy_gradient_to_core: bool = setting(
         True, "let the location network's policy gradient reach core and glimpse networks"
     )
@@ -270,7 +282,7 @@ class RAMConfig:
     def env_kwargs(self) -> dict[str, Any]:
         """The arguments that the env must have; the others are its own matter."""
         needed: dict[str, Any] = {}
-        if self.learn_class_from == "reward":
+        if self.learn_class_from == "reward" and self.answer_earns == "step":
             needed["reward"] = RewardRule.EVERY_STEP.value  # nothing else teaches an answer
         if self.location == "retinotopic":
             needed["observe_reach"] = True
@@ -377,6 +389,31 @@ PRESETS: dict[str, RAMConfig] = {
         learning_rate=3e-3,
         adam_beta2=0.999,
         batch_size=256,
+    ),
+    # A game of moves, such as catch: the same, and what an answer does is paid later.
+    "catch": RAMConfig(
+        learn_class_from="reward",
+        answer_earns="episode",
+        classify_every_step=False,
+        gaze_reward="env",
+        hidden_size=128,
+        what_hidden_size=64,
+        where_hidden_size=64,
+        feature_size=64,
+        glimpse_statistics="data",
+        location_hidden_size=0,
+        discount=0.97,
+        policy_coef=0.3,
+        entropy_coef=0.02,
+        baseline_coef=5.0,
+        baseline_hidden_size=64,
+        baseline_gradient_to_core=True,
+        location_std=0.3,
+        final_location_std=0.05,
+        learning_rate=2e-3,
+        adam_beta2=0.999,
+        warmup_fraction=0.01,
+        batch_size=128,
     ),
 }
 

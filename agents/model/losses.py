@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from agents.model.config import RAMConfig
 
-MIN_VARIANCE = 1e-8  # of rewards: less is rounding
+MIN_VARIANCE = 1e-8  # of what answers earn: less is rounding
 
 
 class Rollout(NamedTuple):
@@ -23,7 +23,7 @@ class Rollout(NamedTuple):
     rewards: Tensor  # (T, B): what the env paid for the step after the glimpse
     choices: Tensor  # (T, B): the label answered after the glimpse, int64
     labels: Tensor  # (B,): the truth, int64; -1 where unknown
-    reward_moments: Tensor  # (2, T): mean and mean square of the rewards, of all processes
+    earned_moments: Tensor  # (2, T): mean and mean square of what answers earn, of all processes
     entropies: Tensor | None = None  # (T, B): of the choice among cells, if locations are those
     stops: Tensor | None = None  # (T, B): log-odds of answering after the glimpse, if learned
     glimpse_moments: Tensor | None = None  # (2, K) or (2, K, 3): mean and mean square of pixels
@@ -53,6 +53,24 @@ def discounted_returns(rewards: Tensor, discount: float) -> Tensor:
     for t in range(len(rewards) - 2, -1, -1):
         returns[t] = rewards[t + 1] + discount * returns[t + 1]
     return returns
+
+
+def earned_by_answers(rewards: Tensor, baselines: Tensor, config: RAMConfig) -> Tensor:
+    """Return what each answer earns, (T, B); no gradient.
+
+    That is what its own step pays and, with `answer_earns="episode"`, what later steps pay beyond
+    the baseline, discounted.
+
+    Args:
+        rewards: (T, B), paid for each step.
+        baselines: (T, B), expected of the steps after each; the last one is not used.
+        config: The settings.
+    """
+    if config.answer_earns == "step":
+        return rewards
+    beyond = discounted_returns(rewards, config.discount) - baselines.detach()
+    beyond[-1] = 0.0  # nothing comes after the last step
+    return rewards + config.discount * beyond
 
 
 def gaze_rewards(rollout: Rollout, config: RAMConfig) -> Tensor:
@@ -85,7 +103,7 @@ def hybrid_loss(rollout: Rollout, config: RAMConfig, glimpse_cost: float = 0.0) 
             `learn_stop` alone.
     """
     if config.learn_class_from == "reward":
-        classification_loss = _answer_loss(rollout, config.entropy_coef)
+        classification_loss = _answer_loss(rollout, config)
     else:
         classification_loss = _cross_entropy(rollout, config.classify_every_step)
     returns = discounted_returns(gaze_rewards(rollout, config), config.discount)[:-1]  # (T - 1, B)
@@ -132,17 +150,18 @@ def _stop_loss(stops: Tensor, rollout: Rollout, glimpse_cost: float) -> Tensor:
     return -((reached + stops_there).exp() * payoffs).sum(0).mean()
 
 
-def _answer_loss(rollout: Rollout, entropy_coef: float) -> Tensor:
+def _answer_loss(rollout: Rollout, config: RAMConfig) -> Tensor:
     """Return REINFORCE's loss for the answered labels, less a share of their entropy.
 
-    An answer earns what its own step pays, beyond what that step pays on average, in standard
-    deviations. A step that pays all episodes alike teaches nothing.
+    An answer is worth what it earns beyond what answers of its step earn on average, in standard
+    deviations. A step where all earn alike teaches nothing.
     """
     log_beliefs = rollout.logits.log_softmax(2)  # (T, B, C)
     log_probs = log_beliefs.gather(2, rollout.choices.unsqueeze(2)).squeeze(2)  # (T, B)
-    mean, mean_square = rollout.reward_moments.unsqueeze(2)  # (T, 1) each
+    mean, mean_square = rollout.earned_moments.unsqueeze(2)  # (T, 1) each
     variance = mean_square - mean.square()
     pays = variance > MIN_VARIANCE
-    advantages = (rollout.rewards - mean) / variance.clamp(min=MIN_VARIANCE).sqrt() * pays
+    earned = earned_by_answers(rollout.rewards, rollout.baselines, config)
+    advantages = (earned - mean) / variance.clamp(min=MIN_VARIANCE).sqrt() * pays
     entropy = -(log_beliefs.exp() * log_beliefs).sum(2) * pays  # (T, B)
-    return -(log_probs * advantages + entropy_coef * entropy).mean(1).sum()
+    return -(log_probs * advantages + config.entropy_coef * entropy).mean(1).sum()

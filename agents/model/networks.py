@@ -197,16 +197,21 @@ class ActionNetwork(nn.Module):
 
 
 class BaselineNetwork(nn.Module):
-    """Foretell the return: b_t = linear(h_t)."""
+    """Foretell the return: b_t = linear(h_t), or with a hidden layer linear(relu(linear(h_t)))."""
 
-    def __init__(self, hidden_size: int) -> None:
+    def __init__(self, config: RAMConfig) -> None:
         super().__init__()
-        self.value = nn.Linear(hidden_size, 1)
+        size = config.baseline_hidden_size
+        self.hidden = nn.Sequential()
+        if size:
+            self.hidden = nn.Sequential(nn.Linear(config.hidden_size, size), nn.ReLU())
+        self.value = nn.Linear(size or config.hidden_size, 1)
+        self._shapes_core = config.baseline_gradient_to_core
 
     def forward(self, hidden: Tensor) -> Tensor:
         """Return the expected return, (B,)."""
-        # Detached: the baseline reads the state; it must not shape it.
-        return self.value(hidden.detach()).squeeze(1)
+        state = hidden if self._shapes_core else hidden.detach()
+        return self.value(self.hidden(state)).squeeze(1)
 
 
 class StopNetwork(nn.Module):
@@ -259,7 +264,7 @@ class RAMNetworks(nn.Module):
             RetinotopicNetwork(glimpse_shape, config) if is_retinotopic else LocationNetwork(config)
         )
         self.action_network = ActionNetwork(config.hidden_size, num_classes)
-        self.baseline_network = BaselineNetwork(config.hidden_size)
+        self.baseline_network = BaselineNetwork(config)
         self.stop_network = StopNetwork(config.hidden_size) if config.learn_stop else None
         self.float()
 

@@ -26,7 +26,7 @@ from agents.base.pretrained import pretrained_path, pretrained_task
 from agents.base.processes import average, average_gradients, rank, world_size
 from agents.looking.look import Look, look_at
 from agents.model.config import check_rounds, make_config
-from agents.model.losses import Losses, Rollout, hybrid_loss
+from agents.model.losses import Losses, Rollout, earned_by_answers, hybrid_loss
 from agents.model.model_file import OPTIMIZER, load_model, read_parameters, save_model, take_over
 from agents.model.networks import uses_bfloat16
 from agents.model.policy import RAMPolicy
@@ -334,6 +334,7 @@ class RAM(BaseAlgorithm):
         rewards_received = torch.stack(received)
         self._tell_of_rewards_unread(rewards_received, infos)
         paid = rewards_received.to(self.device)  # one copy to a GPU instead of one per step
+        earned = earned_by_answers(paid, baselines, self.config)
         return Rollout(
             logits,
             log_probs,
@@ -341,7 +342,7 @@ class RAM(BaseAlgorithm):
             paid,
             choices,
             labels,
-            self._reward_moments(paid),
+            self._moments_of(earned),
             torch.stack(entropies) if entropies else None,
             torch.stack(stops) if stops else None,
             torch.stack(moments).mean(0) if moments else None,
@@ -363,9 +364,9 @@ class RAM(BaseAlgorithm):
             stacklevel=5,
         )
 
-    def _reward_moments(self, rewards: Tensor) -> Tensor:
-        """Return mean and mean square of rewards (T, B) over all processes, (2, T)."""
-        moments = torch.stack([rewards.mean(1), rewards.square().mean(1)])
+    def _moments_of(self, earned: Tensor) -> Tensor:
+        """Return mean and mean square of what answers earn, (T, B), over all processes, (2, T)."""
+        moments = torch.stack([earned.mean(1), earned.square().mean(1)])
         # Labels need none of it, and a message costs time.
         return average(moments) if self.config.learn_class_from == "reward" else moments
 

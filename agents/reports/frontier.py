@@ -14,6 +14,7 @@ from agents.evaluation.players import player_of_pretrained
 from agents.evaluation.provenance import describe_source
 from agents.evaluation.result import markdown_table
 from agents.looking.play import Predictor, glimpses_until
+from ram_env.registration import CATCH_TASKS, SHORT_NAMES
 
 CONFIDENCES = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999, 0.9999)
 COLORS = {"fixed": "#868E96", "belief": "#0072B2"}
@@ -32,7 +33,7 @@ class Point(NamedTuple):
 def measure_frontier(scenes: FrozenScenes, model: Predictor) -> list[Point]:
     """Let a model play every scene once, and return what each rule for when to answer comes to."""
     played = list(scenes.playbacks(model))
-    wrong = np.concatenate([it.answers != it.labels for it in played], axis=1)  # (T, N)
+    wrong = np.concatenate([it.is_wrong for it in played], axis=1)  # (T, N)
     belief = np.concatenate([it.beliefs.max(axis=2) for it in played], axis=1)  # (T, N)
     every = range(1, len(wrong) + 1)
     rules: list[tuple[str, float, np.ndarray]]
@@ -46,7 +47,7 @@ def measure_frontier(scenes: FrozenScenes, model: Predictor) -> list[Point]:
 
 
 def write_frontier(folder: Path, split: str = "test", **data: Any) -> list[Path]:
-    """Measure all models that ship; write frontier.json, frontier.md and frontier.png.
+    """Measure all models that ship and classify; write frontier.json, frontier.md and frontier.png.
 
     Args:
         folder: It must exist.
@@ -60,7 +61,7 @@ def write_frontier(folder: Path, split: str = "test", **data: Any) -> list[Path]
         ValueError: If there is no such data set.
     """
     frontier = {}
-    for name in pretrained_rows():
+    for name in (it for it in pretrained_rows() if SHORT_NAMES[it] not in CATCH_TASKS):
         player = player_of_pretrained(name, split, **data)
         frontier[name] = measure_frontier(player.scenes, player.model)
     files = [folder / f"frontier.{end}" for end in ("json", "md", "png")]

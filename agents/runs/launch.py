@@ -86,7 +86,8 @@ def main(arguments: list[str] | None = None, prog: str = "train.py") -> int:
     if finished.stopped_early:
         print("Stopped before the budget was spent; everything so far is saved.")
     print(finished.result.describe())
-    if finished.result.dataset not in ("mnist", "digits"):  # of own images nobody knows it
+    is_known = finished.result.dataset in ("mnist", "digits")  # of own images nobody knows it
+    if finished.majority is not None and not is_known:
         print(f"  for comparison: {finished.majority}, the largest class of the training images")
     print(f"Run folder: {folder} (see gaze.png, curves.png, evaluation.json)")
     return STOPPED if finished.stopped_early else 0

@@ -31,7 +31,7 @@ from agents.sb3.policy_file import (
     save_algorithm,
 )
 from agents.sb3.vec_env import GymnasiumVecEnv
-from ram_env.games.classify import GlimpseTask
+from ram_env.games.game import Game
 from ram_env.registration import import_env_module
 
 HUGE = 1e10  # far more than any weight of a policy that has learned something
@@ -98,14 +98,14 @@ class RAMLearner:
 
     model: RAM
 
-    def __init__(self, plan: Plan, env: GymnasiumVecEnv, task: GlimpseTask) -> None:
+    def __init__(self, plan: Plan, env: GymnasiumVecEnv, task: Game) -> None:
         self._plan, self.env, self.task = plan, env, task
         self._start: dict[str, Any] = {}  # what config.json says of the model it started from
-        self.env_kwargs = plan.env_kwargs | {"dataset": task.dataset.name}
+        self.env_kwargs = plan.env_kwargs | task.data_arguments
         self.columns = COLUMNS + ALGORITHMS["ram"].losses
         self.columns += ("train/learning_rate", "train/location_std")
         if plan.goes_on:
-            check_data(read_json(plan.folder / CONFIG), task.dataset, task.split)
+            check_data(read_json(plan.folder / CONFIG), task)
         found = load_checkpoint(plan.folder, env, plan.device) if plan.goes_on else None
         if found is None:
             self.renew()
@@ -210,13 +210,13 @@ class SB3Learner:
 
     model: BaseAlgorithm
 
-    def __init__(self, plan: Plan, env: GymnasiumVecEnv, task: GlimpseTask) -> None:
+    def __init__(self, plan: Plan, env: GymnasiumVecEnv, task: Game) -> None:
         if launched() is not None:
             raise ValueError(f"`torchrun` is for ram; start `algo` {plan.algo} with python.")
         check_arguments(plan.algo, plan.settings)
         self._plan, self.env, self.task = plan, env, task
         self._progress: Progress | None = None  # until it learns
-        self.env_kwargs = plan.env_kwargs | {"dataset": task.dataset.name}
+        self.env_kwargs = plan.env_kwargs | task.data_arguments
         self.columns = COLUMNS + ALGORITHMS[plan.algo].losses
         self.renew()
 

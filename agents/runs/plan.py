@@ -4,11 +4,14 @@ No torch in here: an impossible option is refused before it is loaded.
 """
 
 import dataclasses
+import inspect
 import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import gymnasium as gym
 
 from agents.base.files import CONFIG, LOCK, is_finished, leftovers, read_config, read_json
 from agents.model.config import RAMConfig, check_rounds, make_config
@@ -16,9 +19,10 @@ from agents.runs.options import Options
 from agents.sb3.algorithms import ALGORITHMS
 from ram_env import SHORT_NAMES
 from ram_env.games.actions import ActionFormat
+from ram_env.games.make import kind_of
 from ram_env.games.record import at_new_place
 from ram_env.games.settings import RewardRule
-from ram_env.registration import PICTURE_TASKS, resolve_env
+from ram_env.registration import CATCH_TASKS, PICTURE_TASKS, resolve_env
 
 # Tasks whose canvas is too large to begin with, and its side in pixels.
 LARGE_TASKS = {"GlimpseClutteredMNIST1000-v0": 1000, "GlimpseMegapixelMNIST-v0": 1500}
@@ -59,7 +63,8 @@ class Plan:
 
     def to_json(self) -> dict[str, Any]:
         """Return what config.json says of the plan; `plan_of_run` reads it."""
-        ram = {"preset": usual_preset(self.options, self.env_id), "config": self.settings}
+        preset = self.options.preset or usual_preset(self.env_id)
+        ram = {"preset": preset, "config": self.settings}
         return {
             "version": VERSION,
             "command": self.options.command(),
@@ -125,7 +130,7 @@ def new_plan(options: Options) -> Plan:
                 "`memory` is for agents without one, and ram has its core network, got "
                 f"{options.memory!r}: leave it out."
             )
-        config = make_config(usual_preset(options, env_id), **options.settings)
+        config = make_config(options.preset or usual_preset(env_id), **options.settings)
         settings, needed = config.to_dict(), config.env_kwargs
         num_envs, processes = options.num_envs or settings["batch_size"], options.processes
     else:
@@ -138,7 +143,7 @@ def new_plan(options: Options) -> Plan:
         folder=options.run_dir or Path("runs") / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}",
         env_id=env_id,
         env_module=env_module,
-        env_kwargs=with_defaults(options.algo, needed | options.env_kwargs),
+        env_kwargs=with_defaults(options.algo, env_id, needed | options.env_kwargs),
         train_env_kwargs=usual_curriculum(options, env_id),
         memory=options.memory or algorithm.memory,
         settings=settings,
@@ -152,17 +157,16 @@ def new_plan(options: Options) -> Plan:
     return plan
 
 
-def usual_preset(options: Options, env_id: str) -> str:
-    """Return the preset that is asked for, or else what suits the task."""
-    if env_id in LARGE_TASKS:
-        return options.preset or "large"
-    return options.preset or ("pictures" if env_id in PICTURE_TASKS else "default")
+def usual_preset(env_id: str) -> str:
+    """Return the preset that suits a task."""
+    usual = {**dict.fromkeys(PICTURE_TASKS, "pictures"), **dict.fromkeys(CATCH_TASKS, "catch")}
+    return (usual | dict.fromkeys(LARGE_TASKS, "large")).get(env_id, "default")
 
 
 def usual_curriculum(options: Options, env_id: str) -> dict[str, Any]:
     """Return arguments of the env in training alone: those asked for, or what suits the task."""
-    is_large = options.algo == "ram" and usual_preset(options, env_id) == "large"
-    if options.train_env_kwargs or env_id not in LARGE_TASKS or not is_large:
+    grows = options.algo == "ram" and options.preset in (None, "large") and env_id in LARGE_TASKS
+    if options.train_env_kwargs or not grows:
         return options.train_env_kwargs
     side = options.env_kwargs.get("canvas_size", LARGE_TASKS[env_id])
     largest = max(side) if isinstance(side, list | tuple) else side
@@ -279,8 +283,8 @@ def check_is_for_ram(options: Options) -> None:
         )
 
 
-def with_defaults(algo: str, env_kwargs: dict[str, Any]) -> dict[str, Any]:
-    """Return arguments of the env with what suits an algorithm where they say nothing.
+def with_defaults(algo: str, env_id: str, env_kwargs: dict[str, Any]) -> dict[str, Any]:
+    """Return arguments of an env with what suits an algorithm where they say nothing.
 
     Raises:
         ValueError: If the algorithm cannot take the action format.
@@ -297,7 +301,8 @@ def with_defaults(algo: str, env_kwargs: dict[str, Any]) -> dict[str, Any]:
     reward = algorithm.reward
     if reward == RewardRule.LOG_LIKELIHOOD and action_format != ActionFormat.BOX:
         reward = RewardRule.EVERY_STEP.value  # without scores there is no likelihood
-    if reward is not None:
+    game, _ = kind_of(gym.spec(env_id).kwargs | arguments)
+    if reward is not None and "reward" in inspect.signature(game).parameters:
         arguments.setdefault("reward", reward)
     if algorithm.location_grid is not None and action_format == ActionFormat.MULTIDISCRETE:
         arguments.setdefault("location_grid", algorithm.location_grid)

@@ -54,7 +54,7 @@ class Finished(NamedTuple):
 
     result: Evaluation  # on the test scenes
     stopped_early: bool  # whether the user stopped it before the budget was spent
-    majority: str  # what always answering the largest class comes to, for people
+    majority: str | None  # what always answering the largest class comes to, if there is one
 
 
 def make_run(plan: Plan) -> Run:
@@ -105,7 +105,7 @@ def train(run: Run) -> Finished | None:
         with team(plan):
             help_to_learn(plan, learner)
         return None
-    title = f"{plan.task_name}, {describe_dataset(learner.task.dataset.name)}"
+    title = f"{plan.task_name}, {describe_dataset(learner.task.data_name)}"
     print(f"{title}: writing to {plan.folder}", flush=True)
     with team(plan):
         episodes = choose_budget(plan, learner)
@@ -137,9 +137,10 @@ def train(run: Run) -> Finished | None:
             seconds = seconds_trained(learner.model)
             learner.save(plan.folder / MODEL)
             result = scenes["test"].evaluate(learner.model)
-            majority = Majority.of(learner.task.dataset.labels, scenes["test"].labels)
+            answer = learner.task.usual_answer()
+            majority = None if answer is None else Majority.of(answer, scenes["test"].labels)
             content = dataclasses.asdict(result) | {
-                "majority_error": majority.error,
+                "majority_error": None if majority is None else majority.error,
                 "validation_error": validation.latest.error if validation.latest else None,
                 "episodes": learner.episodes_done,
                 "training_seconds": round(seconds, 1),
@@ -158,6 +159,8 @@ def train(run: Run) -> Finished | None:
                     stacklevel=2,
                 )
     learner.env.close()
+    if majority is None:
+        return Finished(result, stop.stopped, None)
     name = learner.task.class_names[majority.label]
     return Finished(result, stop.stopped, f"{majority.error:.2f} % by always answering {name}")
 

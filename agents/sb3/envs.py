@@ -14,7 +14,7 @@ from agents.sb3.algorithms import MEMORIES
 from agents.sb3.vec_env import SEED_DISTANCE, GymnasiumVecEnv
 from ram_env.drawing.rendering import EpisodeView
 from ram_env.games.actions import ActionFormat
-from ram_env.games.classify import GlimpseTask
+from ram_env.games.game import Game
 from ram_env.games.record import TaskRecord
 from ram_env.registration import import_env_module
 from ram_env.wrappers.vector import GlimpseHistory, SeenCanvas
@@ -134,7 +134,7 @@ def view_of(env: VectorEnv[Any, Any, Any], row: int) -> EpisodeView:
     return games.view(row)
 
 
-def task_of(env: VectorEnv[Any, Any, Any]) -> GlimpseTask:
+def task_of(env: VectorEnv[Any, Any, Any]) -> Game:
     """Return the task that the games of an env play, whatever wraps them.
 
     Raises:
@@ -145,15 +145,15 @@ def task_of(env: VectorEnv[Any, Any, Any]) -> GlimpseTask:
         task = games.get_attr("task")[0]
     except AttributeError:
         task = None
-    if not isinstance(task, GlimpseTask):
+    if not isinstance(task, Game):
         raise ValueError(f"`env` must be a glimpse env, of ram_env's kind, got {env}.")
     return task
 
 
-def task_in(env: VecEnv) -> GlimpseTask | None:
+def task_in(env: VecEnv) -> Game | None:
     """Return the task that the games of a `VecEnv` play; None if it is none of ours."""
     task = env.get_attr("task", indices=0)[0] if env.has_attr("task") else None
-    return task if isinstance(task, GlimpseTask) else None
+    return task if isinstance(task, Game) else None
 
 
 def record_in(env: VecEnv) -> TaskRecord | None:

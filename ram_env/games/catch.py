@@ -1,16 +1,14 @@
 """How is the game of catching played? A ball falls, and the agent moves a paddle under it."""
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from ram_env.arguments import whole_number
 from ram_env.data.datasets import check_split
 from ram_env.drawing.rendering import EpisodeView
 from ram_env.games.actions import make_format
 from ram_env.games.game import SEED_LIMITS, Episodes, Game, Outcome
-from ram_env.games.settings import LookingSettings, canvas_shape_of, check_windows
+from ram_env.games.settings import CatchSettings
 from ram_env.geometry import Rows
 from ram_env.retina import Retina
 from ram_env.scenes.canvases import crop_bytes
@@ -21,8 +19,7 @@ ANSWERS = ("left", "stay", "right")
 _LEFT = 1  # what to take from an answer for the columns to move by
 
 
-@dataclass(kw_only=True, eq=False)
-class CatchTask(LookingSettings, Game):
+class CatchTask(CatchSettings, Game):
     """Catch a ball that falls, seen through the retina: the game of section 4.2 of the paper.
 
     The screen has black and white pixels, 24x24 unless `canvas_size` says else. The ball is one
@@ -63,23 +60,15 @@ class CatchTask(LookingSettings, Game):
         ValueError: If an argument is out of its range or does not fit the others.
     """
 
-    patch_size: int = 6
-    num_scales: int = 3
-    canvas_size: int | tuple[int, int] = 24
-    paddle_size: int = 2
-
     class_names = ANSWERS
+    data_name = "falling balls"
     option_limits = SEED_LIMITS
 
     def __post_init__(self) -> None:
         """Check the arguments and make the spaces."""
         super().__post_init__()
         check_split(self.split)
-        self.canvas_shape = canvas_shape_of(self.canvas_size)
-        height, width = self.canvas_shape
-        whole_number("canvas_size", height, 2)  # a row to fall from, and one to fall into
-        self.paddle_size = whole_number("paddle_size", self.paddle_size, 1, width)
-        check_windows(self.patch_size, self.num_scales, self.canvas_shape)
+        height, _ = self.canvas_shape
         self.num_glimpses = height - 1
         self.facts = {"scene_seed": (), "ball": (height,), "paddle": ()}
         self.retina = Retina(self.patch_size, self.num_scales)

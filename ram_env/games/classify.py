@@ -10,7 +10,7 @@ from ram_env.games.actions import make_format
 from ram_env.games.game import SEED_LIMITS, Episodes, Game, Outcome
 from ram_env.games.settings import RewardRule, Settings
 from ram_env.geometry import Rows
-from ram_env.scenes.source import ScenePlans, frozen_scenes
+from ram_env.scenes.source import ScenePlans
 
 
 class Dataset(Protocol):
@@ -66,24 +66,30 @@ class GlimpseTask(Settings, Game):
         raise NotImplementedError
 
     @property
-    def num_frozen(self) -> int:
-        """How many frozen scenes there are of the split."""
-        return len(self.dataset.labels)
+    def data_name(self) -> str:  # type: ignore[override]
+        """What is classified."""
+        return self.dataset.name
 
-    def frozen_scenes(self, numbers: np.ndarray) -> dict[str, np.ndarray]:
-        """Return the `reset` options of frozen scenes: see `ram_env.scenes.source`.
+    @property
+    def data_arguments(self) -> dict[str, Any]:
+        """Return the arguments of an env that name the images."""
+        return {"dataset": self.dataset.name}
 
-        Args:
-            numbers: Which of them, int64 (M,), each under `num_frozen`.
-
-        Raises:
-            ValueError: If the split has none.
-        """
-        return frozen_scenes(self.split, numbers)
+    def digest(self, split: str) -> str:
+        """Return what tells the images of a split from others."""
+        return (self.dataset if split == self.split else self.load(split)).sha256
 
     def frozen_labels(self) -> np.ndarray:
         """Return the right answer to each frozen scene of the split, int64 (`num_frozen`,)."""
         return self.dataset.labels
+
+    def usual_answer(self) -> int:
+        """Return the class of most images of the split."""
+        return int(np.bincount(self.dataset.labels).argmax())
+
+    def is_wrong(self, answers: np.ndarray, infos: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Return which answers are wrong, bool (T, B): see `Game.is_wrong`."""
+        return answers != infos["label"]
 
     def complete(self) -> None:
         """Make the spaces; from here on nothing of the task changes."""

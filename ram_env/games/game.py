@@ -12,10 +12,10 @@ from gymnasium.error import ResetNeeded
 from ram_env.arguments import MAX_INT64, check_bytes, options_of, scene_option, shown
 from ram_env.drawing.rendering import EpisodeView
 from ram_env.games.actions import ActionFormat, Answers, Format, log_belief
-from ram_env.games.settings import InitialLocation
+from ram_env.games.settings import InitialLocation, RewardRule
 from ram_env.geometry import Rows, parts_of
 from ram_env.retina import Retina
-from ram_env.scenes.source import SceneSource
+from ram_env.scenes.source import NUM_FROZEN, SceneSource, frozen_scenes
 
 Observation = dict[str, np.ndarray]
 
@@ -80,10 +80,13 @@ class Game(ABC):
         format: What an action means.
         num_classes: C, how many answers there are to choose from.
         class_names: The name of each.
+        data_name: What the scenes are made of.
+        split: Which part of it.
         retina: What looks at the scenes.
         num_glimpses: T, the steps of an episode.
         action_format, location_grid, score_scale, initial_location, observe_reach: See
             `LookingSettings`.
+        reward, stop, glimpse_cost: See `Settings`; a game without such arguments pays at the end.
         facts: What the info tells of a scene, and the shape of each.
         option_limits: The `reset` options that override parts of a scene, and the lowest and the
             highest of each.
@@ -97,6 +100,8 @@ class Game(ABC):
     format: Format
     num_classes = 0  # until they are known
     class_names: tuple[str, ...]
+    data_name: str
+    split: str
     retina: Retina
     num_glimpses: int
     action_format: str | ActionFormat
@@ -104,6 +109,9 @@ class Game(ABC):
     score_scale: float
     initial_location: str | InitialLocation
     observe_reach: bool
+    reward: str | RewardRule = RewardRule.FINAL
+    stop: bool = False
+    glimpse_cost: float = 0.0
     facts: Mapping[str, tuple[int, ...]]
     option_limits: Mapping[str, tuple[int, int]]
     bytes_per_scene: int
@@ -143,6 +151,53 @@ class Game(ABC):
     @abstractmethod
     def describe_size(self) -> str:
         """Return the arguments that the size of an episode depends on, in words."""
+
+    @property
+    def data_arguments(self) -> dict[str, Any]:
+        """Return the arguments of an env that name the images; none if there are no images."""
+        return {}
+
+    def digest(self, split: str) -> str | None:
+        """Return what tells the images of a split from others; None if there are no images."""
+        return None
+
+    @property
+    def num_frozen(self) -> int:
+        """How many frozen scenes there are of the split: one for each image that can be chosen."""
+        _, last = self.option_limits.get("index", (0, NUM_FROZEN - 1))
+        return last + 1
+
+    def frozen_scenes(self, numbers: np.ndarray) -> dict[str, np.ndarray]:
+        """Return the `reset` options of frozen scenes: see `ram_env.scenes.source`.
+
+        Args:
+            numbers: Which of them, int64 (M,), each under `num_frozen`.
+
+        Raises:
+            ValueError: If the split has none.
+        """
+        options = frozen_scenes(self.split, numbers)
+        return {name: it for name, it in options.items() if name in self.option_limits}
+
+    def frozen_labels(self) -> np.ndarray:
+        """Return the right answer to each frozen scene, int64 (`num_frozen`,); -1: none is."""
+        return np.full(self.num_frozen, -1)
+
+    def usual_answer(self) -> int | None:
+        """Return the class of most images of the split; None if there are no images."""
+        return None
+
+    def is_wrong(self, answers: np.ndarray, infos: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Return which answers of whole episodes are wrong; if the end alone tells, the last.
+
+        Args:
+            answers: After each glimpse, int64 (T, B).
+            infos: Of the last step.
+
+        Returns:
+            bool (T, B), or (1, B).
+        """
+        return ~infos["is_success"][None]
 
     def make_spaces(self, action_format: Format) -> None:
         """Make the spaces; from here on nothing of the game changes."""

@@ -24,11 +24,7 @@ def make_game(arguments: dict[str, Any]) -> Game:
         TypeError: If an argument is unknown.
         ValueError: If one is out of its range or does not fit the others.
     """
-    given = dict(arguments)
-    game = _choose("game", given.pop("game", "classify"), GAMES)
-    kind: type[CatchTask | CanvasTask | MegapixelTask | PictureTask] = CatchTask
-    if game == "classify":
-        kind = SCENES[_choose("scenes", given.pop("scenes", "canvas"), SCENES)]
+    kind, given = kind_of(arguments)
     known = list(inspect.signature(kind).parameters)
     for name in given:
         if name not in known:
@@ -38,6 +34,20 @@ def make_game(arguments: dict[str, Any]) -> Game:
                 f"{', '.join(known)}.{did_you_mean(name, known)}"
             )
     return kind(**given)
+
+
+def kind_of(
+    arguments: dict[str, Any],
+) -> tuple[type[CatchTask | CanvasTask | MegapixelTask | PictureTask], dict[str, Any]]:
+    """Return the class of the game that the arguments of an env mean, and what is left for it.
+
+    Raises:
+        ValueError: If they mean none.
+    """
+    given = dict(arguments)
+    if _choose("game", given.pop("game", "classify"), GAMES) == "catch":
+        return CatchTask, given
+    return SCENES[_choose("scenes", given.pop("scenes", "canvas"), SCENES)], given
 
 
 def _choose(name: str, value: Any, choices: Collection[str]) -> str:

@@ -12,12 +12,13 @@ import numpy as np
 
 from ram_env.arguments import check_bytes, shown, whole_number
 from ram_env.data.images import MAX_CLASSES, ImageDataset
-from ram_env.games.classify import GlimpseTask
-from ram_env.games.make import SCENES
+from ram_env.games.game import Game
 from ram_env.games.settings import (
     CanvasSettings,
+    CatchSettings,
     ImageSettings,
     InitialLocation,
+    LookingSettings,
     MegapixelSettings,
     PictureSettings,
     Settings,
@@ -27,10 +28,11 @@ from ram_env.pictures.decoding import GivenPicture, pixels_of
 from ram_env.pictures.pyramids import pyramids_of
 
 MAX_NAME = 255  # characters of the name of a class: no folder's is longer
-_CHECKED_BY: dict[str, type[Settings]] = {
-    "canvas": CanvasSettings,
-    "megapixel": MegapixelSettings,
-    "pictures": PictureSettings,
+_CHECKED_BY: dict[tuple[str, str], type[LookingSettings]] = {
+    ("scenes", "canvas"): CanvasSettings,
+    ("scenes", "megapixel"): MegapixelSettings,
+    ("scenes", "pictures"): PictureSettings,
+    ("game", "catch"): CatchSettings,
 }
 _LEFT_OUT = ("dataset", "split", "data_cache")  # what is told apart, chosen anew, this machine's
 _ON_CANVAS = (  # what matters only where there are several scenes, of several images
@@ -50,7 +52,8 @@ class TaskRecord:
         arguments: All arguments of the env as JSON has them, those too that were left to the data;
             but not `split`.
         class_names: The name of each class.
-        image_shape: Height and width of the images on its canvas; None: pictures of any size.
+        image_shape: Height and width of the images on its canvas; None: pictures of any size, or no
+            images.
     """
 
     env_id: str
@@ -59,12 +62,12 @@ class TaskRecord:
     image_shape: tuple[int, int] | None
 
     @classmethod
-    def of(cls, task: GlimpseTask, env_id: str) -> "TaskRecord | None":
-        """Return what there is to write down of a task; None if its scenes are of no kind here."""
-        for scenes, kind in SCENES.items():
-            if isinstance(task, kind):
-                arguments = _arguments_of(task, scenes, task.dataset.name)
-                images = getattr(task.dataset, "images", None)
+    def of(cls, task: Game, env_id: str) -> "TaskRecord | None":
+        """Return what there is to write down of a task; None if it is of no kind here."""
+        for (key, kind), settings in _CHECKED_BY.items():
+            if isinstance(task, settings):
+                arguments = {key: kind, **_arguments_of(task), **task.data_arguments}
+                images = getattr(getattr(task, "dataset", None), "images", None)
                 image_shape = None if images is None else (images.shape[1], images.shape[2])
                 return cls(env_id, arguments, task.class_names, image_shape)
         return None
@@ -92,12 +95,13 @@ class TaskRecord:
                     f"a name of a class must be a text of 1..{MAX_NAME} characters, got "
                     f"{shown(name)}"
                 )
-        settings = {key: value for key, value in arguments.items() if key != "scenes"}
-        scenes, dataset = arguments["scenes"], settings.get("dataset")
         for key in ("dataset", "data_dir"):
-            if not isinstance(settings.get(key, ""), str | None):
-                raise ValueError(f"`{key}` must be a text, got {shown(settings[key])}")
-        checked = _CHECKED_BY[scenes](**settings)
+            if not isinstance(arguments.get(key, ""), str | None):
+                raise ValueError(f"`{key}` must be a text, got {shown(arguments[key])}")
+        settings = dict(arguments)
+        key = "game" if "game" in settings else "scenes"
+        kind = settings.pop(key)
+        checked = _CHECKED_BY[key, kind](**settings)
         if checked.num_scales is None or getattr(checked, "channels", 1) is None:
             raise ValueError("`num_scales` and `channels` must be numbers, got None")
         image_shape = None
@@ -107,7 +111,9 @@ class TaskRecord:
                 for side, highest in zip(content["image_shape"], checked.canvas_shape, strict=True)
             )
             image_shape = (height, width)
-        return cls(env_id, _arguments_of(checked, scenes, dataset), tuple(names), image_shape)
+        data = {"dataset": settings.get("dataset")} if isinstance(checked, Settings) else {}
+        plain = {key: kind, **_arguments_of(checked), **data}
+        return cls(env_id, plain, tuple(names), image_shape)
 
     @property
     def glimpse_shape(self) -> tuple[int, ...]:
@@ -115,6 +121,18 @@ class TaskRecord:
         side, num_scales = self.arguments["patch_size"], self.arguments["num_scales"]
         colors = (3,) if self.arguments.get("channels", 1) == 3 else ()
         return (num_scales, *colors, side, side)
+
+    def check_shows_pictures(self) -> None:
+        """Refuse to look at pictures as at scenes of this task if its scenes are none.
+
+        Raises:
+            ValueError: If they are none.
+        """
+        if "game" in self.arguments:
+            raise ValueError(
+                "`model` must be of a task of classifying to look at pictures, got one that plays "
+                f"{self.arguments['game']}: `model.make_env()` makes the env that it can play in."
+            )
 
     def pixels_of(self, picture: GivenPicture) -> np.ndarray:
         """Return the pixels of a picture as this task shows them.
@@ -130,6 +148,7 @@ class TaskRecord:
         Raises:
             ValueError: If it is no such picture, or cannot be read.
         """
+        self.check_shows_pictures()
         if self.image_shape is None:
             channels, image_size = self.arguments["channels"], self.arguments["image_size"]
             return pixels_of(picture, channels, image_size)
@@ -189,11 +208,10 @@ def at_new_place(arguments: dict[str, Any], data: dict[str, Any]) -> dict[str, A
     return arguments | data
 
 
-def _arguments_of(settings: Settings, scenes: str, dataset: str | None) -> dict[str, Any]:
+def _arguments_of(settings: LookingSettings) -> dict[str, Any]:
     """Return the arguments of an env from their checked form."""
     names = [it.name for it in dataclasses.fields(settings) if it.name not in _LEFT_OUT]
-    given = {name: _plain(getattr(settings, name)) for name in names}
-    return {"scenes": scenes, **given, "dataset": dataset}
+    return {name: _plain(getattr(settings, name)) for name in names}
 
 
 def _plain(value: Any) -> Any:

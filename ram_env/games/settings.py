@@ -282,6 +282,29 @@ class PictureSettings(Settings):
         self.brightness = number_between("brightness", self.brightness, 0.0, 1.0)
 
 
+@dataclass(kw_only=True, eq=False)
+class CatchSettings(LookingSettings):
+    """The arguments of the game of catching.
+
+    Attributes:
+        canvas_shape: Height and width of the screen in pixels.
+    """
+
+    patch_size: int = 6
+    num_scales: int = 3
+    canvas_size: int | tuple[int, int] = 24
+    paddle_size: int = 2
+
+    def __post_init__(self) -> None:
+        """Check each argument, then those that must fit each other."""
+        super().__post_init__()
+        self.canvas_shape = canvas_shape_of(self.canvas_size)
+        height, width = self.canvas_shape
+        whole_number("canvas_size", height, 2)  # a row to fall from, and one to fall into
+        self.paddle_size = whole_number("paddle_size", self.paddle_size, 1, width)
+        check_windows(self.patch_size, self.num_scales, self.canvas_shape)
+
+
 def canvas_shape_of(canvas_size: Any) -> tuple[int, int]:
     """Return (height, width) of a canvas given by one side or by both."""
     sides = canvas_size if isinstance(canvas_size, list | tuple) else (canvas_size, canvas_size)

@@ -24,7 +24,7 @@ from ram_env.scenes.canvases import crop_bytes
 from ram_env.scenes.megapixel import MegapixelPainter, MegapixelPlans, make_patterns
 from ram_env.scenes.painted import Painted, ScenePainter, painted_bytes, plan_bytes
 from ram_env.scenes.pictures import Changes, Pictures, glimpse_bytes
-from ram_env.scenes.source import ScenePlans, SceneSource, frozen_scenes
+from ram_env.scenes.source import ScenePlans, SceneSource
 from ram_env.scenes.sprites import Sprites, begin_bytes, sprite_bytes
 from ram_env.scenes.sprites import glimpse_bytes as sums_bytes
 
@@ -35,7 +35,6 @@ from ram_env.scenes.sprites import glimpse_bytes as sums_bytes
 PAINTED_BYTES = 2**13
 SPRITE_PARTS = 16  # how many times as large the parts are in which scenes of sprites begin
 _POINT = Retina(1, 1)  # one that needs no border around the canvas
-NUM_FROZEN = 10_000  # scenes of each split, where a scene has several images
 FIRST_PATTERNS = {"train": 0, "validation": 10_000, "test": 20_000}  # of scribbles, in each split
 WHOLE_SIDE = 96  # of a picture that is seen at once, in pixels
 
@@ -240,18 +239,9 @@ class MegapixelTask(MegapixelSettings, ImageTask):
             f"`num_glimpses` {self.num_glimpses}"
         )
 
-    @property
-    def num_frozen(self) -> int:
-        """How many frozen scenes there are of the split: seeds, since a scene has many images."""
-        return NUM_FROZEN
-
-    def frozen_scenes(self, numbers: np.ndarray) -> dict[str, np.ndarray]:
-        """Return the `reset` options of frozen scenes: their seeds alone."""
-        return {"scene_seed": frozen_scenes(self.split, numbers)["scene_seed"]}
-
     def frozen_labels(self) -> np.ndarray:
         """Return the right answer to each frozen scene of the split, int64 (`num_frozen`,)."""
-        seeds = self.frozen_scenes(np.arange(NUM_FROZEN))["scene_seed"]
+        seeds = self.frozen_scenes(np.arange(self.num_frozen))["scene_seed"]
         return self.make_scenes(1).plan(seeds).label
 
     def facts_of(self, plans: ScenePlans) -> dict[str, np.ndarray]:

@@ -8,6 +8,7 @@ import numpy as np
 from ram_env.geometry import Rows
 from ram_env.retina import Visible
 
+NUM_FROZEN = 10_000  # scenes of each split, where they are seeds alone
 # The scene seed of image 0 in the frozen set of each split.
 _FROZEN_SEEDS = {"validation": 10_000, "test": 0}
 

@@ -14,7 +14,7 @@ from photos import make_photos
 from PIL import Image
 
 from ram_env.games.record import TaskRecord
-from ram_env.registration import PICTURE_TASKS, TASKS
+from ram_env.registration import CATCH_TASKS, PICTURE_TASKS, TASKS
 from ram_env.vector_env import GlimpseVectorEnv
 
 
@@ -37,16 +37,18 @@ def digits_record(**arguments: Any) -> TaskRecord:
     return record_of("GlimpseTranslatedMNIST-v0", dataset="digits", **arguments)
 
 
-@pytest.mark.parametrize("env_id", [*TASKS, *PICTURE_TASKS])
+@pytest.mark.parametrize("env_id", [*TASKS, *PICTURE_TASKS, *CATCH_TASKS])
 def test_a_task_read_again_is_the_same(env_id: str, folder: Path, tmp_path: Path) -> None:
     """Through JSON; an env of it shows what the first one showed."""
-    arguments: dict[str, Any] = {"dataset": "digits"}
+    arguments: dict[str, Any] = {"dataset": "digits", "reward": "every_step"}
     if env_id in PICTURE_TASKS:
-        arguments = {"dataset": folder, "data_cache": tmp_path / "cache", "image_size": 32}
-    record = record_of(env_id, reward="every_step", **arguments)
+        arguments |= {"dataset": folder, "data_cache": tmp_path / "cache", "image_size": 32}
+    if env_id in CATCH_TASKS:
+        arguments = {"canvas_size": (9, 12), "paddle_size": 3}
+    record = record_of(env_id, **arguments)
     again = TaskRecord.from_json(json.loads(json.dumps(record.to_json())))
     assert again == record
-    first = gym.make(env_id, reward="every_step", **arguments)
+    first = gym.make(env_id, **arguments)
     second = gym.make(again.env_id, **again.arguments)
     assert_identical(first.reset(seed=3), second.reset(seed=3))
     assert first.observation_space["glimpse"].shape == again.glimpse_shape  # type: ignore[index]

@@ -13,8 +13,8 @@ FIELDS = [field.name for field in dataclasses.fields(RAMConfig)]
 
 
 def test_presets() -> None:
-    """There are five presets, and `default` is the plain config."""
-    assert set(PRESETS) == {"default", "paper", "pure", "pictures", "large"}
+    """There are six presets, and `default` is the plain config."""
+    assert set(PRESETS) == {"default", "paper", "pure", "pictures", "large", "catch"}
     assert PRESETS["default"] == RAMConfig()
 
 
@@ -34,6 +34,12 @@ def test_paper_preset_holds_what_the_paper_prints() -> None:
 def test_pure_preset_reads_no_label() -> None:
     """In `pure` both the class and the gaze are learned from the env's reward."""
     assert (PRESETS["pure"].learn_class_from, PRESETS["pure"].gaze_reward) == ("reward", "env")
+
+
+def test_each_answer_must_be_paid_where_it_earns_no_more() -> None:
+    """Of an answer that earns what comes later, the env may decide what it is paid."""
+    assert PRESETS["pure"].env_kwargs == {"reward": "every_step"}
+    assert PRESETS["catch"].env_kwargs == {}
 
 
 @pytest.mark.parametrize("preset", list(PRESETS))

@@ -10,7 +10,14 @@ import torch
 from gymnasium import spaces
 
 from agents.model.config import PRESETS, RAMConfig, make_config
-from agents.model.losses import Losses, Rollout, discounted_returns, gaze_rewards, hybrid_loss
+from agents.model.losses import (
+    Losses,
+    Rollout,
+    discounted_returns,
+    earned_by_answers,
+    gaze_rewards,
+    hybrid_loss,
+)
 from agents.model.policy import RAMPolicy
 
 # Beliefs of T=3 glimpses, B=2 episodes, C=2 classes; the truth is 0 and 1.
@@ -29,7 +36,7 @@ def make_rollout(**parts: Any) -> Rollout:
         rewards=torch.tensor([[0.0, 0.0], [0.0, 0.0], [1.0, 0.0]], dtype=torch.float64),
         choices=torch.tensor([[0, 1], [1, 1], [0, 0]]),
         labels=torch.tensor(LABELS),
-        reward_moments=torch.tensor([[0.0, 0.0, 0.5], [0.0, 0.0, 0.5]], dtype=torch.float64),
+        earned_moments=torch.tensor([[0.0, 0.0, 0.5], [0.0, 0.0, 0.5]], dtype=torch.float64),
     )
     return rollout._replace(**parts)
 
@@ -173,7 +180,7 @@ def test_every_answer_that_is_paid_for_is_learned_from() -> None:
     """Rewards at each step credit the answer of that step alone, whatever comes later."""
     rewards = torch.tensor([[0.5, 0.0], [0.0, 0.5], [0.0, 0.0]], dtype=torch.float64)
     logits = make_rollout().logits.clone().requires_grad_()
-    rollout = make_rollout(logits=logits, rewards=rewards, reward_moments=moments(rewards))
+    rollout = make_rollout(logits=logits, rewards=rewards, earned_moments=moments(rewards))
     config = make_config("pure", entropy_coef=0.0)
     loss = hybrid_loss(rollout, config).classification_loss
     # Beliefs in the choices: 0.5 and 0.25 after the first glimpse, 0.2 and 0.5 after the second.
@@ -182,6 +189,28 @@ def test_every_answer_that_is_paid_for_is_learned_from() -> None:
     loss.backward()
     assert logits.grad is not None
     assert [bool(part.any()) for part in logits.grad] == [True, True, False]
+
+
+def test_an_answer_may_earn_what_later_steps_pay() -> None:
+    """With `answer_earns='episode'`: its own step's pay, and the rest beyond the baseline.
+
+    After the last step nothing comes, whatever its baseline foretells.
+    """
+    rollout = make_rollout()
+    config = make_config("pure", answer_earns="episode", discount=0.5)
+    earned = earned_by_answers(rollout.rewards, rollout.baselines, config)
+    # Returns are 0.5 and 1 for the first episode, 0 for the other, until the last step.
+    expected = [[0.5 * (0.5 - 0.5), 0.5 * -0.25], [0.5 * (1.0 - 0.75), 0.5 * -0.5], [1.0, 0.0]]
+    assert earned.tolist() == expected
+    assert earned_by_answers(rollout.rewards, rollout.baselines, PRESETS["pure"]).equal(
+        rollout.rewards
+    )
+    loss = hybrid_loss(rollout._replace(earned_moments=moments(earned)), config)
+    # One standard deviation above or below the mean of two; choices have these beliefs.
+    choices = [(0.5, 0.25), (0.2, 0.5), (0.9, 0.4)]
+    entropy = -sum(p * math.log(p) for row in BELIEFS for pair in row for p in pair) / 2
+    label_loss = -sum(math.log(a) - math.log(b) for a, b in choices) / 2 - 0.01 * entropy
+    assert loss.classification_loss.item() == pytest.approx(label_loss, rel=1e-12)
 
 
 def test_pure_loss_reads_no_label() -> None:
@@ -200,8 +229,8 @@ def test_pure_loss_reads_no_label() -> None:
 def test_one_glimpse_leaves_only_the_classification() -> None:
     """With T=1 there is no gaze to learn: the other losses are 0 and finite."""
     whole = make_rollout()
-    moment = whole.reward_moments[:, :1]
-    rollout = whole._replace(reward_moments=moment, **{name: getattr(whole, name)[:1] for name in (
+    moment = whole.earned_moments[:, :1]
+    rollout = whole._replace(earned_moments=moment, **{name: getattr(whole, name)[:1] for name in (
         "logits", "log_probs", "baselines", "rewards", "choices",
     )})  # fmt: skip
     losses = hybrid_loss(rollout, PRESETS["paper"])

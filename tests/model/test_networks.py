@@ -148,19 +148,29 @@ def test_first_gaze_is_central(preset: str) -> None:
 def test_action_and_baseline_networks_are_linear() -> None:
     """Logits = W_a h + b_a, (B, C); baseline = w h + b, (B,)."""
     hidden = torch.randn(B, 6)
-    action, baseline = ActionNetwork(6, C), BaselineNetwork(6)
+    action, baseline = ActionNetwork(6, C), BaselineNetwork(small("default"))
     torch.testing.assert_close(action(hidden), affine(action.logits, hidden), **TOLERANCE)
     expected = affine(baseline.value, hidden)[:, 0]
     torch.testing.assert_close(baseline(hidden), expected, **TOLERANCE)
 
 
-def test_baseline_reads_a_detached_state() -> None:
-    """No gradient flows from the baseline into the hidden state."""
+@pytest.mark.parametrize("attached", [False, True])
+def test_baseline_reads_a_state_detached_by_setting(attached: bool) -> None:
+    """`baseline_gradient_to_core` alone decides whether its gradient reaches the hidden state."""
     hidden = torch.randn(B, 6, requires_grad=True)
-    network = BaselineNetwork(6)
+    network = BaselineNetwork(small("default", baseline_gradient_to_core=attached))
     network(hidden).sum().backward()
-    assert hidden.grad is None
+    assert (hidden.grad is not None) == attached
     assert network.value.weight.grad is not None
+
+
+def test_baseline_may_have_a_hidden_layer() -> None:
+    """The baseline then is w relu(W h + b_h) + b."""
+    hidden = torch.randn(B, 6)
+    network: Any = BaselineNetwork(small("default", baseline_hidden_size=5))
+    between = affine(network.hidden[0], hidden).relu()
+    expected = affine(network.value, between)[:, 0]
+    torch.testing.assert_close(network(hidden), expected, **TOLERANCE)
 
 
 @pytest.mark.parametrize("attached", [False, True])

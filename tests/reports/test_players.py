@@ -93,7 +93,7 @@ def test_a_fixed_answer_is_right_as_often_as_its_class_comes_up(
     """The error is known beforehand, and counted for each glimpse."""
     main(arguments("mine:threes", "--json"))
     result = json.loads(capsys.readouterr().out)
-    labels = FrozenScenes(ENV_ID, {"dataset": "digits"}).task.dataset.labels
+    labels = FrozenScenes(ENV_ID, {"dataset": "digits"}).labels
     assert result["num_errors"] == int((labels != 3).sum())
     assert result["error_per_glimpse"] == [result["error"]] * 7
     assert (result["split"], result["num_scenes"]) == ("test", 300)

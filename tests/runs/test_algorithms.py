@@ -53,6 +53,12 @@ NET = {"net_arch": [16], "activation_fn": "ReLU"}
 NUM_ENVS = 8
 
 
+CATCH: dict[str, Any] = {  # paid at the end alone: it takes no `reward`
+    "env": "catch",
+    "env_kwargs": {"canvas_size": 6, "patch_size": 3, "num_scales": 2},
+}
+
+
 def small_settings(name: str) -> dict[str, Any]:
     """Return the settings of the table, made small."""
     settings = {
@@ -81,11 +87,12 @@ def make_model(name: str, env_id: str, memory: str, **env_kwargs: Any) -> BaseAl
     return algorithm_class(name)(OTHERS[name].policy, env, seed=0, device="cpu", **settings)
 
 
+@pytest.mark.parametrize("game", [{}, CATCH], ids=["classify", "catch"])
 @pytest.mark.parametrize("name", OTHERS)
-def test_run_leaves_the_same_folder_as_ram(name: str, tmp_path: Path) -> None:
+def test_run_leaves_the_same_folder_as_ram(name: str, game: dict[str, Any], tmp_path: Path) -> None:
     """Files, result, log and a model that gives the same result when it is loaded again."""
     folder = tmp_path / "run"
-    result = run(make_options(name, folder)).result
+    result = run(make_options(name, folder, **game)).result
     assert FILES <= {path.name for path in folder.iterdir()}
     assert player_of_run(folder, "test").measure() == result
     config = json.loads((folder / "config.json").read_text())
@@ -366,14 +373,18 @@ def test_weights_that_are_no_numbers_end_the_training(
 
 def test_a_reward_of_scores_is_no_default_where_there_are_none() -> None:
     """SAC on `dict` actions, which name a label, is paid for that label."""
-    assert with_defaults("sac", {})["reward"] == "log_likelihood"
-    assert with_defaults("sac", {"action_format": "dict"})["reward"] == "every_step"
+    assert with_defaults("sac", "GlimpseMNIST-v0", {})["reward"] == "log_likelihood"
+    assert (
+        with_defaults("sac", "GlimpseMNIST-v0", {"action_format": "dict"})["reward"] == "every_step"
+    )
 
 
 def test_location_grid_of_the_user_stands() -> None:
     """A grid that the options name is taken; RAM keeps the env's own."""
-    assert with_defaults("ppo", {"location_grid": 9})["location_grid"] == 9
-    assert "location_grid" not in with_defaults("ram", {"action_format": "multidiscrete"})
+    assert with_defaults("ppo", "GlimpseMNIST-v0", {"location_grid": 9})["location_grid"] == 9
+    assert "location_grid" not in with_defaults(
+        "ram", "GlimpseMNIST-v0", {"action_format": "multidiscrete"}
+    )
 
 
 def test_command_line_chooses_what_suits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

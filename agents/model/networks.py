@@ -20,6 +20,8 @@ from agents.model.location import (
     relative_places,
 )
 
+STOP_HIDDEN_SIZE = 64
+
 
 class GlimpseNetwork(nn.Module):
     """Join what and where: g_t = relu(W_gh relu(W_h glimpse) + W_gl relu(W_l location)).
@@ -215,17 +217,21 @@ class BaselineNetwork(nn.Module):
 
 
 class StopNetwork(nn.Module):
-    """Say whether to answer now: linear(h_t), the log-odds of it."""
+    """Say whether to answer now, by the state and by how firmly a class is believed in."""
 
     def __init__(self, hidden_size: int) -> None:
         super().__init__()
-        self.log_odds = nn.Linear(hidden_size, 1)
+        self.hidden = nn.Linear(hidden_size + 1, STOP_HIDDEN_SIZE)
+        self.log_odds = nn.Linear(STOP_HIDDEN_SIZE, 1)
         nn.init.constant_(self.log_odds.bias, -2.0)  # look on, at first
 
-    def forward(self, hidden: Tensor) -> Tensor:
-        """Return the log-odds of stopping, (B,)."""
+    def forward(self, hidden: Tensor, logits: Tensor) -> Tensor:
+        """Return the log-odds of stopping, (B,), for hidden (B, H) and class logits (B, C)."""
         # Detached: as the baseline, it reads the state and does not shape it.
-        return self.log_odds(hidden.detach()).squeeze(1)
+        belief = logits.detach().softmax(1).amax(1, keepdim=True)
+        firmness = torch.logit(belief, eps=1e-6) / 5.0  # of about 1
+        known = torch.cat([hidden.detach(), firmness], dim=1)
+        return self.log_odds(torch.relu(self.hidden(known))).squeeze(1)
 
 
 class Thought(NamedTuple):
@@ -320,7 +326,7 @@ class RAMNetworks(nn.Module):
         hidden = hidden.float()
         with full_precision(hidden):
             logits, baseline = self.action_network(hidden), self.baseline_network(hidden)
-            stop = None if self.stop_network is None else self.stop_network(hidden)
+            stop = None if self.stop_network is None else self.stop_network(hidden, logits)
         return Thought(logits, mean, baseline, state, cells, stop)
 
 

@@ -88,6 +88,8 @@ ROWS = (
     make_row("translated-connected", "translated", "fully_connected", 0, 16 * M, 2.63, "none"),
     make_row("cluttered-conv", "cluttered", "convolutional", 0, 24 * M, 8.09, "none"),
     make_row("translated-conv", "translated", "convolutional", 0, 24 * M, 1.62, "none"),
+    # A canvas of 1,000 pixels, by a gaze that needs no canvas: half an hour.
+    make_row("cluttered1000", "cluttered1000", "large", 12, 204_800, None, seed=1),
     # The game of section 4.2, whose figure the paper does not print, in 20 million steps.
     make_row("catch", "catch", "catch", 23, 869_000, None, dataset=None),
 )

@@ -18,6 +18,7 @@ from agents.reports.paper import keep_if_better, make_row
 from agents.reports.table import Row, Table, check_facts, read_entries
 from agents.runs import launch
 from agents.runs.options import parse_options
+from agents.runs.plan import usual_preset
 from ram_env import SHORT_NAMES, TASKS
 
 ROOT = Path(__file__).parents[2]
@@ -374,7 +375,7 @@ def test_shipped_models_are_of_whole_tasks() -> None:
     names = {env_id: name for name, env_id in SHORT_NAMES.items()}
     for env_id in TASKS:
         task = names[env_id]
-        facts = {"preset": "default", "num_glimpses": TASKS[env_id]["num_glimpses"]}
+        facts = {"preset": usual_preset(env_id), "num_glimpses": TASKS[env_id]["num_glimpses"]}
         assert facts.items() <= paper.TABLE.rows[task].facts.items()
 
 

@@ -1,0 +1,59 @@
+"""What suits a task where the options say nothing."""
+
+import shlex
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agents.runs.options import Options, parse_options
+from agents.runs.plan import plan_run
+
+
+@pytest.mark.parametrize(
+    ("options", "preset", "curriculum"),
+    [
+        ({"env": "cluttered"}, "default", {}),
+        ({"env": "folder"}, "pictures", {}),
+        ({"env": "catch"}, "catch", {}),
+        ({"env": "cluttered1000"}, "large", {"canvas_range": [60, 1000]}),
+        ({"env": "megapixel"}, "large", {"canvas_range": [60, 1500]}),
+        (
+            {"env": "cluttered1000", "env_kwargs": {"canvas_size": (300, 2000)}},
+            "large",
+            {"canvas_range": [60, 2000]},
+        ),
+        ({"env": "cluttered1000", "preset": "default"}, "default", {}),
+        (
+            {"env": "cluttered1000", "train_env_kwargs": {"distractors_range": [0, 8]}},
+            "large",
+            {"distractors_range": [0, 8]},
+        ),
+    ],
+    ids=str,
+)
+def test_preset_and_curriculum(
+    options: dict[str, Any], preset: str, curriculum: dict[str, Any], tmp_path: Path
+) -> None:
+    """Large canvases grow from small ones, unless the user wants it otherwise."""
+    plan = plan_run(Options(run_dir=tmp_path / "run", **options))
+    assert plan is not None
+    assert plan.to_json()["preset"] == preset
+    assert plan.train_env_kwargs == curriculum
+    assert "canvas_range" not in plan.env_kwargs
+
+
+def test_curriculum_is_for_ram(tmp_path: Path) -> None:
+    """Other algorithms have no canvases that grow; asked for, they learn on a range all along."""
+    options: dict[str, Any] = {"env": "cluttered1000", "algo": "ppo", "run_dir": tmp_path / "run"}
+    plan = plan_run(Options(**options))
+    assert plan is not None and plan.train_env_kwargs == {}
+    plan = plan_run(Options(**options, train_env_kwargs={"canvas_range": [60, 90]}))
+    assert plan is not None and plan.train_env_kwargs == {"canvas_range": [60, 90]}
+
+
+def test_command_of_a_curriculum_is_read_again() -> None:
+    """As every option."""
+    options = parse_options(["--train-env-kwargs", "canvas_range=[60,1000]", "--env", "cluttered"])
+    assert options.train_env_kwargs == {"canvas_range": [60, 1000]}
+    assert parse_options(shlex.split(options.command())[2:]) == options

@@ -239,7 +239,7 @@ def _absolute(path: str | os.PathLike[str] | None) -> str | None:
     text = os.fspath(path) if isinstance(path, str | os.PathLike) else path
     if text is None:
         return None
-    if text and isinstance(text, str):
+    if isinstance(text, str) and text:
         return os.path.abspath(os.path.expanduser(text))
     raise ValueError(f"`data_dir` must be None or the path of a folder, got {shown(path)}.")
 

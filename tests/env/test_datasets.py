@@ -146,8 +146,10 @@ def test_a_named_folder_is_read_or_refused(
     for dataset in ("digits", save_npz(tmp_path / "mine.npz", 20)):
         with pytest.raises(ValueError, match=r"`data_dir` is the folder of IDX files.*leave it"):
             load_dataset(dataset, "test", photos)
-    with pytest.raises(ValueError, match="`data_dir` must be None or the path of a folder, got ''"):
-        load_dataset("auto", "test", "")
+    nonsense: list[Any] = ["", 7, np.array([28, 28])]
+    for folder in nonsense:
+        with pytest.raises(ValueError, match="`data_dir` must be None or the path of a folder"):
+            load_dataset("auto", "test", folder)
     monkeypatch.setenv("RAM_ENV_DATA", str(photos))
     with pytest.raises(ValueError, match="`RAM_ENV_DATA` must be a folder"):
         load_dataset("auto", "test")

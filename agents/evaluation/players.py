@@ -124,9 +124,11 @@ def player_of_pretrained(
     Raises:
         ValueError: If there is no model of that name, or no such data set.
     """
-    model, task, _ = expert_of_pretrained(name)
-    images = {"dataset": usual} if "dataset" in task.arguments else {}
-    scenes = FrozenScenes(SHORT_NAMES[name], images | data, split, num_scenes)
+    expert = expert_of_pretrained(name)
+    model: Any = expert.model
+    images = {"dataset": usual} if "dataset" in expert.task.arguments else {}
+    arguments = images | model.config.env_kwargs | data
+    scenes = FrozenScenes(SHORT_NAMES[name], arguments, split, num_scenes)
     _check_classes(model, scenes)
     return Player(model, scenes)
 

@@ -157,7 +157,7 @@ def draw_retina(view: EpisodeView, side: int) -> Image.Image:
     """Draw what the retina saw at the latest glimpse, the border of every scale marked.
 
     The scales lie over each other as they were taken; more of them than `MAX_NESTED` would hide in
-    the middle, so those stand side by side, the finest first, each as bright as it can be.
+    the middle, so those stand side by side, the finest first, each in grey as bright as can be.
 
     Args:
         view: The episode.
@@ -190,7 +190,7 @@ def _draw_side_by_side(glimpse: np.ndarray, side: int, color: Color, width: int)
     for scale, seen in enumerate(glimpse):
         top, left = edges[scale // across], edges[scale % across]
         size = side // across - 2 * width
-        brightest = seen.max() or 1.0
+        brightest = 1.0 if seen.ndim > 2 else seen.max() or 1.0
         image.paste(fit(foveate(seen[None] / brightest), size), (left + width, top + width))
         frame = (left, top, left + size + 2 * width - 1, top + size + 2 * width - 1)
         draw.rectangle(frame, outline=color, width=width)

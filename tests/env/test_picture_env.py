@@ -204,7 +204,7 @@ def test_every_argument_is_in_the_docstring_with_its_default(scenes: str, title:
     """Of scenes on a canvas and of pictures."""
     parameters = inspect.signature(SCENES[scenes]).parameters
     documented = table("Arguments of all scenes:") | table(f"Arguments of scenes {title}")
-    assert set(documented) - {"scenes", "render_mode"} == set(parameters)
+    assert set(documented) - {"game", "scenes", "render_mode"} == set(parameters)
     for name, parameter in parameters.items():
         default = parameter.default
         shown = f'"{default}"' if isinstance(default, str) else repr(default)

@@ -102,7 +102,7 @@ def refuse(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
         ([*QUICK, "--env-kwargs", "patch_size=0"], ["`patch_size`", "0"]),
         ([*QUICK, "--env-kwargs", "canvas_size=20"], ["`canvas_size`", "20"]),
         (
-            [*QUICK, "--env-kwargs", "canvas_size=1000000"],
+            [*QUICK, "--env-kwargs", "canvas_size=1000000", "num_distractors=1000000000"],
             ["`canvas_size` 1000000x1000000", "memory"],
         ),
         ([*QUICK, "--env-kwargs", "num_envs=3"], ["num_envs"]),

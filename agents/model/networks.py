@@ -306,7 +306,9 @@ class RAMNetworks(nn.Module):
         step = places[:, :, 0] * looks[:, None, 0, 2:]  # 0 where there was none before
         features = self.glimpse_network(glimpse, step.clamp(-1.0, 1.0).flatten(1))
         hidden, state = self.core_network(features, state)
-        looked_at = looked_at_closely(places, looks, self.num_cells)
+        looked_at = None
+        if self.location_network.memory is not None:
+            looked_at = looked_at_closely(places, looks, self.num_cells)
         normalised = self.glimpse_network.normalised(glimpse)
         logits = self.location_network(normalised, self._for_location(hidden), looked_at)
         cells = choice_among_cells(logits, location, reach, self.num_scales, self.num_cells)

@@ -248,7 +248,7 @@ class RAM(BaseAlgorithm):
         """Let canvases of episodes to come be as large as suits a point of the budget."""
         if not self.config.growth_fraction or (task := task_in(self.env)) is None:
             return
-        full = getattr(task, "canvas_range", None)
+        full = task.option_limits.get("canvas_size")
         if full is not None:
             now = self.config.canvas_range_at(progress_remaining, full)
             self.env.env_method("set_canvas_range", *now)

@@ -9,7 +9,7 @@ import torch
 from small_ram import STEPS, assert_equal_weights, make_env, make_model, weights
 from torch import Tensor
 
-from agents import RAM
+from agents import RAM, make_vec_env
 from agents.model.config import PRESETS, RAMConfig
 from agents.model.location import (
     NUM_PATTERNS,
@@ -254,3 +254,12 @@ def test_entropy_is_rewarded(env: Any) -> None:
         cells = model.policy(observation, model.policy.networks.initial_state(4)).cells
         entropies.append(cells.entropy().mean().item())
     assert entropies[1] > entropies[0] + 0.1
+
+
+def test_canvases_grow_from_the_smallest_that_the_task_allows() -> None:
+    """Five digits need more room than the range that was asked for begins with."""
+    arguments: dict[str, Any] = {"dataset": "digits", "canvas_range": (28, 600), "num_glimpses": 2}
+    env = make_vec_env("GlimpseMegapixelMNIST-v0", 4, observe_reach=True, **arguments)
+    lowest, _ = env.get_attr("task")[0].option_limits["canvas_size"]
+    assert lowest > 28
+    make_model(env, **(SETTINGS | {"growth_fraction": 0.5})).learn(3 * 4 * 2)

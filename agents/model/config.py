@@ -177,6 +177,13 @@ class RAMConfig:
         128, "hidden units of the location network; 0: linear", lowest=0, highest=MAX_UNITS
     )
     squash_location: bool = setting(True, "tanh on the mean of the next location")
+    location_gain: float = setting(
+        1.0,
+        "factor of that mean before the tanh: below 1 the gaze leaves the centre more slowly than "
+        "the rest is learned, and less by chance",
+        above=0,
+        highest=1,
+    )
     # What is learned, and from what
     learn_class_from: str = setting(
         "labels",
@@ -402,18 +409,19 @@ PRESETS: dict[str, RAMConfig] = {
         feature_size=64,
         glimpse_statistics="data",
         location_hidden_size=0,
+        location_gain=0.1,
         discount=0.97,
         policy_coef=0.3,
-        entropy_coef=0.02,
+        entropy_coef=0.005,
         baseline_coef=5.0,
         baseline_hidden_size=64,
         baseline_gradient_to_core=True,
-        location_std=0.3,
+        location_std=0.1,
         final_location_std=0.05,
         learning_rate=2e-3,
         adam_beta2=0.999,
         warmup_fraction=0.01,
-        batch_size=128,
+        batch_size=512,
     ),
 }
 

@@ -79,18 +79,44 @@ def gaze_rewards(rollout: Rollout, config: RAMConfig) -> Tensor:
     `"belief"` is the paper's reward, paid as it is earned: from p(label) before the glimpse to
     p(label) after it, and after the last one to 1 if the answer is right, else to 0. An episode's
     pay adds up to that 1 or 0, less the belief that the first glimpse gave for nothing. So does
-    `"auto"`, undecided.
+    `"auto"`, undecided. Where no labels are read, the classes that rewards leave possible are the
+    label.
     """
     if config.gaze_reward == "env":
         return rollout.rewards
     log_beliefs = rollout.logits.detach().log_softmax(2)  # (T, B, C)
-    labels = rollout.labels.expand(len(log_beliefs), -1).unsqueeze(2)  # (T, B, 1)
-    log_likelihoods = log_beliefs.gather(2, labels).squeeze(2)  # (T, B)
+    answers = rollout.logits[-1].argmax(1)
+    if config.learn_class_from == "reward":
+        possible = possible_classes(rollout)
+        log_likelihoods = belief_in(log_beliefs, possible)
+        is_right = possible.gather(1, answers.unsqueeze(1)).squeeze(1)
+    else:
+        labels = rollout.labels.expand(len(log_beliefs), -1).unsqueeze(2)  # (T, B, 1)
+        log_likelihoods = log_beliefs.gather(2, labels).squeeze(2)  # (T, B)
+        is_right = answers == rollout.labels
     if config.gaze_reward == "log_likelihood":
         return log_likelihoods.clamp(min=config.log_likelihood_floor)
     beliefs = log_likelihoods.exp()
-    beliefs[-1] = rollout.logits[-1].argmax(1) == rollout.labels
+    beliefs[-1] = is_right
     return beliefs.diff(dim=0, prepend=beliefs[:1])
+
+
+def possible_classes(rollout: Rollout) -> Tensor:
+    """Return the classes that an episode's rewards leave possible, bool (B, C).
+
+    An answer that was paid is right, and all others are wrong; one that was not paid is wrong.
+    """
+    is_paid = rollout.rewards > 0.0  # (T, B)
+    answers = functional.one_hot(rollout.choices, rollout.logits.shape[2]).bool()  # (T, B, C)
+    right = (answers & is_paid.unsqueeze(2)).any(0)
+    not_wrong = ~(answers & ~is_paid.unsqueeze(2)).any(0)
+    possible = torch.where(right.any(1, keepdim=True), right, not_wrong)
+    return possible | ~possible.any(1, keepdim=True)  # all, where an env contradicts itself
+
+
+def belief_in(log_beliefs: Tensor, classes: Tensor) -> Tensor:
+    """Return the logarithm of the belief (T, B, C) in some of the classes, bool (B, C): (T, B)."""
+    return log_beliefs.masked_fill(~classes, -torch.inf).logsumexp(2)
 
 
 def hybrid_loss(rollout: Rollout, config: RAMConfig, glimpse_cost: float = 0.0) -> Losses:
@@ -102,10 +128,12 @@ def hybrid_loss(rollout: Rollout, config: RAMConfig, glimpse_cost: float = 0.0) 
         glimpse_cost: What the env takes off for each glimpse after the first; read by
             `learn_stop` alone.
     """
-    if config.learn_class_from == "reward":
+    if config.learn_class_from == "labels":
+        classification_loss = _cross_entropy(rollout, config.classify_every_step)
+    elif config.answers_by_policy_gradient:
         classification_loss = _answer_loss(rollout, config)
     else:
-        classification_loss = _cross_entropy(rollout, config.classify_every_step)
+        classification_loss = _reward_likelihood_loss(rollout, config.classify_every_step)
     returns = discounted_returns(gaze_rewards(rollout, config), config.discount)[:-1]  # (T - 1, B)
     baselines, log_probs = rollout.baselines[:-1], rollout.log_probs[:-1]
     # Detached: the baseline is fitted by its own loss, not by the policy's.
@@ -132,6 +160,18 @@ def _cross_entropy(rollout: Rollout, every_step: bool) -> Tensor:
         rollout.logits.flatten(0, 1), rollout.labels.repeat(num_glimpses)
     )
     return last + mean
+
+
+def _reward_likelihood_loss(rollout: Rollout, every_step: bool) -> Tensor:
+    """Return the cross-entropy, of what rewards tell of the label instead of the label itself.
+
+    That is minus the log-likelihood that the rewards of an episode have under the belief that one
+    class is right all along.
+    """
+    log_beliefs = rollout.logits.log_softmax(2)  # (T, B, C)
+    log_likelihoods = belief_in(log_beliefs, possible_classes(rollout))
+    last = -log_likelihoods[-1].mean()
+    return last - log_likelihoods.mean() if every_step else last
 
 
 def _stop_loss(stops: Tensor, rollout: Rollout, glimpse_cost: float) -> Tensor:

@@ -162,7 +162,8 @@ class RAM(BaseAlgorithm):
         task, reward = task_in(self.env), self.config.env_kwargs.get("reward")
         self.task = record_in(self.env)
         self.taught_by = self.config.decided(task.reward if task else None)
-        self._must_tell = self.taught_by.gaze_reward != "env"
+        reads_labels = self.config.learn_class_from == "labels"
+        self._must_tell = reads_labels and self.taught_by.gaze_reward != "env"
         self._glimpse_cost = task.glimpse_cost if task else 0.0
         if task is None:
             return

@@ -26,10 +26,11 @@ from agents.base.pretrained import pretrained_path, pretrained_task
 from agents.base.processes import average, average_gradients, rank, world_size
 from agents.looking.look import Look, look_at
 from agents.model.config import check_rounds, make_config
-from agents.model.losses import Losses, Rollout, earned_by_answers, hybrid_loss
+from agents.model.losses import Losses, hybrid_loss
 from agents.model.model_file import OPTIMIZER, load_model, read_parameters, save_model, take_over
 from agents.model.networks import uses_bfloat16
 from agents.model.policy import RAMPolicy
+from agents.model.rollout import Recorder, Rollout
 from agents.sb3.envs import labels_begun, make_vec_env, record_in, seed_games, task_in
 from agents.sb3.log import record_rollout
 from agents.sb3.spaces import other_classes
@@ -299,27 +300,23 @@ class RAM(BaseAlgorithm):
             callback: Called after every step.
             first_episode: Position in the batch of the first env's episode.
         """
-        generator, steps, received, entropies, moments = self._noise(), [], [], [], []
-        stops = []
-        labels = self._labels()
+        generator, recorder = (
+            self._noise(),
+            Recorder(self.config, self._labels(), self.policy.num_classes),
+        )
         state = self.policy.networks.initial_state(self.n_envs)
         dones = np.zeros(self.n_envs, dtype=bool)
         while not dones.any():
             observation = self._observation()
             thought = self.policy(observation, state)
             state = thought.state
-            decision = self.policy.act(thought, *self._exploration(generator, first_episode))
+            exploration = self._exploration(generator, first_episode)
+            # An answer that was not paid is not given again.
+            decision = self.policy.act(thought, *exploration, recorder.possible)
             # Episodes are played to their end: they show what each stop would have paid.
             actions = self.policy.look_on(decision.actions)
             self._last_obs, rewards, dones, infos = self.env.step(actions)  # type: ignore[assignment]
-            received.append(torch.as_tensor(rewards))
-            steps.append((thought.logits, decision.log_prob, thought.baseline, decision.labels))
-            if decision.entropy is not None:
-                entropies.append(decision.entropy)
-            if thought.stop is not None:
-                stops.append(thought.stop)
-            if self.config.glimpse_statistics == "running":
-                moments.append(pixel_moments(observation["glimpse"]))
+            recorder.add(observation["glimpse"], thought, decision, rewards)
             self.num_timesteps += self.n_envs * world_size()
             callback.update_locals(
                 {"actions": actions, "rewards": rewards, "dones": dones, "infos": infos}
@@ -329,25 +326,8 @@ class RAM(BaseAlgorithm):
         self._calls_noted = self._count_calls()
         self._episode_num += self.n_envs * world_size()
         self._update_info_buffer(infos, dones)
-        logits, log_probs, baselines, choices = (
-            torch.stack(part) for part in zip(*steps, strict=True)
-        )
-        rewards_received = torch.stack(received)
-        self._tell_of_rewards_unread(rewards_received, infos)
-        paid = rewards_received.to(self.device)  # one copy to a GPU instead of one per step
-        earned = earned_by_answers(paid, baselines, self.config)
-        return Rollout(
-            logits,
-            log_probs,
-            baselines,
-            paid,
-            choices,
-            labels,
-            self._moments_of(earned),
-            torch.stack(entropies) if entropies else None,
-            torch.stack(stops) if stops else None,
-            torch.stack(moments).mean(0) if moments else None,
-        )
+        self._tell_of_rewards_unread(recorder.rewards(), infos)
+        return recorder.rollout()
 
     def _tell_of_rewards_unread(self, paid: Tensor, infos: list[dict[str, Any]]) -> None:
         """Warn once of rewards (T, B) that are not 1 at the end if it is right, less glimpses."""
@@ -364,12 +344,6 @@ class RAM(BaseAlgorithm):
             "`discount` above 0 from those too that come later than the next glimpse.",
             stacklevel=5,
         )
-
-    def _moments_of(self, earned: Tensor) -> Tensor:
-        """Return mean and mean square of what answers earn, (T, B), over all processes, (2, T)."""
-        moments = torch.stack([earned.mean(1), earned.square().mean(1)])
-        # Labels need none of it, and a message costs time.
-        return average(moments) if self.config.learn_class_from == "reward" else moments
 
     def _noise(self) -> torch.Generator:
         """Return the exploration noise of this update: a function of seed and update alone."""
@@ -611,9 +585,3 @@ class RAM(BaseAlgorithm):
                 "none of ours: call `set_env(env)` with an env of the task first."
             )
         return self.task
-
-
-def pixel_moments(glimpses: Tensor) -> Tensor:
-    """Return mean and mean square of the pixels of each scale and colour, (2, K) or (2, K, 3)."""
-    pixels = (0, glimpses.dim() - 2, glimpses.dim() - 1)
-    return torch.stack([glimpses.mean(pixels), glimpses.square().mean(pixels)])

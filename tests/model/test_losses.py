@@ -10,16 +10,9 @@ import torch
 from gymnasium import spaces
 
 from agents.model.config import PRESETS, RAMConfig, make_config
-from agents.model.losses import (
-    Losses,
-    Rollout,
-    discounted_returns,
-    earned_by_answers,
-    gaze_rewards,
-    hybrid_loss,
-    possible_classes,
-)
+from agents.model.losses import Losses, gaze_rewards, hybrid_loss
 from agents.model.policy import RAMPolicy
+from agents.model.rollout import Rollout, discounted_returns, earned_by_answers, narrowed
 
 # Beliefs of T=3 glimpses, B=2 episodes, C=2 classes; the truth is 0 and 1.
 BELIEFS = [[[0.5, 0.5], [0.75, 0.25]], [[0.8, 0.2], [0.5, 0.5]], [[0.9, 0.1], [0.4, 0.6]]]
@@ -45,14 +38,14 @@ def make_rollout(**parts: Any) -> Rollout:
         rewards=torch.tensor([[0.0, 0.0], [0.0, 0.0], [1.0, 0.0]], dtype=torch.float64),
         choices=torch.tensor([[0, 1], [1, 1], [0, 0]]),
         labels=torch.tensor(LABELS),
-        earned_moments=torch.tensor([[0.0, 0.0, 0.5], [0.0, 0.0, 0.5]], dtype=torch.float64),
     )
     return rollout._replace(**parts)
 
 
-def moments(rewards: torch.Tensor) -> torch.Tensor:
-    """Return mean and mean square of rewards (T, B), (2, T)."""
-    return torch.stack([rewards.mean(1), rewards.square().mean(1)])
+def earning(rollout: Rollout, earned: torch.Tensor) -> Rollout:
+    """Return the rollout with what its answers earn, (T, B)."""
+    moments = torch.stack([earned.mean(1), earned.square().mean(1)])
+    return rollout._replace(earned=earned, earned_moments=moments)
 
 
 def values(losses: Losses) -> list[float]:
@@ -178,7 +171,8 @@ def test_loss_of_answers_as_actions_by_hand() -> None:
     The last step alone pays. Choices are 0 and 0 there, with beliefs 0.9 and 0.4; rewards 1 and 0
     are one standard deviation above and below their mean.
     """
-    losses = hybrid_loss(make_rollout(), ANSWERS_AS_ACTIONS)
+    rollout = make_rollout()
+    losses = hybrid_loss(earning(rollout, rollout.rewards), ANSWERS_AS_ACTIONS)
     entropy = -sum(p * math.log(p) for p in (0.9, 0.1, 0.4, 0.6)) / 2
     label_loss = -(math.log(0.9) - math.log(0.4)) / 2 - 0.01 * entropy
     total = label_loss + 0.5 + 0.3125
@@ -189,7 +183,7 @@ def test_every_answer_that_is_paid_for_is_learned_from() -> None:
     """Rewards at each step credit the answer of that step alone, whatever comes later."""
     rewards = torch.tensor([[0.5, 0.0], [0.0, 0.5], [0.0, 0.0]], dtype=torch.float64)
     logits = make_rollout().logits.clone().requires_grad_()
-    rollout = make_rollout(logits=logits, rewards=rewards, earned_moments=moments(rewards))
+    rollout = earning(make_rollout(logits=logits, rewards=rewards), rewards)
     config = dataclasses.replace(ANSWERS_AS_ACTIONS, entropy_coef=0.0)
     loss = hybrid_loss(rollout, config).classification_loss
     # Beliefs in the choices: 0.5 and 0.25 after the first glimpse, 0.2 and 0.5 after the second.
@@ -211,10 +205,9 @@ def test_an_answer_may_earn_what_later_steps_pay() -> None:
     # Returns are 0.5 and 1 for the first episode, 0 for the other, until the last step.
     expected = [[0.5 * (0.5 - 0.5), 0.5 * -0.25], [0.5 * (1.0 - 0.75), 0.5 * -0.5], [1.0, 0.0]]
     assert earned.tolist() == expected
-    later = moments(earned)
-    earned = earned_by_answers(rollout.rewards, rollout.baselines, ANSWERS_AS_ACTIONS)
-    assert earned.equal(rollout.rewards)
-    loss = hybrid_loss(rollout._replace(earned_moments=later), config)
+    at_once = earned_by_answers(rollout.rewards, rollout.baselines, ANSWERS_AS_ACTIONS)
+    assert at_once.equal(rollout.rewards)
+    loss = hybrid_loss(earning(rollout, earned), config)
     # One standard deviation above or below the mean of two; choices have these beliefs.
     choices = [(0.5, 0.25), (0.2, 0.5), (0.9, 0.4)]
     entropy = -sum(p * math.log(p) for row in BELIEFS for pair in row for p in pair) / 2
@@ -228,29 +221,37 @@ PAID = [[1, 0, 0, 1], [1, 1, 0, 0], [0, 1, 0, 0]]
 POSSIBLE = [[3], [2], [2, 3, 4], [0]]
 
 
+def left_possible(num_classes: int, answers: torch.Tensor, paid: torch.Tensor) -> torch.Tensor:
+    """Return what is possible after answers (T, B) that were paid or not, bool (B, C)."""
+    possible = torch.ones(answers.shape[1], num_classes, dtype=torch.bool)
+    for answered, is_paid in zip(answers, paid, strict=True):
+        possible = narrowed(possible, answered, is_paid)
+    return possible
+
+
 def told_rollout(**parts: Any) -> Rollout:
     """Return a rollout of the answers above, with beliefs drawn at random."""
     generator = torch.Generator().manual_seed(2)
-    logits = torch.randn(3, 4, 5, generator=generator, dtype=torch.float64)
-    told = {"logits": logits, "choices": torch.tensor(ANSWERED), "labels": torch.full((4,), -1)}
-    told |= {"rewards": torch.tensor(PAID, dtype=torch.float64) / 3}
+    told: dict[str, Any] = {"labels": torch.full((4,), -1), "choices": torch.tensor(ANSWERED)}
+    told["logits"] = torch.randn(3, 4, 5, generator=generator, dtype=torch.float64)
+    told["rewards"] = torch.tensor(PAID, dtype=torch.float64) / 3
     told |= {name: torch.zeros(3, 4, dtype=torch.float64) for name in ("log_probs", "baselines")}
-    return make_rollout(**{**told, **parts})
+    told |= parts
+    possible = left_possible(5, told["choices"], told["rewards"] > 0)
+    return make_rollout(**told, possible=possible)
 
 
 def test_what_rewards_leave_possible() -> None:
     """A paid answer is right and all else wrong; an unpaid one is wrong."""
-    possible = possible_classes(told_rollout())
+    possible = left_possible(5, torch.tensor(ANSWERED), torch.tensor(PAID).bool())
     assert [row.nonzero()[:, 0].tolist() for row in possible] == POSSIBLE
 
 
 def test_where_rewards_contradict_each_other_all_is_possible() -> None:
-    """An env that pays no answer at all has told nothing."""
-    unpaid = torch.zeros(6, 1)
-    rollout = told_rollout(
-        logits=torch.zeros(6, 1, 5), choices=torch.arange(6)[:, None] % 5, rewards=unpaid
-    )
-    assert possible_classes(rollout).all()
+    """An env that has paid no answer at all has told nothing."""
+    answers = torch.arange(5)[:, None]
+    unpaid = torch.zeros(5, 1, dtype=torch.bool)
+    assert left_possible(5, answers, unpaid).all()
 
 
 def test_pure_loss_is_the_likelihood_of_the_rewards() -> None:
@@ -292,9 +293,10 @@ def test_rewards_that_tell_the_label_teach_as_the_label_does() -> None:
 def test_pure_loss_reads_no_label(config: RAMConfig) -> None:
     """Unknown labels (-1) give the same loss and gradient, bit for bit."""
     outcomes = []
-    for labels in ([0, 1], [-1, -1]):
-        logits = make_rollout().logits.clone().requires_grad_()
-        rollout = make_rollout(logits=logits, labels=torch.tensor(labels))
+    for labels in ([0, 1, 1, 0], [-1, -1, -1, -1]):
+        logits = told_rollout().logits.clone().requires_grad_()
+        rollout = told_rollout(logits=logits, labels=torch.tensor(labels))
+        rollout = earning(rollout, rollout.rewards)
         losses = hybrid_loss(rollout, config)
         losses.total.backward()
         assert logits.grad is not None
@@ -305,10 +307,8 @@ def test_pure_loss_reads_no_label(config: RAMConfig) -> None:
 def test_one_glimpse_leaves_only_the_classification() -> None:
     """With T=1 there is no gaze to learn: the other losses are 0 and finite."""
     whole = make_rollout()
-    moment = whole.earned_moments[:, :1]
-    rollout = whole._replace(earned_moments=moment, **{name: getattr(whole, name)[:1] for name in (
-        "logits", "log_probs", "baselines", "rewards", "choices",
-    )})  # fmt: skip
+    timed = ("logits", "log_probs", "baselines", "rewards", "choices")
+    rollout = whole._replace(**{name: getattr(whole, name)[:1] for name in timed})
     losses = hybrid_loss(rollout, PRESETS["paper"])
     first = -(math.log(0.5) + math.log(0.25)) / 2
     assert values(losses) == pytest.approx([first, first, 0.0, 0.0], rel=1e-12)
@@ -349,7 +349,8 @@ def play(policy: RAMPolicy) -> Rollout:
     logits, log_probs, baselines, rewards = (torch.stack(part) for part in zip(*steps, strict=True))
     labels = torch.tensor([0, 1, 2, 3])
     choices = labels.flip(0).expand(T, -1)
-    return Rollout(logits, log_probs, baselines, rewards, choices, labels, moments(rewards))
+    possible = torch.ones(B, C, dtype=torch.bool)
+    return Rollout(logits, log_probs, baselines, rewards, choices, labels, possible)
 
 
 def reached_networks(config: RAMConfig, part: str) -> set[str]:

@@ -166,6 +166,7 @@ class RAM(BaseAlgorithm):
         reads_labels = self.config.learn_class_from == "labels"
         self._must_tell = reads_labels and self.taught_by.gaze_reward != "env"
         self._glimpse_cost = task.glimpse_cost if task else 0.0
+        self._last_step = task.num_glimpses - 1 if task else None
         if task is None:
             return
         if task.stop != self.config.learn_stop:
@@ -311,8 +312,9 @@ class RAM(BaseAlgorithm):
             thought = self.policy(observation, state)
             state = thought.state
             exploration = self._exploration(generator, first_episode)
-            # An answer that was not paid is not given again.
-            decision = self.policy.act(thought, *exploration, recorder.possible)
+            # An answer that was not paid is not given again; the last one is the model's own.
+            possible = None if recorder.num_steps == self._last_step else recorder.possible
+            decision = self.policy.act(thought, *exploration, possible)
             # Episodes are played to their end: they show what each stop would have paid.
             actions = self.policy.look_on(decision.actions)
             self._last_obs, rewards, dones, infos = self.env.step(actions)  # type: ignore[assignment]

@@ -72,6 +72,11 @@ class Recorder:
             if value is not None:
                 self._parts.setdefault(name, []).append(value)
 
+    @property
+    def num_steps(self) -> int:
+        """How many steps were kept."""
+        return len(self._rewards)
+
     def rewards(self) -> Tensor:
         """Return what was paid so far, where the env is, (T, B)."""
         return torch.stack(self._rewards)

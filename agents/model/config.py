@@ -401,7 +401,9 @@ PRESETS: dict[str, RAMConfig] = {
         growth_fraction=0.5,
     ),
     # Reward alone: the class too is guessed, and what the env pays for the guesses teaches it.
-    "pure": RAMConfig(learn_class_from="reward", gaze_reward="belief"),
+    "pure": RAMConfig(
+        learn_class_from="reward", gaze_reward="belief", learning_rate=2e-3, batch_size=128
+    ),
     # A game of moves, such as catch: answers are actions, and what they do is paid later.
     "catch": RAMConfig(
         learn_class_from="reward",

@@ -15,7 +15,7 @@ from ram_env import SHORT_NAMES, TASKS
 
 MINUTES = 5
 COLORS = {True: "#0072B2", False: "#D55E00"}  # by whether labels are read
-RANDOM = "agents.sb3.random_policy:RandomPolicy"
+RANDOM = "agents.policies:RandomPolicy"
 
 
 def make_row(

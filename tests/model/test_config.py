@@ -32,9 +32,10 @@ def test_paper_preset_holds_what_the_paper_prints() -> None:
 
 
 def test_pure_preset_reads_no_label() -> None:
-    """In `pure` the class is learned from the env's reward, and all else is as by default."""
+    """In `pure` the class is learned from the env's reward, and networks are as by default."""
     told_by_reward: dict[str, Any] = {"learn_class_from": "reward", "gaze_reward": "belief"}
-    assert PRESETS["pure"] == dataclasses.replace(RAMConfig(), **told_by_reward)
+    steps: dict[str, Any] = {"learning_rate": 2e-3, "batch_size": 128}
+    assert PRESETS["pure"] == dataclasses.replace(RAMConfig(), **told_by_reward, **steps)
 
 
 def test_each_answer_must_be_paid_where_it_earns_no_more() -> None:

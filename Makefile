@@ -71,7 +71,7 @@ clean:
 
 # It includes all that training needs, hence both stamps.
 .venv/test.stamp: .venv/created.stamp $(REQUIREMENTS)
-	$(INSTALL) ".[test,check,human,slides]"
+	$(INSTALL) ".[test,check,human,onnx,slides]"
 	@touch .venv/train.stamp $@
 
 .venv-oldest/test.stamp: .venv-oldest/created.stamp $(REQUIREMENTS) tests/support/oldest.py

@@ -86,7 +86,7 @@ clean:
 
 # It includes all that training needs, hence both stamps.
 .venv/test.stamp: .venv/created.stamp $(REQUIREMENTS)
-	$(INSTALL) ".[test,check,human,slides]"
+	$(INSTALL) ".[test,check,human,onnx,slides]"
 	@touch .venv/train.stamp $@
 
 .venv/browser.stamp: .venv/test.stamp

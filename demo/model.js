@@ -7,7 +7,8 @@ ort.env.wasm.numThreads = 1; // more would need headers that not every host send
 export async function loadModel() {
   const [about, session] = await Promise.all([
     readJson("model.json"),
-    ort.InferenceSession.create("model.onnx", { executionProviders: ["wasm"] }),
+    // To optimise the graph would take longer than it saves in some looks.
+    ort.InferenceSession.create("model.onnx", { graphOptimizationLevel: "disabled" }),
   ]);
   return new Model(about, session);
 }

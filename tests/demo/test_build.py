@@ -1,6 +1,7 @@
 """Is what the page is built from what `ram_env` paints?"""
 
 from pathlib import Path
+from typing import Any
 
 import gymnasium as gym
 import numpy as np
@@ -13,7 +14,7 @@ from demo import build
 def test_scenes_add_up_to_those_of_the_env() -> None:
     """Digit and the task's number of pieces, added and saturated, are the frozen test scene."""
     task = pretrained_task(build.NAME)
-    env = gym.make(task.env_id, dataset="digits", split="test")
+    env: Any = gym.make(task.env_id, dataset="digits", split="test")
     scenes = build.scenes_of(task.arguments, "digits")
     for index, scene in enumerate(scenes[:20]):
         canvas = np.zeros((60, 60), dtype=np.int64)

@@ -23,7 +23,8 @@ pytestmark = [
     pytest.mark.skipif(not AXE.exists(), reason="`make test-demo` installs what the page needs"),
 ]
 DESK, PHONE = {"width": 1280, "height": 900}, {"width": 360, "height": 740}
-FOUR = [[(20, 8), (16, 28), (40, 28)], [(34, 10), (32, 52)]]  # strokes of (x, y) in pixels
+# Strokes of (x, y) in pixels.
+FOUR: list[list[tuple[float, float]]] = [[(20, 8), (16, 28), (40, 28)], [(34, 10), (32, 52)]]
 # What the page itself plays with: an imported module is there once.
 ASK = """async () => {
     const { game } = await import("/game.js");
@@ -69,11 +70,11 @@ def browser() -> Iterator[Any]:
 
 @pytest.fixture
 def page(browser: Any, site: str) -> Iterator[Any]:
-    """The page after its first look; it asks nobody but its site for anything, and nothing fails."""
+    """The page after its first look; it asks only its site for anything, and nothing fails."""
     with browser.new_context(viewport=DESK, reduced_motion="reduce") as context:
         page, asked, errors = context.new_page(), [], []
         page.on("request", lambda request: asked.append(request.url))
-        page.on("pageerror", errors.append)
+        page.on("pageerror", lambda error: errors.append(error))
         page.goto(site)
         wait_for(page, "#said", "Look 1")
         yield page
@@ -113,7 +114,8 @@ def play(page: Any) -> dict[str, Any]:
     page.select_option("#speed", "200")
     page.click("#play")
     wait_for(page, "#said", "Its answer")
-    return page.evaluate(ASK)  # type: ignore[no-any-return]
+    seen: dict[str, Any] = page.evaluate(ASK)
+    return seen
 
 
 def test_drawing_is_looked_at_as_in_python(page: Any) -> None:
@@ -222,7 +224,9 @@ def test_keyboard_alone_draws_looks_and_plays(page: Any) -> None:
     page.focus("input[value=draw]")
     page.keyboard.press("ArrowRight")
     page.keyboard.press("ArrowRight")  # to looking
-    wait_for(page, "#said", "Look 1")
+    wait_for(page, "#said", "after 1 look")  # which leaves no doubt
+    page.focus("#stop")
+    page.keyboard.press("Space")
     page.focus("#scene")
     for key in ["Shift+ArrowLeft", "ArrowUp", "Enter"]:
         page.keyboard.press(key)

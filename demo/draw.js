@@ -80,8 +80,8 @@ export class Painter {
       }
     } else {
       context.drawImage(grey(episode.canvas, width, height, 1), 0, 0);
-      trace(context, scene.strokes);
     }
+    trace(context, scene.strokes);
     this.#gaze(context, places, line);
     if (hasCursor) cross(context, cursor, line, held);
   }

@@ -145,8 +145,11 @@ class Game {
       else this.look(locationOf([Math.floor(y), Math.floor(x)], this.shape));
       return;
     }
-    this.held = { x, y, sprite: this.mode === "move" ? this.scene.at(x, y) : undefined };
-    if (this.mode === "draw") this.scene.draw(x, y, true);
+    const isDrawn = this.mode === "draw";
+    const sprite = isDrawn ? null : this.scene.at(x, y);
+    if (isDrawn) this.scene.draw(x, y, true);
+    else if (!sprite) return;
+    this.held = { x, y, sprite };
     this.begin();
   }
 

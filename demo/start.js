@@ -8,7 +8,7 @@ function tell(text) {
 }
 
 if (location.protocol === "file:") {
-  tell("Browsers load no network from a file: run `make demo-serve` and open the address it prints.");
+  tell("Browsers load no model from a file: run `make demo-serve` and open the address it prints.");
 } else if (typeof WebAssembly !== "object") {
   tell("This browser has no WebAssembly, or it is switched off: please use another, or allow it here.");
 } else {

@@ -192,9 +192,16 @@ class Comparison:
     def __init__(self, model: RAM, graph: OnnxGraph) -> None:
         self.model, self.graph, self.largest_difference = model, graph, 0.0
 
-    def predict(self, observation: Any, state: Any, starts: Any, deterministic: bool) -> Any:
+    def predict(
+        self,
+        observation: Any,
+        state: Any = None,
+        episode_start: np.ndarray | None = None,
+        deterministic: bool = False,
+    ) -> tuple[Any, Any]:
         """Answer as the model, and note how far the logits of the graph are from its own."""
-        before = self.graph.first_state(len(starts)) if state is None else state[0]
+        size = len(observation["location"])
+        before = self.graph.first_state(size) if state is None else state[0]
         tensors = {name: torch.as_tensor(part) for name, part in observation.items()}
         with torch.no_grad():
             thought = self.model.policy(tensors, torch.as_tensor(before))
@@ -326,12 +333,12 @@ def test_other_policies_act_the_same(
     assert (graph.facts["graph"], graph.facts["memory"]) == ("policy", memory)
     observation: Any = env.reset()
     state, starts, chosen = None, np.ones(B, bool), []
-    lstm = policy.lstm_actor if is_recurrent else None
-    other = None if lstm is None else np.zeros((B, 2, 1, lstm.hidden_size), np.float32)
+    other: Any = np.zeros((B, 2, 1, policy.lstm_actor.hidden_size if is_recurrent else 0), "f4")
     for _ in range(3):
         actions, state = policy.predict(observation, state, starts, deterministic=True)
         found = graph({**observation, "state": other})
         np.testing.assert_allclose(found["actions"], actions, atol=1e-5)
-        observation, starts, other = env.step(actions)[0], ~starts & False, found.get("next_state")
+        observation, other = env.step(actions)[0], found.get("next_state")
+        starts = np.zeros(B, bool)
         chosen.append(actions)
     assert np.ptp(chosen, axis=(0, 1)).max() > 0.1, "all actions are alike"

@@ -30,16 +30,19 @@ def main(arguments: list[str] | None = None, prog: str = "python -m agents.expor
     parser = make_parser(prog)
     options = parser.parse_args(arguments)
     try:
+        if options.out.is_dir():
+            raise ValueError(f"`out` must be a file to write, got the folder {options.out}.")
         make_folder(options.out.parent)
-        if options.pretrained is not None:
+        if options.run is not None:
+            facts, model = load_run(options.run)
+        else:
             model = RAM.from_pretrained(options.pretrained, device="cpu")
             facts = pretrained_rows()[options.pretrained]
-            export_model(model, facts, options)
-        else:
-            config, model = load_run(options.run)
-            export_model(model, config, options)
-    except (ValueError, OSError, gym.error.Error) as error:
-        message = re.sub(r"`(run|opset)`", r"`--\1`", str(error))
+        export_model(model, facts, options)
+    except OSError as error:
+        parser.error(f"`--out` cannot be written ({error}).")
+    except (ValueError, gym.error.Error) as error:
+        message = re.sub(r"`(run|out|opset)`", r"`--\1`", str(error))
         parser.error(message.replace("`whole_look`", "`--whole-look`"))
     print(f"{options.out}: {options.out.stat().st_size / 1e6:.1f} MB")
     return 0

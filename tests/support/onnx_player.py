@@ -5,9 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
+import pytest
 
 from ram_env.games.actions import Format
+
+onnxruntime = pytest.importorskip("onnxruntime")  # of the extra
 
 
 class OnnxGraph:

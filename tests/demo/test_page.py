@@ -1,7 +1,6 @@
 """Does the page do in Chromium what the model does in Python, and can everybody use it?"""
 
 import functools
-import shutil
 import threading
 from collections.abc import Iterator
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -11,28 +10,25 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from browsing import (
+    ASK,
+    AXE,
+    CHROMIUM,
+    DESK,
+    PHONE,
+    drag,
+    draw_four,
+    needs_browser,
+    play,
+    point,
+    wait_for,
+)
 
 from agents import RAM
 from demo import build
 from ram_env.geometry import location_to_pixel
 
-AXE = build.HERE / "node_modules" / "axe-core" / "axe.min.js"
-CHROMIUM = shutil.which("chromium")
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(not CHROMIUM, reason="the browser test needs Chromium: install `chromium`"),
-    pytest.mark.skipif(not AXE.exists(), reason="`make test-demo` installs what the page needs"),
-]
-DESK, PHONE = {"width": 1280, "height": 900}, {"width": 360, "height": 740}
-# Strokes of (x, y) in pixels.
-FOUR: list[list[tuple[float, float]]] = [[(20, 8), (16, 28), (40, 28)], [(34, 10), (32, 52)]]
-# What the page itself plays with: an imported module is there once.
-ASK = """async () => {
-    const { game } = await import("/game.js");
-    const { label, target, clutter } = game.scene;
-    const looks = game.episode.looks.map((look) => ({ ...look, glimpse: [...look.glimpse] }));
-    return { canvas: [...game.episode.canvas], looks, label, target, clutter };
-}"""
+pytestmark = needs_browser
 
 
 class Quiet(SimpleHTTPRequestHandler):
@@ -82,42 +78,6 @@ def page(browser: Any, site: str) -> Iterator[Any]:
         yield page
         assert [url for url in asked if not url.startswith((site, "data:"))] == []
         assert errors == []
-
-
-def wait_for(page: Any, selector: str, text: str) -> None:
-    """Wait until an element has some text."""
-    page.locator(selector).filter(has_text=text).wait_for(timeout=20_000)
-
-
-def point(page: Any, x: float, y: float) -> tuple[float, float]:
-    """Return where a pixel of the scene is on the screen."""
-    box = page.locator("#scene").bounding_box()
-    return box["x"] + x / 60 * box["width"], box["y"] + y / 60 * box["height"]
-
-
-def drag(page: Any, places: list[tuple[float, float]]) -> None:
-    """Draw a line through pixels of the scene."""
-    page.mouse.move(*point(page, *places[0]))
-    page.mouse.down()
-    for place in places[1:]:
-        page.mouse.move(*point(page, *place), steps=5)
-    page.mouse.up()
-
-
-def draw_four(page: Any) -> None:
-    """Draw a digit in the place of the one that is there."""
-    page.click("#own")
-    for stroke in FOUR:
-        drag(page, stroke)
-
-
-def play(page: Any) -> dict[str, Any]:
-    """Let the model look as often as it wants; return what the page has then."""
-    page.select_option("#speed", "200")
-    page.click("#play")
-    wait_for(page, "#said", "Its answer")
-    seen: dict[str, Any] = page.evaluate(ASK)
-    return seen
 
 
 def test_drawing_is_looked_at_as_in_python(page: Any) -> None:
@@ -218,6 +178,26 @@ def test_play_stops_when_sure(page: Any) -> None:
     assert max(shares[:-1], default=0.0) < 0.6 <= shares[-1]
 
 
+def test_page_is_small_and_quick(browser: Any, site: str, folder: Path) -> None:
+    """At most 6 MB without the runtime; 2 s to the first answer, 5 ms for a look."""
+    runtime = sum((folder / name).stat().st_size for name in build.RUNTIME_FILES)
+    megabytes = (build.size_of(folder) - runtime) / 1e6
+    first, looks = [], []
+    for _ in range(3):  # the best of three, each with nothing in its cache: others are at work too
+        with browser.new_context(viewport=DESK) as context:
+            page = context.new_page()
+            page.add_init_script("""new MutationObserver(() => {
+                if (/\\d/.test(document.getElementById("answer")?.textContent))
+                    globalThis.answered ??= performance.now();
+            }).observe(document, { subtree: true, childList: true, characterData: true })""")
+            page.goto(site)
+            wait_for(page, "#said", "Its answer")
+            first.append(page.evaluate("answered"))
+            looks += [look["milliseconds"] for look in page.evaluate(ASK)["looks"]]
+    print(f"{megabytes:.1f} MB, first answer {min(first):.0f} ms, a look {np.median(looks):.1f} ms")
+    assert megabytes <= 6 and min(first) <= 2000 and np.median(looks) <= 5
+
+
 def test_keyboard_alone_draws_looks_and_plays(page: Any) -> None:
     """Tab reaches every control, with a visible focus; arrows and space draw and look."""
     reached: list[str] = []
@@ -294,23 +274,3 @@ def test_page_is_accessible(browser: Any, site: str, scheme: str, viewport: dict
         serious = [it for it in found if it["impact"] in ("serious", "critical")]
         assert [(it["help"], node["html"]) for it in serious for node in it["nodes"]] == []
         assert page.evaluate("document.documentElement.scrollWidth") <= viewport["width"]
-
-
-def test_page_is_small_and_quick(browser: Any, site: str, folder: Path) -> None:
-    """At most 6 MB without the runtime; 2 s to the first answer, 5 ms for a look."""
-    runtime = sum((folder / name).stat().st_size for name in build.RUNTIME_FILES)
-    megabytes = (build.size_of(folder) - runtime) / 1e6
-    first, looks = [], []
-    for _ in range(3):  # the best of three, each with nothing in its cache: others are at work too
-        with browser.new_context(viewport=DESK) as context:
-            page = context.new_page()
-            page.add_init_script("""new MutationObserver(() => {
-                if (/\\d/.test(document.getElementById("answer")?.textContent))
-                    globalThis.answered ??= performance.now();
-            }).observe(document, { subtree: true, childList: true, characterData: true })""")
-            page.goto(site)
-            wait_for(page, "#said", "Its answer")
-            first.append(page.evaluate("answered"))
-            looks += [look["milliseconds"] for look in page.evaluate(ASK)["looks"]]
-    print(f"{megabytes:.1f} MB, first answer {min(first):.0f} ms, a look {np.median(looks):.1f} ms")
-    assert megabytes <= 6 and min(first) <= 2000 and np.median(looks) <= 5

@@ -59,7 +59,7 @@ demo-serve:
 	$(BIN)/python -m http.server --bind 127.0.0.1 --directory build/demo $(PORT)
 
 test-demo: .venv/browser.stamp demo/node_modules/.package-lock.json
-	$(BIN)/python -m pytest -rs tests/demo $(ARGS)
+	$(BIN)/python -m pytest -rs -s tests/demo $(ARGS)
 
 check: .venv/test.stamp
 	$(BIN)/ruff check .

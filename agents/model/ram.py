@@ -22,8 +22,11 @@ from stable_baselines3.common.vec_env import VecEnv
 from torch import Tensor
 
 from agents.base.errors import DivergenceError
+from agents.base.files import Path
 from agents.base.pretrained import pretrained_path, pretrained_task
 from agents.base.processes import average, average_gradients, rank, world_size
+from agents.exporting.looks import export_look
+from agents.exporting.onnx_file import OPSET
 from agents.looking.look import Look, look_at
 from agents.model.config import check_rounds, make_config
 from agents.model.losses import Losses, hybrid_loss
@@ -574,6 +577,38 @@ class RAM(BaseAlgorithm):
         """
         task = self._known_task()
         return look_at(self, task, [task.pixels_of(picture)], confidence)[0]
+
+    def export_onnx(
+        self,
+        path: Path,
+        whole_look: bool = False,
+        *,
+        opset: int = OPSET,
+        trained: dict[str, Any] | None = None,
+    ) -> None:
+        """Write what the model does with one glimpse to an ONNX file: see docs/deploy.md.
+
+        Args:
+            path: The file; its folder is made.
+            whole_look: Whether the retina is in it too, so that it takes whole canvases. All must
+                have one size, which the task says.
+            opset: Which set of operators it is written in, 18 to 23.
+            trained: More to write down of its training, as JSON has it.
+
+        Raises:
+            ValueError: If there is no such opset, or the task's canvases are of many sizes or too
+                large for a whole look, or unknown.
+            gymnasium.error.DependencyNotInstalled: If the extra `onnx` is missing.
+        """
+        task = self._known_task() if whole_look else self.task
+        counters = {
+            "seed": self.seed,
+            "num_timesteps": self.num_timesteps,
+            "episodes": self._episode_num,
+            "updates": self._n_updates,
+            "seconds": self.seconds_trained,
+        }
+        export_look(path, self.policy, task, counters | (trained or {}), whole_look, opset)
 
     def _known_task(self) -> TaskRecord:
         """Return the task that the model has learned.

@@ -1,4 +1,5 @@
 # make train    train an agent on cluttered MNIST; ARGS="--minutes 2" adds options of train.py
+# make docs     build the documentation as a site in build/site; any static host can serve it
 # make test     run the tests but the slow ones; ARGS="-k retina" adds options of pytest
 # make test-slow  run the slow ones
 # make test-oldest  run them with the oldest versions that setup.cfg allows, but PyTorch's
@@ -20,11 +21,14 @@ BIN = .venv/bin
 INSTALL = $(BIN)/python -m pip install --constraint constraints.txt --editable
 REQUIREMENTS = setup.cfg pyproject.toml constraints.txt
 
-.PHONY: train test test-slow test-oldest fuzz soak faults check format clean
+.PHONY: train docs test test-slow test-oldest fuzz soak faults check format clean
 .NOTPARALLEL:
 
 train: .venv/train.stamp
 	$(BIN)/python train.py $(ARGS)
+
+docs: .venv/docs.stamp
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --config-file website/mkdocs.yml $(ARGS)
 
 test: .venv/test.stamp
 	$(BIN)/python -m pytest -m "not slow" $(ARGS)
@@ -57,7 +61,7 @@ format: .venv/test.stamp
 
 clean:
 	rm -rf .venv .venv-oldest build *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache __pycache__
-	find ram_env agents benchmarks examples tests -name __pycache__ -prune -exec rm -rf {} +
+	find ram_env agents benchmarks examples tests website -name __pycache__ -prune -exec rm -rf {} +
 
 .venv/created.stamp .venv-oldest/created.stamp:
 	@$(PYTHON) -c '$(NEW_ENOUGH)' 2>/dev/null || { echo "Python 3.11 or newer is needed, and" \
@@ -69,10 +73,14 @@ clean:
 	$(INSTALL) .
 	@touch $@
 
-# It includes all that training needs, hence both stamps.
+.venv/docs.stamp: .venv/created.stamp $(REQUIREMENTS)
+	$(INSTALL) ".[docs]"
+	@touch $@
+
+# It includes all that training and the site need, hence all stamps.
 .venv/test.stamp: .venv/created.stamp $(REQUIREMENTS)
-	$(INSTALL) ".[test,check,human,slides]"
-	@touch .venv/train.stamp $@
+	$(INSTALL) ".[test,check,docs,human,slides]"
+	@touch .venv/train.stamp .venv/docs.stamp $@
 
 .venv-oldest/test.stamp: .venv-oldest/created.stamp $(REQUIREMENTS) tests/support/oldest.py
 	.venv-oldest/bin/python tests/support/oldest.py > .venv-oldest/constraints.txt

@@ -46,12 +46,19 @@ ENDS: tuple[tuple[Any, int, str], ...] = (
 
 
 class Trained(NamedTuple):
-    """What a training has left."""
+    """What a training has left.
 
-    folder: Path  # the run folder, with the model, its log, its evaluation and pictures
-    evaluation: Evaluation  # on the test scenes
-    model: Any  # `RAM`, or another algorithm of Stable-Baselines3
-    stopped_early: bool  # whether Ctrl-C, or the kernel's button, ended it before its budget
+    Attributes:
+        folder: The run folder, with the model, its log, its evaluation and pictures.
+        evaluation: Its error on the test scenes.
+        model: `RAM`, or another algorithm of Stable-Baselines3.
+        stopped_early: Whether Ctrl-C, or a notebook's button, ended it before its budget was spent.
+    """
+
+    folder: Path
+    evaluation: Evaluation
+    model: Any
+    stopped_early: bool
 
 
 @takes_options

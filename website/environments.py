@@ -60,12 +60,13 @@ def page_of(name: str, env_id: str) -> str:
         first = (inspect.getdoc(CatchTask) or "").partition("\n\nRaises:")[0]
         kept = list(OF_ALL_GAMES)
     what, _, more = first.partition("\n\n")
+    images = ', dataset="photos/"' if env_id in PICTURE_TASKS else ""
     arguments = [f"| `{key}` | `{it!r}` |" for key, it in gym.spec(env_id).kwargs.items()]
     parts = [
         f"# {env_id}",
         what,
         f"![An episode, glimpse by glimpse]({name}.gif)",
-        f'```python\nimport gymnasium as gym\n\nenv = gym.make("ram_env:{env_id}")\n```',
+        f'```python\nimport gymnasium as gym\n\nenv = gym.make("ram_env:{env_id}"{images})\n```',
         f"On the command line it is `--env {name}`. It is registered with these arguments; all "
         "others have their default.",
         "\n".join(["| argument | value |", "|---|---|", *arguments]),

@@ -5,6 +5,7 @@ becomes a page that shows it, a folder one that lists it. The pages of the envir
 library's names are written whenever the site is built. MkDocs calls the two functions `on_...`.
 """
 
+import json
 import posixpath
 import re
 from collections.abc import Iterator
@@ -18,7 +19,7 @@ from website.environments import environment_pages, environment_pictures
 from website.reference import reference_pages
 
 ROOT = Path(__file__).parents[1]
-START = "README.md"
+START = ["README.md", "examples/tour.ipynb.md"]
 FIRST_GUIDES = ["docs/agents.md", "docs/own_images.md", "docs/running.md"]
 PICTURES = (".gif", ".jpg", ".png")
 LINK = re.compile(r"(?<=\]\()[^)\s]+(?=\))")
@@ -126,5 +127,11 @@ def text_of(page: str) -> str:
         names = [below.name for below in sorted(path.parent.iterdir()) if below.name[0] not in "._"]
         return "\n".join([f"# {path.parent.name}/\n", *(f"- [{name}]({name})" for name in names)])
     source = path.with_suffix("")
+    if source.suffix == ".ipynb":
+        cells = json.loads(source.read_text())["cells"]
+        return "\n\n".join(
+            text if cell["cell_type"] == "markdown" else f"```python\n{text}\n```"
+            for cell, text in ((cell, "".join(cell["source"])) for cell in cells)
+        )
     kind = source.suffix.removeprefix(".") or "text"
     return f"# {source.name}\n\n``````{kind}\n{source.read_text()}\n``````\n"

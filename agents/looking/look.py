@@ -25,7 +25,7 @@ from ram_env.games.record import TaskRecord
 from ram_env.vector_env import GlimpseVectorEnv
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Look:
     """What a model has answered after looking at a picture.
 
@@ -59,6 +59,9 @@ class Look:
         share = "" if self.belief is None else f" ({100 * self.belief[self.index]:.1f} %)"
         plural = "" if self.num_glimpses == 1 else "s"
         return f"{self.label}{share} after {self.num_glimpses} glimpse{plural}"
+
+    def __repr__(self) -> str:
+        return f"<Look: {self.describe()}>"
 
     def _repr_png_(self) -> bytes:
         """Return what a notebook shows: where the model looked."""

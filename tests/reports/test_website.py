@@ -75,6 +75,8 @@ def test_links_lead_to_pages_of_the_site(texts: dict[str, str]) -> None:
     assert texts["agents/model/networks.py.md"].startswith("# networks.py\n\n``````py\n")
     assert "[sb3_ppo.py](sb3_ppo.py.md)" in texts["examples/README.md"]
     assert "(docs/running.md)" in texts["README.md"]
+    assert texts["examples/tour.ipynb.md"].startswith("# A tour of RAM-Env\n")
+    assert "```python\nimport gymnasium as gym\n" in texts["examples/tour.ipynb.md"]
     with pytest.raises(FileNotFoundError):
         pages.gather({path: "" for path in texts} | {"environments/README.md": "[x](nowhere.md)"})
 

@@ -1,7 +1,9 @@
 # make train    train an agent on cluttered MNIST; ARGS="--minutes 2" adds options of train.py
+# make docs     build the documentation as a site in build/site; any static host can serve it
 # make test     run the tests but the slow ones; ARGS="-k retina" adds options of pytest
 # make test-slow  run the slow ones
 # make test-oldest  run them with the oldest versions that setup.cfg allows, but PyTorch's
+# make test-pythons  run them under each Python that setup.cfg names and this machine has
 # make fuzz     try random input of every kind; FUZZ=100000 says how many examples of each
 # make soak     play ten million random steps under a referee; SOAK=... says how many
 # make faults  kill, fill, cut and starve it in every way, for about an hour; writes results/faults
@@ -17,18 +19,24 @@
 NEW_ENOUGH = import sys; sys.exit(sys.version_info < (3, 11))
 MODERN = $(shell for name in python3 python3.13 python3.12 python3.11; do \
 	"$$name" -c '$(NEW_ENOUGH)' 2>/dev/null && echo "$$name" && break; done)
+# `true`: make takes the 127 of a Python that is missing for a failure of its own.
+PYTHONS = $(shell for version in $$(sed -n 's/.*Python :: \(3\.[0-9]*\)$$/\1/p' setup.cfg); do \
+	"python$$version" -c '$(NEW_ENOUGH)' 2>/dev/null && echo "$$version"; done; true)
 PYTHON ?= $(or $(MODERN),python3)
 
 BIN = .venv/bin
 INSTALL = $(BIN)/python -m pip install --constraint constraints.txt --editable
 REQUIREMENTS = setup.cfg pyproject.toml constraints.txt
 
-.PHONY: train test test-slow test-oldest fuzz soak faults check format clean \
+.PHONY: train docs test test-slow test-oldest test-pythons fuzz soak faults check format clean \
 	demo demo-serve test-demo
 .NOTPARALLEL:
 
 train: .venv/train.stamp
 	$(BIN)/python train.py $(ARGS)
+
+docs: .venv/docs.stamp
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --config-file website/mkdocs.yml $(ARGS)
 
 test: .venv/test.stamp
 	$(BIN)/python -m pytest -m "not slow" $(ARGS)
@@ -38,6 +46,11 @@ test-slow: .venv/test.stamp
 
 test-oldest: .venv-oldest/test.stamp
 	.venv-oldest/bin/python -m pytest $(ARGS)
+
+test-pythons: $(PYTHONS:%=.venv-python%/test.stamp)
+	@echo "testing under Python $(PYTHONS)"
+	for version in $(PYTHONS); do \
+		.venv-python$$version/bin/python -m pytest -m "not slow" $(ARGS) || exit; done
 
 FUZZ = 10000
 fuzz: .venv/test.stamp
@@ -71,8 +84,9 @@ format: .venv/test.stamp
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf .venv .venv-oldest build demo/node_modules *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache __pycache__
-	find ram_env agents benchmarks demo examples tests -name __pycache__ -prune -exec rm -rf {} +
+	rm -rf .venv .venv-oldest .venv-python* build demo/node_modules *.egg-info \
+		.hypothesis .mypy_cache .pytest_cache .ruff_cache __pycache__
+	find ram_env agents benchmarks demo examples tests website -name __pycache__ -prune -exec rm -rf {} +
 
 .venv/created.stamp .venv-oldest/created.stamp:
 	@$(PYTHON) -c '$(NEW_ENOUGH)' 2>/dev/null || { echo "Python 3.11 or newer is needed, and" \
@@ -84,10 +98,14 @@ clean:
 	$(INSTALL) .
 	@touch $@
 
-# It includes all that training needs, hence both stamps.
+.venv/docs.stamp: .venv/created.stamp $(REQUIREMENTS)
+	$(INSTALL) ".[docs]"
+	@touch $@
+
+# It includes all that training and the site need, hence all stamps.
 .venv/test.stamp: .venv/created.stamp $(REQUIREMENTS)
-	$(INSTALL) ".[test,check,human,onnx,slides]"
-	@touch .venv/train.stamp $@
+	$(INSTALL) ".[test,check,docs,human,onnx,slides]"
+	@touch .venv/train.stamp .venv/docs.stamp $@
 
 .venv/browser.stamp: .venv/test.stamp
 	$(INSTALL) ".[browser]"
@@ -101,4 +119,9 @@ demo/node_modules/.package-lock.json: demo/package.json demo/package-lock.json
 .venv-oldest/test.stamp: .venv-oldest/created.stamp $(REQUIREMENTS) tests/support/oldest.py
 	.venv-oldest/bin/python tests/support/oldest.py > .venv-oldest/constraints.txt
 	.venv-oldest/bin/python -m pip install --constraint .venv-oldest/constraints.txt --editable ".[test]"
+	@touch $@
+
+.venv-python%/test.stamp: $(REQUIREMENTS)
+	python$* -m venv $(@D)
+	$(@D)/bin/python -m pip install --constraint constraints.txt --editable ".[test]"
 	@touch $@

@@ -13,12 +13,25 @@ _HOMES = {
     "RAMPolicy": "agents.model.policy",
     "GymnasiumVecEnv": "agents.sb3.vec_env",
     "make_vec_env": "agents.sb3.envs",
+    "train": "agents.runs.launch",
 }
-__all__ = ["RAM", "FrozenScenes", "GymnasiumVecEnv", "RAMConfig", "RAMPolicy", "make_vec_env"]
+_MODULES = {"pictures": "agents.looking.gazes"}
+__all__ = [
+    "RAM",
+    "FrozenScenes",
+    "GymnasiumVecEnv",
+    "RAMConfig",
+    "RAMPolicy",
+    "make_vec_env",
+    "pictures",
+    "train",
+]
 
 
 def __getattr__(name: str) -> Any:
-    """Load a public class when it is first asked for."""
+    """Load a public class, function or module when it is first asked for."""
+    if name in _MODULES:
+        return importlib.import_module(_MODULES[name])
     if name not in _HOMES:
         raise AttributeError(f"module 'agents' has no attribute {name!r}")
     return getattr(importlib.import_module(_HOMES[name]), name)

@@ -1,5 +1,6 @@
 """What is the result of an evaluation: an error with its interval, and how is it told?"""
 
+import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -26,6 +27,12 @@ class Evaluation:
     error_per_class: dict[str, float]  # of the classes that occur
     confusion: dict[str, dict[str, int]]  # by true class, by class answered; what occurs, if any
     mean_glimpses: float | None = None  # before the answer; None: all was seen at once
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> "Evaluation":
+        """Return the result that evaluation.json of a run holds among other facts."""
+        names = {field.name for field in dataclasses.fields(cls)}
+        return cls(**{name: value for name, value in content.items() if name in names})
 
     def describe(self) -> str:
         """Return one line for people."""

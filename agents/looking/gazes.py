@@ -44,14 +44,31 @@ Episode = Sequence[EpisodeView]  # what there is to draw after each of its glimp
 
 
 def save_gaze_grid(path: Path, episodes: Sequence[Episode], title: str) -> None:
-    """Save a PNG with one row per episode: scene and path, each glimpse with the belief, answer.
-
-    Of episodes with more than ten glimpses, ten spread evenly from first to last are shown.
+    """Save `draw_gaze_grid` as a PNG.
 
     Args:
         path: The file to write.
         episodes: At least one, all of one task.
         title: Task, data set and error, in one line.
+
+    Raises:
+        ValueError: If there are no episodes.
+    """
+    grid = draw_gaze_grid(episodes, title)
+    write_atomically(path, lambda file: grid.save(file, "PNG"))
+
+
+def draw_gaze_grid(episodes: Sequence[Episode], title: str) -> Image.Image:
+    """Draw one row per episode: scene and path, each glimpse with the belief, answer.
+
+    Of episodes with more than ten glimpses, ten spread evenly from first to last are shown.
+
+    Args:
+        episodes: At least one, all of one task, such as `FrozenScenes.record` returns.
+        title: Task, data set and error, in one line.
+
+    Returns:
+        An RGB picture, which a notebook shows.
 
     Raises:
         ValueError: If there are no episodes.
@@ -65,8 +82,7 @@ def save_gaze_grid(path: Path, episodes: Sequence[Episode], title: str) -> None:
     texts = [_draw_text(title, 26, INK), _draw_text(legend, 14, MUTED), _draw_heads(shown)]
     rows = [_draw_row(episode, shown) for episode in episodes]
     sheet = _stack([*texts, *rows], vertical=True)
-    framed = ImageOps.expand(sheet, MARGIN, BACKGROUND)
-    write_atomically(path, lambda file: framed.save(file, "PNG"))
+    return ImageOps.expand(sheet, MARGIN, BACKGROUND)
 
 
 def _draw_text(text: str, size: int, color: Color) -> Image.Image:

@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 from gymnasium.vector import AutoresetMode
 
 from agents.base.files import Path as AnyPath
-from agents.looking.gazes import save_gaze_animation, save_gaze_grid
+from agents.looking.gazes import draw_gaze_grid, save_gaze_animation, save_gaze_grid
 from agents.looking.play import (
     Predictor,
     Step,
@@ -24,7 +25,7 @@ from ram_env.games.record import TaskRecord
 from ram_env.vector_env import GlimpseVectorEnv
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Look:
     """What a model has answered after looking at a picture.
 
@@ -58,6 +59,15 @@ class Look:
         share = "" if self.belief is None else f" ({100 * self.belief[self.index]:.1f} %)"
         plural = "" if self.num_glimpses == 1 else "s"
         return f"{self.label}{share} after {self.num_glimpses} glimpse{plural}"
+
+    def __repr__(self) -> str:
+        return f"<Look: {self.describe()}>"
+
+    def _repr_png_(self) -> bytes:
+        """Return what a notebook shows: where the model looked."""
+        file = BytesIO()
+        draw_gaze_grid([self.views], self.describe()).save(file, "PNG")
+        return file.getvalue()
 
     def save(self, path: AnyPath, title: str | None = None) -> None:
         """Draw where the model looked.

@@ -45,7 +45,7 @@ class ProgressBar(Watcher):
             desc=self._title,
             unit=" episodes",
             unit_scale=True,
-            mininterval=0.5 if sys.stderr.isatty() else 10.0,  # a log file needs fewer lines
+            mininterval=0.5 if is_watched() else 10.0,  # a log file needs fewer lines
             dynamic_ncols=True,
         )
 
@@ -65,6 +65,11 @@ class ProgressBar(Watcher):
         """Leave the bar as it is, and begin a new line."""
         if self._bar is not None:
             self._bar.close()
+
+
+def is_watched() -> bool:
+    """Return whether somebody reads along, at a terminal or in a notebook."""
+    return sys.stderr.isatty() or "ipykernel" in sys.modules
 
 
 class Validation(Watcher):

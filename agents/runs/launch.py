@@ -1,8 +1,8 @@
-"""How does a command line become a run, and its end an exit code?"""
+"""How is a run started, from a command line or from Python, and what comes of its end?"""
 
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import gymnasium as gym
 
@@ -15,7 +15,8 @@ from agents.base.files import (
     read_json,
     remove_leftovers,
 )
-from agents.runs.options import parse_options, speak_of_options
+from agents.evaluation.result import Evaluation
+from agents.runs.options import options_of, parse_options, speak_of_options, takes_options
 from agents.runs.plan import plan_run
 
 WRONG_OPTION, DIVERGED, CANNOT_WRITE, TEAM_LOST, STOPPED = 2, 3, 4, 5, 130
@@ -42,6 +43,72 @@ ENDS: tuple[tuple[Any, int, str], ...] = (
         "another `run_dir`; a run of ram goes on with `--resume`.",
     ),
 )
+
+
+class Trained(NamedTuple):
+    """What a training has left.
+
+    Attributes:
+        folder: The run folder, with the model, its log, its evaluation and pictures.
+        evaluation: Its error on the test scenes.
+        model: `RAM`, or another algorithm of Stable-Baselines3.
+        stopped_early: Whether Ctrl-C, or a notebook's button, ended it before its budget was spent.
+    """
+
+    folder: Path
+    evaluation: Evaluation
+    model: Any
+    stopped_early: bool
+
+
+@takes_options
+def train(**options: Any) -> Trained:
+    """Train an agent, measure it, and leave a run folder: `train.py` as a function.
+
+    The same options leave the same folder and, again, find the finished run in `run_dir`, or go on
+    with an unfinished one. A script must call it below `if __name__ == "__main__":`, as more
+    processes may help; a notebook need not.
+
+    Args:
+        **options: All options of `train.py --help`, with `_` for `-`; None is as not given.
+
+    Returns:
+        The run folder, the evaluation on the test scenes, the model, and whether it was stopped.
+
+    Raises:
+        ValueError: If an option is unknown or impossible; nothing is written then.
+        FileExistsError: If the folder holds something else, or another process writes to it.
+        DivergenceError: If a number is not finite any more.
+        TeamError: If a process that shares the training has ended.
+        OSError: If the run folder cannot be written to.
+        MemoryError: If it does not fit into memory.
+    """
+    if is_being_imported_again():
+        sys.exit(WRONG_OPTION)  # the process that has started this one says what is wrong
+    asked = options_of({name: value for name, value in options.items() if value is not None})
+    plan = plan_run(asked)
+    if plan is None:
+        from agents.evaluation.players import expert_of_run
+
+        assert asked.run_dir is not None  # else there is nothing to find
+        evaluation = Evaluation.from_json(read_json(asked.run_dir / EVALUATION))
+        return Trained(asked.run_dir, evaluation, expert_of_run(asked.run_dir).model, False)
+    import torch  # not before it is needed
+
+    from agents.base.processes import launched
+    from agents.runs.run import make_run
+    from agents.runs.run import train as carry_out
+
+    if launched() is not None:
+        raise ValueError("`torchrun` starts programs, such as train.py, and no `agents.train`.")
+    threads = torch.get_num_threads()
+    try:
+        run = make_run(plan)
+        finished = carry_out(run)
+    finally:
+        torch.set_num_threads(threads)  # what comes after has the caller's again
+    assert finished is not None  # this process leads
+    return Trained(run.plan.folder, finished.result, run.learner.model, finished.stopped_early)
 
 
 @plain_output()

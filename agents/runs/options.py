@@ -1,4 +1,4 @@
-"""What can the user ask for? Every option, declared once, and the command line made of them.
+"""What can the user ask for? Every option, declared once; from it the command line and keywords.
 
 A field is an option: its name, type, bounds, choices, default and help stand here or, of what RAM
 and its networks can be set to, in `RAMConfig`. No torch in here.
@@ -8,16 +8,27 @@ import argparse
 import ast
 import contextlib
 import dataclasses
+import inspect
 import json
 import os
 import re
 import shlex
+import textwrap
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from agents.base.files import path_of
-from agents.model.config import PRESETS, RAMConfig, check_settings, setting, type_of
+from agents.model.config import (
+    PRESETS,
+    RAMConfig,
+    check_names,
+    check_settings,
+    check_type,
+    setting,
+    type_of,
+)
 from agents.sb3.algorithms import ALGORITHMS, MEMORIES
 from ram_env import SHORT_NAMES
 from ram_env.games.actions import ActionFormat
@@ -25,6 +36,7 @@ from ram_env.games.settings import RewardRule
 
 PROGRAM_SETS = ("split", "num_envs", "autoreset_mode", "render_mode")  # arguments of the env
 WITH_RESUME = {"resume", "device", "dataset", "data_dir"}  # the last two: where the images are now
+KEYWORD_ONLY = inspect.Parameter.KEYWORD_ONLY
 TASK, AGENT, RUN = "task", "agent", "run"  # headings of `--help`, and
 RAM = "settings of ram, with the defaults of preset default"
 
@@ -186,6 +198,11 @@ class EnvOptions:
     )
 
 
+DECLARED = (Options, EnvOptions, RAMConfig)
+FIELDS = [field.name for declared in DECLARED for field in dataclasses.fields(declared)]
+GROUPS = ("env_kwargs", "train_env_kwargs", "settings")  # options that are many by name
+
+
 def make_parser(prog: str = "train.py") -> argparse.ArgumentParser:
     """Make the command line; what is not given is not in its result."""
     parser = argparse.ArgumentParser(
@@ -196,10 +213,8 @@ def make_parser(prog: str = "train.py") -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     groups = {name: parser.add_argument_group(name) for name in (TASK, AGENT, RUN, RAM)}
-    budget = groups[RUN].add_mutually_exclusive_group()
     for field in dataclasses.fields(Options):
-        is_budget = field.name in ("episodes", "minutes")
-        _declare(budget if is_budget else groups[field.metadata["group"]], field)
+        _declare(groups[field.metadata["group"]], field)
     for field in dataclasses.fields(EnvOptions):
         _declare(groups[TASK], field)
     for field in dataclasses.fields(RAMConfig):
@@ -209,10 +224,8 @@ def make_parser(prog: str = "train.py") -> argparse.ArgumentParser:
 
 def _declare(group: Any, field: dataclasses.Field[Any]) -> None:
     """Make an option of a setting."""
-    kind, text = type_of(field), field.metadata["help"]
-    if field.default not in (None, dataclasses.MISSING):
-        text += f" (default: {_write_value(field.default)})"
-    arguments: dict[str, Any] = {"help": text.replace("%", "%%")}
+    kind = type_of(field)
+    arguments: dict[str, Any] = {"help": _help_of(field).replace("%", "%%")}
     if kind is dict:
         arguments |= {"nargs": "+", "action": "extend", "metavar": "KEY=VALUE"}
     else:
@@ -223,6 +236,14 @@ def _declare(group: Any, field: dataclasses.Field[Any]) -> None:
     group.add_argument(as_option(field.name), **arguments)
 
 
+def _help_of(field: dataclasses.Field[Any]) -> str:
+    """Return what a setting is, with its default."""
+    text: str = field.metadata["help"]
+    if field.default in (None, dataclasses.MISSING):
+        return text
+    return f"{text} (default: {_write_value(field.default)})"
+
+
 def parse_options(arguments: list[str] | None = None, prog: str = "train.py") -> Options:
     """Read a command line.
 
@@ -231,26 +252,87 @@ def parse_options(arguments: list[str] | None = None, prog: str = "train.py") ->
         SystemExit: If argparse refuses it, or has shown the help.
     """
     given = vars(make_parser(prog).parse_args(arguments))
+    pairs = {name: parse_pairs(name, given[name]) for name in GROUPS if name in given}
+    return options_of(given | pairs)
+
+
+def options_of(given: dict[str, Any]) -> Options:
+    """Return the options of what was given by name, on the command line or in Python.
+
+    Args:
+        given: Values of fields of `Options`, `EnvOptions` and `RAMConfig`.
+
+    Raises:
+        ValueError: If a name is unknown, or an option is impossible.
+    """
+    check_names(given, FIELDS, "train")
     others = sorted(set(given) - WITH_RESUME)
     if "resume" in given and others:
         raise ValueError(
             f"`resume` takes all options but `device`, `dataset` and `data_dir` from the run in "
             f"{given['resume']}, got `{others[0]}` too: leave it out."
         )
-    named = ("env_kwargs", "train_env_kwargs", "settings")
-    pairs = {name: parse_pairs(name, given.pop(name, [])) for name in named}
+    if {"episodes", "minutes"} <= set(given):
+        raise ValueError("give either `episodes` or `minutes`, not both.")
+    groups = {name: given.get(name, {}) for name in GROUPS}
+    for name, group in groups.items():
+        check_type(f"`{name}`", group, dict)
     for target, declared in (("env_kwargs", EnvOptions), ("settings", RAMConfig)):
-        for field in dataclasses.fields(declared):
-            if field.name in given and field.name in pairs[target]:
-                raise ValueError(
-                    f"give either `{field.name}` or `{target} {field.name}=...`, not both."
-                )
         # As declared, in every process: those of `torchrun` compare their plans word by word.
         names = [field.name for field in dataclasses.fields(declared) if field.name in given]
-        pairs[target] |= {name: given.pop(name) for name in names}
-    for name in named[:2]:
-        check_env_kwargs(pairs[name])
-    return Options(**given, **pairs)  # type: ignore[arg-type]
+        for name in names:
+            if name in groups[target]:
+                raise ValueError(f"give either `{name}` or `{target} {name}=...`, not both.")
+        groups[target] = groups[target] | {name: given[name] for name in names}
+    groups = {name: _as_written(name, group) for name, group in groups.items()}
+    for name in GROUPS[:2]:
+        check_env_kwargs(groups[name])
+    own = {field.name: type_of(field) for field in dataclasses.fields(Options)}
+    read = {name: given[name] for name in own if name in given}
+    for name, value in read.items():
+        if own[name] is Path and isinstance(value, str):
+            read[name] = path_of(value)
+    return Options(**read | groups)
+
+
+def _as_written(name: str, group: dict[str, Any]) -> dict[str, Any]:
+    """Return arguments as the files of a run hold them: a tuple is a list, a path is text.
+
+    Raises:
+        ValueError: If one is nothing that a file of JSON can hold.
+    """
+    try:
+        written: dict[str, Any] = json.loads(json.dumps(group, default=os.fspath))
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"`{name}` must hold what a file of JSON can, so that the run can be repeated, got "
+            f"what it cannot ({error}): save arrays of images as an .npz, and give its path."
+        ) from error
+    return written
+
+
+def takes_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a function of any keywords the names, types, defaults and help of all options.
+
+    They take the place of what its docstring says of `**options`.
+    """
+    parameters, lines = [], []
+    for declared in DECLARED:
+        for field in dataclasses.fields(declared):
+            default, kind = field.default, field.type
+            if declared is RAMConfig:  # what is not given is the preset's
+                default, kind = None, field.type | None  # type: ignore[operator]
+            elif default is dataclasses.MISSING:
+                default = {}
+            declaration: dict[str, Any] = {"default": default, "annotation": kind}
+            parameters.append(inspect.Parameter(field.name, KEYWORD_ONLY, **declaration))
+            text = f"{field.name}: {_help_of(field)}."
+            lines.append(textwrap.fill(text, 96, initial_indent=" " * 4, subsequent_indent=" " * 8))
+    own = inspect.signature(function)
+    function.__signature__ = own.replace(parameters=parameters)  # type: ignore[attr-defined]
+    documented = inspect.cleandoc(function.__doc__ or "")
+    function.__doc__ = re.sub(r" +\*\*options: .*", lambda _: "\n".join(lines), documented)
+    return function
 
 
 def check_env_kwargs(env_kwargs: dict[str, Any]) -> None:
@@ -319,11 +401,9 @@ def as_option(name: str) -> str:
 
 def speak_of_options(message: str) -> str:
     """Return an error message with the options in the place of the fields that it names."""
-    declared = (Options, EnvOptions, RAMConfig)
-    names = {field.name for kind in declared for field in dataclasses.fields(kind)}
 
     def as_user_knows_it(found: re.Match[str]) -> str:
         name = "env" if found[1] == "env_id" else found[1]
-        return f"`{as_option(name)}{found[2]}" if name in names else found[0]
+        return f"`{as_option(name)}{found[2]}" if name in FIELDS else found[0]
 
     return re.sub(r"`([a-z_]+)([ `=])", as_user_knows_it, message)

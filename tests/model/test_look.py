@@ -206,6 +206,14 @@ def test_a_look_is_drawn(name: str, photo_model: RAM, folder: Path, tmp_path: Pa
         look.save(tmp_path / "gaze.bmp")
 
 
+def test_a_notebook_shows_a_look(photo_model: RAM, folder: Path, tmp_path: Path) -> None:
+    """The picture that `save` writes, or one line."""
+    look = photo_model.look_at(folder / "triangle" / "0001.jpg")
+    look.save(tmp_path / "gaze.png")
+    assert look._repr_png_() == (tmp_path / "gaze.png").read_bytes()
+    assert repr(look) == f"<Look: {look.describe()}>"
+
+
 def test_the_one_line_of_a_look_counts() -> None:
     """Of one glimpse too."""
     look = make_model().look_at(NOISE, confidence=0.0)

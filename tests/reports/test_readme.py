@@ -9,6 +9,7 @@ import pytest
 from gymnasium.error import DependencyNotInstalled
 from helpers import needs_mnist
 
+import ram_env
 from ram_env import SHORT_NAMES, TASKS
 
 ROOT = Path(__file__).parents[2]
@@ -102,6 +103,16 @@ def test_rows_of_readme_are_those_of_the_papers_table(task: str) -> None:
     assert paper == ("" if row["paper"] is None else f"{row['paper']:.2f} %")
     assert ours == f"**{row['error']:.2f} %** ({row['low']:.2f} to {row['high']:.2f})"
     assert minutes == f"{row['minutes']:.1f}"
+
+
+def test_the_version_is_told_alike_everywhere() -> None:
+    """By the package, setup.cfg and CITATION.cff; the licence too."""
+    for name, version, licence in (
+        ("setup.cfg", f"version = {ram_env.__version__}", "license = MIT"),
+        ("CITATION.cff", f"version: {ram_env.__version__}", "license: MIT"),
+    ):
+        assert {version, licence} <= set((ROOT / name).read_text().splitlines())
+    assert (ROOT / "LICENSE").read_text().startswith("MIT License\n")
 
 
 def test_published_rows_come_from_commits() -> None:

@@ -33,9 +33,15 @@ def test_help_of_train_loads_no_torch() -> None:
     assert not loaded_modules(code) & HEAVY
 
 
-def test_bad_options_load_no_torch() -> None:
-    """An unknown `--env` is refused at once."""
-    code = "import train\ntry: train.main(['--env', 'x'])\nexcept SystemExit: pass"
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import train\ntry: train.main(['--env', 'x'])\nexcept SystemExit: pass",
+        "import agents\ntry: agents.train(env='x')\nexcept ValueError: pass",
+    ],
+)
+def test_bad_options_load_no_torch(code: str) -> None:
+    """An unknown env is refused at once, on the command line and in Python."""
     assert not loaded_modules(code) & HEAVY
 
 
@@ -53,8 +59,9 @@ def test_env_loads_no_agent() -> None:
 
 @pytest.mark.parametrize("name", agents.__all__)
 def test_public_names_are_loaded_on_first_use(name: str) -> None:
-    """Each name of `__all__` is a class or function of this package."""
-    assert getattr(agents, name).__module__.startswith("agents.")
+    """Each name of `__all__` is a class, function or module of this package."""
+    found = getattr(agents, name)
+    assert getattr(found, "__module__", found.__name__).startswith("agents.")
 
 
 def test_unknown_name_is_an_attribute_error() -> None:

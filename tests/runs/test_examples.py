@@ -1,6 +1,8 @@
 """The examples run, do what they say, and stay short."""
 
+import ast
 import importlib.util
+import json
 import os
 import re
 import subprocess
@@ -14,7 +16,8 @@ import pytest
 
 from ram_env.drawing.rendering import glimpse_color
 
-EXAMPLES = sorted((Path(__file__).parents[2] / "examples").glob("*.py"))
+ROOT = Path(__file__).parents[2]
+EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 pytestmark = pytest.mark.filterwarnings("ignore:.*instead of MNIST.*")
 
 
@@ -78,6 +81,38 @@ def test_torchrl_plays_whole_episodes() -> None:
     assert episode["next", "terminated"].flatten().tolist() == [False] * 6 + [True]
     assert episode["glimpse"].shape == (7, 1, 8, 8)
     assert episode["next", "reward"].sum().item() in (0.0, 1.0)
+
+
+def test_the_tour_shows_what_it_promises(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All cells of the notebook run, with a shorter training; four show a picture."""
+    monkeypatch.chdir(tmp_path)
+    notebook = json.loads((ROOT / "examples" / "tour.ipynb").read_text())
+    cells = ["".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "code"]
+    long = "episodes=20_000"
+    assert sum(long in cell for cell in cells) == 1
+    names: dict[str, Any] = {}
+    shown = []
+    for cell in cells:
+        cell = cell.replace(long, "episodes=512, dataset='digits', processes=1, device='cpu'")
+        *statements, last = ast.parse(cell).body
+        if isinstance(last, ast.Expr):  # a notebook shows its value
+            exec(compile(ast.Module(statements, []), "tour", "exec"), names)
+            shown.append(eval(compile(ast.Expression(last.value), "tour", "eval"), names))
+        else:
+            exec(compile(cell, "tour", "exec"), names)
+    pictures = [it._repr_png_() for it in shown if hasattr(it, "_repr_png_")]
+    assert [picture[:4] for picture in pictures] == [b"\x89PNG"] * 4
+    assert names["trained"].folder.is_dir()
+
+
+def test_the_tour_is_small_and_without_outputs() -> None:
+    """Nothing of the last reader's is kept; links lead to files."""
+    path = ROOT / "examples" / "tour.ipynb"
+    assert path.stat().st_size < 10_000
+    for cell in json.loads(path.read_text())["cells"]:
+        assert not cell.get("outputs") and cell.get("execution_count") is None
+        for link in re.findall(r"\]\(([^)]+)\)", "".join(cell["source"])):
+            assert (path.parent / link).exists()
 
 
 @pytest.fixture

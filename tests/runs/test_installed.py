@@ -6,7 +6,9 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+import tarfile
 import venv
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -23,7 +25,10 @@ gymnasium.register(
     kwargs={"dataset": "digits", "num_glimpses": 2},
 )
 """
+PAGES = ("README.md", "CHANGELOG.md", "CITATION.cff")
 QUICK = ["--dataset", "digits", "--minutes", "0.02", "--threads", "1", "--processes", "1"]
+
+BUILD = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "--quiet"]
 
 
 @pytest.fixture(scope="module")
@@ -33,10 +38,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     source = folder / "source"  # a copy: what setuptools builds beside it stays out of the checkout
     for name in ("agents", "ram_env"):
         shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("setup.cfg", "pyproject.toml", "README.md", "LICENSE"):
+    for name in ("setup.cfg", "pyproject.toml", "MANIFEST.in", "LICENSE", *PAGES):
         shutil.copy(ROOT / name, source)
-    build = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "--quiet"]
-    subprocess.run([*build, "--wheel-dir", str(folder), str(source)], check=True)
+    code = f"from setuptools import build_meta; build_meta.build_sdist({str(folder)!r})"
+    subprocess.run([sys.executable, "-c", code], cwd=source, check=True, capture_output=True)
+    subprocess.run([*BUILD, "--wheel-dir", str(folder), str(source)], check=True)
     (wheel,) = folder.glob("ram_env-*.whl")
     venv.create(folder / "venv")
     python = folder / "venv" / "bin" / "python"
@@ -75,6 +81,30 @@ def test_the_wheel_brings_two_packages_and_no_module(folder: Path) -> None:
     assert {name for name in names if "dist-info" not in name} == {"agents", "ram_env"}
     code = "import sys; sys.path.remove(''); import agents, ram_env; print(agents.__file__)"
     assert run(folder, "python", "-c", code).startswith(str(site_packages))
+
+
+def test_wheel_and_sdist_are_fit_for_pypi(folder: Path) -> None:
+    """As `twine check --strict` has it: their metadata is whole, README.md can be shown."""
+    pytest.importorskip("twine", reason="needs the extra check: pip install '.[check]'")
+    files = [str(path) for path in folder.glob("ram_env-*") if path.is_file()]
+    assert len(files) == 2
+    check = [sys.executable, "-m", "twine", "check", "--strict", *files]
+    done = subprocess.run(check, capture_output=True, text=True)
+    assert done.returncode == 0 and done.stdout.count("PASSED") == 2, done.stdout
+
+
+def test_the_sdist_holds_what_the_wheel_is_made_of(folder: Path, tmp_path: Path) -> None:
+    """The same files come of it, and it tells what changed and how to cite."""
+    (sdist,), (wheel,) = folder.glob("ram_env-*.tar.gz"), folder.glob("ram_env-*.whl")
+    with tarfile.open(sdist) as archive:
+        assert set(PAGES) <= {Path(name).name for name in archive.getnames()}
+    subprocess.run([*BUILD, "--wheel-dir", str(tmp_path), str(sdist)], check=True)
+    contents = []
+    for path in (wheel, tmp_path / wheel.name):
+        with zipfile.ZipFile(path) as archive:
+            contents.append({it.filename: it.CRC for it in archive.infolist()})
+    assert contents[0] == contents[1]
+    assert any(name.endswith("pretrained/cluttered.zip") for name in contents[0])
 
 
 def test_ram_env_trains_in_a_folder_with_modules_of_the_same_names(folder: Path) -> None:

@@ -87,7 +87,7 @@ def refuse(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
         (["--minutes", "nan"], ["`--minutes`", "finite", "nan"]),
         (["--minutes", "soon"], ["--minutes", "'soon'"]),
         (["--minutes", "1e308"], ["`--minutes`", "at most 1e+09", "1e+308"]),
-        (["--minutes", "1", "--episodes", "1"], ["--minutes", "--episodes", "not allowed"]),
+        (["--minutes", "1", "--episodes", "1"], ["`--episodes`", "`--minutes`", "not both"]),
         (["--num-glimpses", "0"], ["`--num-glimpses`", "0"]),
         (["--seed", "-1"], ["--seed"]),
         (["--seed", "4294967296"], ["`--seed`", "4294967296"]),

@@ -1,0 +1,1 @@
+"""How does the documentation become a site? `make docs`."""

@@ -105,64 +105,93 @@ def train(run: Run) -> Finished | None:
         with team(plan):
             help_to_learn(plan, learner)
         return None
-    title = f"{plan.task_name}, {describe_dataset(learner.task.data_name)}"
-    print(f"{title}: writing to {plan.folder}", flush=True)
+    print(f"{title_of(plan, learner)}: writing to {plan.folder}", flush=True)
     with team(plan):
         episodes = choose_budget(plan, learner)
         plan.folder.mkdir(parents=True, exist_ok=True)
         with lock_folder(plan.folder), GracefulStop() as stop:
-            if plan.goes_on:
-                learner.go_on()
-            elif plan.replaces and not is_finished(plan.folder):
-                remove_run(plan.folder)
-            else:
-                check_folder(plan.folder)  # again, now that nobody else can write
-            remove_leftovers(plan.folder)
-
-            def count() -> int:
-                return learner.episodes_done
-
-            bar = ProgressBar(episodes, count, plan.task_name)
-            usual = max(episodes // NUM_VALIDATIONS, MIN_VALIDATION_EPISODES)
-            every = plan.options.validation_episodes or usual
-            validation = Validation(scenes["validation"], every, bar, count)
-            # As it is measured, not as it is learned.
-            record = TaskRecord.of(scenes["test"].task, plan.env_id)
-            if isinstance(learner, RAMLearner):
-                learner.model.task = record
-            save = partial(learner.save_checkpoint, plan.folder)
-            checkpoint = Checkpoint(save, plan.options.checkpoint_seconds)
-            with log_of(plan, learner, episodes, validation, record), closing(bar):
-                learner.learn(episodes, [bar, validation, checkpoint, stop])
-            seconds = seconds_trained(learner.model)
-            learner.save(plan.folder / MODEL)
-            result = scenes["test"].evaluate(learner.model)
-            answer = learner.task.usual_answer()
-            majority = None if answer is None else Majority.of(answer, scenes["test"].labels)
-            content = dataclasses.asdict(result) | {
-                "majority_error": None if majority is None else majority.error,
-                "validation_error": validation.latest.error if validation.latest else None,
-                "episodes": learner.episodes_done,
-                "training_seconds": round(seconds, 1),
-                "stopped_early": stop.stopped,
-                **learner.describe_size(),
-                "protocol": "one deterministic pass, last weights, frozen scenes",
-            }
-            write_json(plan.folder / EVALUATION, content)
-            title += f": {result.error:.2f} % error on {result.num_scenes:,} test scenes"
-            try:  # last: whatever becomes of its pictures, the run is finished
-                draw_run(plan.folder, scenes["test"], learner.model, plan.folder, title)
-            except Exception as error:
-                warnings.warn(
-                    f"its pictures could not be drawn ({error!r}): try `ram-env show "
-                    f"{plan.folder}`.",
-                    stacklevel=2,
-                )
+            begin(plan, learner)
+            validation = learn(run, episodes, stop)
+            finished = measure(run, validation, stop)
+            draw(run, finished.result)
     learner.env.close()
-    if majority is None:
-        return Finished(result, stop.stopped, None)
-    name = learner.task.class_names[majority.label]
-    return Finished(result, stop.stopped, f"{majority.error:.2f} % by always answering {name}")
+    return finished
+
+
+def title_of(plan: Plan, learner: Learner) -> str:
+    """Return what is played, on which data."""
+    return f"{plan.task_name}, {describe_dataset(learner.task.data_name)}"
+
+
+def begin(plan: Plan, learner: Learner) -> None:
+    """Go on with what lies in the folder, take its place, or begin in an empty one."""
+    if plan.goes_on:
+        learner.go_on()
+    elif plan.replaces and not is_finished(plan.folder):
+        remove_run(plan.folder)
+    else:
+        check_folder(plan.folder)  # again, now that nobody else can write
+    remove_leftovers(plan.folder)
+
+
+def learn(run: Run, episodes: int, stop: GracefulStop) -> Validation:
+    """Learn until the budget is spent or somebody stops it; return how it was validated."""
+    plan, learner, scenes = run
+
+    def count() -> int:
+        return learner.episodes_done
+
+    bar = ProgressBar(episodes, count, plan.task_name)
+    usual = max(episodes // NUM_VALIDATIONS, MIN_VALIDATION_EPISODES)
+    every = plan.options.validation_episodes or usual
+    validation = Validation(scenes["validation"], every, bar, count)
+    # As it is measured, not as it is learned.
+    record = TaskRecord.of(scenes["test"].task, plan.env_id)
+    if isinstance(learner, RAMLearner):
+        learner.model.task = record
+    save = partial(learner.save_checkpoint, plan.folder)
+    checkpoint = Checkpoint(save, plan.options.checkpoint_seconds)
+    with log_of(plan, learner, episodes, validation, record), closing(bar):
+        learner.learn(episodes, [bar, validation, checkpoint, stop])
+    return validation
+
+
+def measure(run: Run, validation: Validation, stop: GracefulStop) -> Finished:
+    """Save the model, and its error on the test scenes."""
+    folder, learner, scenes = run.plan.folder, run.learner, run.scenes
+    majority, compared = None, None
+    seconds = seconds_trained(learner.model)
+    learner.save(folder / MODEL)
+    result, answer = scenes["test"].evaluate(learner.model), learner.task.usual_answer()
+    if answer is not None:
+        majority = Majority.of(answer, scenes["test"].labels)
+        name = learner.task.class_names[majority.label]
+        compared = f"{majority.error:.2f} % by always answering {name}"
+    content = dataclasses.asdict(result) | {
+        "majority_error": None if majority is None else majority.error,
+        "validation_error": validation.latest.error if validation.latest else None,
+        "episodes": learner.episodes_done,
+        "training_seconds": round(seconds, 1),
+        "stopped_early": stop.stopped,
+        **learner.describe_size(),
+        "protocol": "one deterministic pass, last weights, frozen scenes",
+    }
+    write_json(folder / EVALUATION, content)
+    return Finished(result, stop.stopped, compared)
+
+
+def draw(run: Run, result: Evaluation) -> None:
+    """Draw the run, last: whatever becomes of its pictures, it is finished."""
+    folder, learner, scenes = run.plan.folder, run.learner, run.scenes["test"]
+    title = title_of(run.plan, learner)
+    title += f": {result.error:.2f} % error on {result.num_scenes:,} test scenes"
+    try:
+        draw_run(folder, scenes, learner.model, folder, title)
+    except Exception as error:
+        warnings.warn(
+            f"its pictures could not be drawn ({error!r}): try `ram-env show {folder}`.",
+            stacklevel=2,
+        )
 
 
 @contextmanager

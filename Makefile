@@ -7,6 +7,9 @@
 # make fuzz     try random input of every kind; FUZZ=100000 says how many examples of each
 # make soak     play ten million random steps under a referee; SOAK=... says how many
 # make faults  kill, fill, cut and starve it in every way, for about an hour; writes results/faults
+# make demo     build the page where you draw a digit and watch it look, in build/demo
+# make demo-serve  serve it to the browsers of this machine; PORT=... says where
+# make test-demo  test it in Chromium
 # make check    lint, formatting and types
 # make format   let ruff repair style and formatting
 # make clean    remove both .venv and what the tools leave behind; runs/ stays
@@ -25,7 +28,8 @@ BIN = .venv/bin
 INSTALL = $(BIN)/python -m pip install --constraint constraints.txt --editable
 REQUIREMENTS = setup.cfg pyproject.toml constraints.txt
 
-.PHONY: train docs test test-slow test-oldest test-pythons fuzz soak faults check format clean
+.PHONY: train docs test test-slow test-oldest test-pythons fuzz soak faults check format clean \
+	demo demo-serve test-demo
 .NOTPARALLEL:
 
 train: .venv/train.stamp
@@ -59,6 +63,17 @@ soak: .venv/test.stamp
 faults: .venv/test.stamp
 	$(BIN)/python -m benchmarks.faults $(ARGS)
 
+demo: .venv/test.stamp demo/node_modules/.package-lock.json
+	$(BIN)/python -m demo.build build/demo
+
+PORT = 8000
+demo-serve:
+	@test -d build/demo || { echo "There is no page in build/demo: run make demo first." >&2; exit 1; }
+	$(BIN)/python -m http.server --bind 127.0.0.1 --directory build/demo $(PORT)
+
+test-demo: .venv/browser.stamp demo/node_modules/.package-lock.json
+	$(BIN)/python -m pytest -rs -s tests/demo $(ARGS)
+
 check: .venv/test.stamp
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -69,8 +84,8 @@ format: .venv/test.stamp
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf .venv .venv-oldest .venv-python* build *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache __pycache__
-	find ram_env agents benchmarks examples tests website -name __pycache__ -prune -exec rm -rf {} +
+	rm -rf .venv .venv-oldest .venv-python* build demo/node_modules *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache __pycache__
+	find ram_env agents benchmarks demo examples tests website -name __pycache__ -prune -exec rm -rf {} +
 
 .venv/created.stamp .venv-oldest/created.stamp:
 	@$(PYTHON) -c '$(NEW_ENOUGH)' 2>/dev/null || { echo "Python 3.11 or newer is needed, and" \
@@ -88,8 +103,17 @@ clean:
 
 # It includes all that training and the site need, hence all stamps.
 .venv/test.stamp: .venv/created.stamp $(REQUIREMENTS)
-	$(INSTALL) ".[test,check,docs,human,slides]"
+	$(INSTALL) ".[test,check,docs,human,onnx,slides]"
 	@touch .venv/train.stamp .venv/docs.stamp $@
+
+.venv/browser.stamp: .venv/test.stamp
+	$(INSTALL) ".[browser]"
+	@touch $@
+
+demo/node_modules/.package-lock.json: demo/package.json demo/package-lock.json
+	@command -v npm >/dev/null || { echo "npm is needed for the page: install Node.js." >&2; exit 1; }
+	npm ci --prefix demo --ignore-scripts --no-audit --no-fund
+	@touch $@
 
 .venv-oldest/test.stamp: .venv-oldest/created.stamp $(REQUIREMENTS) tests/support/oldest.py
 	.venv-oldest/bin/python tests/support/oldest.py > .venv-oldest/constraints.txt

@@ -10,6 +10,7 @@ COMMANDS = {
     "train": ("agents.runs.launch", "train an agent; leave its model, error and pictures"),
     "evaluate": ("agents.evaluate", "measure a run, a shipped model or a policy of your own"),
     "classify": ("agents.classify", "tell what is on pictures of yours"),
+    "export": ("agents.export", "write a model to an ONNX file, to use it without PyTorch"),
     "show": ("agents.evaluation.show", "draw where a shipped model or a run looks"),
     "reproduce": ("agents.reproduce", "train the rows of the paper's table"),
     "compare": ("agents.compare", "train every agent for the same time"),

@@ -45,7 +45,8 @@ def main(arguments: list[str] | None = None, prog: str = "python -m agents.evalu
     try:
         if options.frontier is not None:
             make_folder(options.frontier)
-            for path in write_frontier(options.frontier, options.split, **find_data(options)):
+            data = find_data(options)
+            for path in write_frontier(options.frontier, options.split, options.stopping, **data):
                 print(f"see {path}")
             return 0
         player = find_player(options)
@@ -54,7 +55,9 @@ def main(arguments: list[str] | None = None, prog: str = "python -m agents.evalu
         evaluation = player.measure(options.confidence)
         pictures = draw(player, evaluation, options)
     except (ValueError, DivergenceError, gym.error.Error) as error:
-        parser.error(re.sub(r"`(run|policy|confidence)\b", r"`--\1", speak_of_options(str(error))))
+        parser.error(
+            re.sub(r"`(run|policy|confidence|stopping)\b", r"`--\1", speak_of_options(str(error)))
+        )
     if options.json:
         print(json.dumps(dataclasses.asdict(evaluation), indent=2))
         return 0
@@ -95,6 +98,14 @@ def make_parser(prog: str) -> argparse.ArgumentParser:
         metavar="DIR",
         help="error against glimpses of all models that come with the package (default of DIR: "
         "results/study)",
+    )
+    add(
+        "--stopping",
+        type=path_of,
+        nargs="+",
+        default=[],
+        metavar="DIR",
+        help="for --frontier: runs that learned when to answer, beside them (default: none)",
     )
     add("--env", metavar="ID", help="task for `--policy` (default: cluttered)")
     add(

@@ -12,7 +12,10 @@ from pathlib import Path
 
 # From the bottom to the top: a room, or module, imports from itself and from those before it.
 LAYERS = {
-    "agents": ("base", "sb3", "looking", "model", "evaluation", "runs", "reports"),
+    "agents": (
+        *("base", "sb3", "looking", "exporting", "model", "policies", "evaluation", "runs"),
+        "reports",
+    ),
     "ram_env": (
         *("hashing", "arguments", "geometry", "retina", "drawing", "data", "pictures", "scenes"),
         *("games", "registration", "sub_envs", "env", "vector_env", "wrappers"),

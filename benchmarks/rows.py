@@ -165,6 +165,11 @@ def _training_rows() -> Iterable[Row]:
         )
 
 
+def _onnx_rows() -> Iterable[Row]:
+    meaning = "one look of the model of `cluttered` in onnxruntime, one scene"
+    yield Row("onnx_look", "ms", meaning, "onnx_rows.onnx_look")
+
+
 def _process_rows() -> Iterable[Row]:
     meaning = "added by `import ram_env` to `import gymnasium`"
     yield Row("import_ram_env", "s", meaning, "process_rows.import_ram_env")
@@ -220,7 +225,10 @@ def _gpu_rows() -> Iterable[Row]:
 
 ROWS: dict[str, Row] = {
     row.name: row
-    for part in (_env_rows, _picture_rows, _sprite_rows, _training_rows, _process_rows, _gpu_rows)
+    for part in (
+        *(_env_rows, _picture_rows, _sprite_rows, _training_rows, _onnx_rows),
+        *(_process_rows, _gpu_rows),
+    )
     for row in part()
 }
 

@@ -125,7 +125,7 @@ def player_of(name: str, env_id: str) -> tuple[Player, str]:
         images, num_scenes = {"dataset": photos()}, None
     elif env_id in CATCH_TASKS:
         images = {}
-    policy = "agents.sb3.random_policy:RandomPolicy"
+    policy = "agents.policies:RandomPolicy"
     return player_of_policy(policy, env_id, images, num_scenes=num_scenes), "chance"
 
 

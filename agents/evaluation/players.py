@@ -59,7 +59,7 @@ def player_of_run(
     Raises:
         ValueError: If the folder holds no finished run, or the images are others now.
     """
-    config, model = _load_run(run)
+    config, model = load_run(run)
     try:
         env_id, env_kwargs, memory = config["env_id"], config["env_kwargs"], config["memory"]
     except KeyError as error:
@@ -77,7 +77,7 @@ def expert_of_run(run: pathlib.Path) -> Expert:
     Raises:
         ValueError: If the folder holds no finished run, or an older one whose images are gone.
     """
-    config, model = _load_run(run)
+    config, model = load_run(run)
     memory = config.get("memory", "none")
     if "task" in config:
         try:
@@ -159,8 +159,12 @@ def player_of_policy(
     return Player(_make_policy(policy, *scenes.single_spaces), scenes)
 
 
-def _load_run(run: pathlib.Path) -> tuple[dict[str, Any], Any]:
-    """Return what config.json of a run says, and its model."""
+def load_run(run: pathlib.Path) -> tuple[dict[str, Any], Any]:
+    """Return what config.json of a run says, and its model.
+
+    Raises:
+        ValueError: If the folder holds no finished run.
+    """
     for path in (run / CONFIG, run / MODEL):
         if not path.is_file():
             raise ValueError(f"`run` must be the folder of a finished run: {path} is missing.")

@@ -183,10 +183,17 @@ class RAMConfig:
         "labels: cross-entropy (the paper's hybrid); reward: policy gradient, no labels",
         choices=("labels", "reward"),
     )
+    answer_loss: str = setting(
+        "likelihood",
+        "what teaches an answer if it is learned from reward: likelihood: the classes that all "
+        "rewards of an episode leave possible, where an answer is paid just if it is right; "
+        "policy_gradient: what it earns",
+        choices=("likelihood", "policy_gradient"),
+    )
     answer_earns: str = setting(
         "step",
-        "what an answer earns if it is learned from reward: step: what its own step pays; episode: "
-        "what later steps pay too, by the `discount`, beyond the baseline",
+        "what an answer earns if it is learned by policy gradient: step: what its own step pays; "
+        "episode: what later steps pay too, by the `discount`, beyond the baseline",
         choices=("step", "episode"),
     )
     classify_every_step: bool = setting(
@@ -206,8 +213,17 @@ class RAMConfig:
         0.0, "of rewards after the glimpse that a location leads to", lowest=0, highest=1
     )
     policy_coef: float = setting(0.3, "weight of the policy loss", lowest=0)
+    gaze_delay: float = setting(
+        0.0,
+        "share of the budget before the gaze is learned; until then it keeps to the centre, so "
+        "that the rest is learned first",
+        lowest=0,
+        highest=1,
+    )
     entropy_coef: float = setting(
-        0.0, "weight of the entropy of the answers, if the class is learned from reward", lowest=0
+        0.0,
+        "weight of the entropy of the answers, if they are learned by policy gradient",
+        lowest=0,
     )
     location_entropy_coef: float = setting(
         0.0, "weight of the entropy of a retinotopic choice of locations", lowest=0
@@ -267,9 +283,10 @@ class RAMConfig:
 
     def __post_init__(self) -> None:
         check_settings(self)
-        if self.learn_class_from == "reward" and self.gaze_reward != "env":
+        if self.answers_by_policy_gradient and self.gaze_reward != "env":
             raise ValueError(
-                "`learn_class_from='reward'` reads no labels, so `gaze_reward` must be 'env', "
+                "`learn_class_from='reward'` reads no labels, and with `answer_loss="
+                "'policy_gradient'` not what rewards tell of them, so `gaze_reward` must be 'env', "
                 f"got {self.gaze_reward!r}."
             )
         if self.learn_class_from == "reward" and self.learn_stop:
@@ -279,10 +296,17 @@ class RAMConfig:
             )
 
     @property
+    def answers_by_policy_gradient(self) -> bool:
+        """Whether an answer is an action like a location, taught by what it earns alone."""
+        return self.learn_class_from == "reward" and self.answer_loss == "policy_gradient"
+
+    @property
     def env_kwargs(self) -> dict[str, Any]:
         """The arguments that the env must have; the others are its own matter."""
         needed: dict[str, Any] = {}
-        if self.learn_class_from == "reward" and self.answer_earns == "step":
+        if self.learn_class_from == "reward" and (
+            self.answer_loss == "likelihood" or self.answer_earns == "step"
+        ):
             needed["reward"] = RewardRule.EVERY_STEP.value  # nothing else teaches an answer
         if self.location == "retinotopic":
             needed["observe_reach"] = True
@@ -315,6 +339,12 @@ class RAMConfig:
             return full
         # By equal factors in equal times, as canvases are drawn.
         return lowest, round(lowest * (highest / lowest) ** (progress / self.growth_fraction))
+
+    def at(self, progress_remaining: float) -> "RAMConfig":
+        """Return the settings that the losses go by at a point of the budget."""
+        if 1.0 - progress_remaining >= self.gaze_delay:
+            return self
+        return dataclasses.replace(self, policy_coef=0.0)
 
     def location_std_at(self, progress_remaining: float) -> float:
         """Return the standard deviation of the location at a point of the budget."""
@@ -376,23 +406,14 @@ PRESETS: dict[str, RAMConfig] = {
         batch_size=128,  # many small steps: the first place that is worth a look is found sooner
         growth_fraction=0.5,
     ),
-    # Policy gradient alone: the class too is an action, paid by the env; no label is read.
+    # Reward alone: the class too is guessed, and what the env pays for the guesses teaches it.
     "pure": RAMConfig(
-        learn_class_from="reward",
-        classify_every_step=False,
-        gaze_reward="env",
-        discount=1.0,
-        policy_coef=1.0,
-        entropy_coef=0.01,
-        location_std=0.3,
-        final_location_std=0.07,
-        learning_rate=3e-3,
-        adam_beta2=0.999,
-        batch_size=256,
+        learn_class_from="reward", gaze_reward="belief", learning_rate=2e-3, batch_size=128
     ),
-    # A game of moves, such as catch: the same, and what an answer does is paid later.
+    # A game of moves, such as catch: answers are actions, and what they do is paid later.
     "catch": RAMConfig(
         learn_class_from="reward",
+        answer_loss="policy_gradient",
         answer_earns="episode",
         classify_every_step=False,
         gaze_reward="env",
@@ -402,18 +423,19 @@ PRESETS: dict[str, RAMConfig] = {
         feature_size=64,
         glimpse_statistics="data",
         location_hidden_size=0,
+        gaze_delay=0.4,
         discount=0.97,
         policy_coef=0.3,
-        entropy_coef=0.02,
+        entropy_coef=0.005,
         baseline_coef=5.0,
         baseline_hidden_size=64,
         baseline_gradient_to_core=True,
-        location_std=0.3,
+        location_std=0.15,
         final_location_std=0.05,
         learning_rate=2e-3,
         adam_beta2=0.999,
         warmup_fraction=0.01,
-        batch_size=128,
+        batch_size=512,
     ),
 }
 

@@ -10,23 +10,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from agents.model.config import RAMConfig
+from agents.model.rollout import Rollout, discounted_returns
 
 MIN_VARIANCE = 1e-8  # of what answers earn: less is rounding
-
-
-class Rollout(NamedTuple):
-    """B whole episodes of T glimpses, time-major. Row t belongs to glimpse t."""
-
-    logits: Tensor  # (T, B, C): class logits after the glimpse
-    log_probs: Tensor  # (T, B): of the location chosen after the glimpse; the last one is not used
-    baselines: Tensor  # (T, B): expected return
-    rewards: Tensor  # (T, B): what the env paid for the step after the glimpse
-    choices: Tensor  # (T, B): the label answered after the glimpse, int64
-    labels: Tensor  # (B,): the truth, int64; -1 where unknown
-    earned_moments: Tensor  # (2, T): mean and mean square of what answers earn, of all processes
-    entropies: Tensor | None = None  # (T, B): of the choice among cells, if locations are those
-    stops: Tensor | None = None  # (T, B): log-odds of answering after the glimpse, if learned
-    glimpse_moments: Tensor | None = None  # (2, K) or (2, K, 3): mean and mean square of pixels
 
 
 class Losses(NamedTuple):
@@ -38,59 +24,36 @@ class Losses(NamedTuple):
     baseline_loss: Tensor
 
 
-def discounted_returns(rewards: Tensor, discount: float) -> Tensor:
-    """Return what each decision brings later: R_t = r_{t+1} + discount * R_{t+1}.
-
-    Args:
-        rewards: (T, B); r_t is paid for glimpse t, so the location chosen after it first earns
-            r_{t+1}.
-        discount: In 0..1.
-
-    Returns:
-        (T, B); the last row is 0, as nothing comes after it.
-    """
-    returns = torch.zeros_like(rewards)
-    for t in range(len(rewards) - 2, -1, -1):
-        returns[t] = rewards[t + 1] + discount * returns[t + 1]
-    return returns
-
-
-def earned_by_answers(rewards: Tensor, baselines: Tensor, config: RAMConfig) -> Tensor:
-    """Return what each answer earns, (T, B); no gradient.
-
-    That is what its own step pays and, with `answer_earns="episode"`, what later steps pay beyond
-    the baseline, discounted.
-
-    Args:
-        rewards: (T, B), paid for each step.
-        baselines: (T, B), expected of the steps after each; the last one is not used.
-        config: The settings.
-    """
-    if config.answer_earns == "step":
-        return rewards
-    beyond = discounted_returns(rewards, config.discount) - baselines.detach()
-    beyond[-1] = 0.0  # nothing comes after the last step
-    return rewards + config.discount * beyond
-
-
 def gaze_rewards(rollout: Rollout, config: RAMConfig) -> Tensor:
     """Return what each glimpse pays the location that led to it, (T, B); no gradient.
 
     `"belief"` is the paper's reward, paid as it is earned: from p(label) before the glimpse to
     p(label) after it, and after the last one to 1 if the answer is right, else to 0. An episode's
     pay adds up to that 1 or 0, less the belief that the first glimpse gave for nothing. So does
-    `"auto"`, undecided.
+    `"auto"`, undecided. Where no labels are read, the classes that rewards leave possible are the
+    label.
     """
     if config.gaze_reward == "env":
         return rollout.rewards
     log_beliefs = rollout.logits.detach().log_softmax(2)  # (T, B, C)
-    labels = rollout.labels.expand(len(log_beliefs), -1).unsqueeze(2)  # (T, B, 1)
-    log_likelihoods = log_beliefs.gather(2, labels).squeeze(2)  # (T, B)
+    answers = rollout.logits[-1].argmax(1)
+    if rollout.possible is not None:
+        log_likelihoods = belief_in(log_beliefs, rollout.possible)
+        is_right = rollout.possible.gather(1, answers.unsqueeze(1)).squeeze(1)
+    else:
+        labels = rollout.labels.expand(len(log_beliefs), -1).unsqueeze(2)  # (T, B, 1)
+        log_likelihoods = log_beliefs.gather(2, labels).squeeze(2)  # (T, B)
+        is_right = answers == rollout.labels
     if config.gaze_reward == "log_likelihood":
         return log_likelihoods.clamp(min=config.log_likelihood_floor)
     beliefs = log_likelihoods.exp()
-    beliefs[-1] = rollout.logits[-1].argmax(1) == rollout.labels
+    beliefs[-1] = is_right
     return beliefs.diff(dim=0, prepend=beliefs[:1])
+
+
+def belief_in(log_beliefs: Tensor, classes: Tensor) -> Tensor:
+    """Return the logarithm of the belief (T, B, C) in some of the classes, bool (B, C): (T, B)."""
+    return log_beliefs.masked_fill(~classes, -torch.inf).logsumexp(2)
 
 
 def hybrid_loss(rollout: Rollout, config: RAMConfig, glimpse_cost: float = 0.0) -> Losses:
@@ -102,8 +65,10 @@ def hybrid_loss(rollout: Rollout, config: RAMConfig, glimpse_cost: float = 0.0) 
         glimpse_cost: What the env takes off for each glimpse after the first; read by
             `learn_stop` alone.
     """
-    if config.learn_class_from == "reward":
+    if config.answers_by_policy_gradient:
         classification_loss = _answer_loss(rollout, config)
+    elif rollout.possible is not None:
+        classification_loss = _likelihood_loss(rollout, rollout.possible, config)
     else:
         classification_loss = _cross_entropy(rollout, config.classify_every_step)
     returns = discounted_returns(gaze_rewards(rollout, config), config.discount)[:-1]  # (T - 1, B)
@@ -134,6 +99,17 @@ def _cross_entropy(rollout: Rollout, every_step: bool) -> Tensor:
     return last + mean
 
 
+def _likelihood_loss(rollout: Rollout, possible: Tensor, config: RAMConfig) -> Tensor:
+    """Return the cross-entropy, of what rewards tell of the label instead of the label itself.
+
+    That is minus the log-likelihood that the rewards of an episode have under the belief that one
+    class is right all along.
+    """
+    log_likelihoods = belief_in(rollout.logits.log_softmax(2), possible)
+    last = -log_likelihoods[-1].mean()
+    return last - log_likelihoods.mean() if config.classify_every_step else last
+
+
 def _stop_loss(stops: Tensor, rollout: Rollout, glimpse_cost: float) -> Tensor:
     """Return what stopping by these log-odds, (T, B), is expected to cost.
 
@@ -158,10 +134,10 @@ def _answer_loss(rollout: Rollout, config: RAMConfig) -> Tensor:
     """
     log_beliefs = rollout.logits.log_softmax(2)  # (T, B, C)
     log_probs = log_beliefs.gather(2, rollout.choices.unsqueeze(2)).squeeze(2)  # (T, B)
+    assert rollout.earned is not None and rollout.earned_moments is not None
     mean, mean_square = rollout.earned_moments.unsqueeze(2)  # (T, 1) each
     variance = mean_square - mean.square()
     pays = variance > MIN_VARIANCE
-    earned = earned_by_answers(rollout.rewards, rollout.baselines, config)
-    advantages = (earned - mean) / variance.clamp(min=MIN_VARIANCE).sqrt() * pays
+    advantages = (rollout.earned - mean) / variance.clamp(min=MIN_VARIANCE).sqrt() * pays
     entropy = -(log_beliefs.exp() * log_beliefs).sum(2) * pays  # (T, B)
     return -(log_probs * advantages + config.entropy_coef * entropy).mean(1).sum()

@@ -120,7 +120,11 @@ class RAMPolicy(BasePolicy):
         return self.networks(observation["glimpse"], observation["location"], state, reach)
 
     def act(
-        self, thought: Thought, noise: Tensor | None = None, uniform: Tensor | None = None
+        self,
+        thought: Thought,
+        noise: Tensor | None = None,
+        uniform: Tensor | None = None,
+        possible: Tensor | None = None,
     ) -> Decision:
         """Decide where to look next and what to answer.
 
@@ -129,13 +133,15 @@ class RAMPolicy(BasePolicy):
             noise: Random numbers that draw the location, as of `draw_noise`; None: its mean.
             uniform: Uniform numbers (B, 1) in [0, 1) that draw the label from the belief; None: the
                 likeliest label.
+            possible: The labels to draw from, bool (B, C); None: all.
 
         Raises:
             DivergenceError: If a location or a logit is not finite.
         """
         logits = thought.logits.detach()
         location, log_prob, entropy = self._choose_location(thought, noise)
-        labels = logits.argmax(1) if uniform is None else self.choose_label(logits, uniform)
+        drawn_from = logits if possible is None else logits.masked_fill(~possible, -torch.inf)
+        labels = logits.argmax(1) if uniform is None else self.choose_label(drawn_from, uniform)
         stop = torch.full_like(labels, -1) if thought.stop is None else thought.stop.detach()
         # Side by side: one copy from a GPU instead of four.
         chosen = [it.unsqueeze(1).to(logits.dtype) for it in (labels, stop)]

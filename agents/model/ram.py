@@ -22,14 +22,18 @@ from stable_baselines3.common.vec_env import VecEnv
 from torch import Tensor
 
 from agents.base.errors import DivergenceError
+from agents.base.files import Path
 from agents.base.pretrained import pretrained_path, pretrained_task
 from agents.base.processes import average, average_gradients, rank, world_size
+from agents.exporting.looks import export_look
+from agents.exporting.onnx_file import OPSET
 from agents.looking.look import Look, look_at
 from agents.model.config import check_rounds, make_config
-from agents.model.losses import Losses, Rollout, earned_by_answers, hybrid_loss
+from agents.model.losses import Losses, hybrid_loss
 from agents.model.model_file import OPTIMIZER, load_model, read_parameters, save_model, take_over
 from agents.model.networks import uses_bfloat16
 from agents.model.policy import RAMPolicy
+from agents.model.rollout import Recorder, Rollout
 from agents.sb3.envs import labels_begun, make_vec_env, record_in, seed_games, task_in
 from agents.sb3.log import record_rollout
 from agents.sb3.spaces import other_classes
@@ -162,8 +166,10 @@ class RAM(BaseAlgorithm):
         task, reward = task_in(self.env), self.config.env_kwargs.get("reward")
         self.task = record_in(self.env)
         self.taught_by = self.config.decided(task.reward if task else None)
-        self._must_tell = self.taught_by.gaze_reward != "env"
+        reads_labels = self.config.learn_class_from == "labels"
+        self._must_tell = reads_labels and self.taught_by.gaze_reward != "env"
         self._glimpse_cost = task.glimpse_cost if task else 0.0
+        self._last_step = task.num_glimpses - 1 if task else None
         if task is None:
             return
         if task.stop != self.config.learn_stop:
@@ -261,6 +267,7 @@ class RAM(BaseAlgorithm):
         self._update_current_progress_remaining(start, self._total_timesteps)
         policy.location_std.fill_(self.config.location_std_at(self._current_progress_remaining))
         self._set_canvas_range(self._current_progress_remaining)
+        taught_by = self.taught_by.at(self._current_progress_remaining)
         policy.set_training_mode(True)
         policy.optimizer.zero_grad()
         callback.on_rollout_start()
@@ -268,7 +275,7 @@ class RAM(BaseAlgorithm):
         for number in range(num_rounds):
             with torch.autocast(self.device.type, torch.bfloat16, enabled=self.mixed_precision):
                 rollout = self._play(callback, first_episode + number * self.n_envs)
-            losses = hybrid_loss(rollout, self.taught_by, self._glimpse_cost)
+            losses = hybrid_loss(rollout, taught_by, self._glimpse_cost)
             (losses.total / num_rounds).backward()
             if rollout.glimpse_moments is not None:
                 moments = moments + rollout.glimpse_moments / num_rounds
@@ -298,27 +305,24 @@ class RAM(BaseAlgorithm):
             callback: Called after every step.
             first_episode: Position in the batch of the first env's episode.
         """
-        generator, steps, received, entropies, moments = self._noise(), [], [], [], []
-        stops = []
-        labels = self._labels()
+        generator, recorder = (
+            self._noise(),
+            Recorder(self.config, self._labels(), self.policy.num_classes),
+        )
         state = self.policy.networks.initial_state(self.n_envs)
         dones = np.zeros(self.n_envs, dtype=bool)
         while not dones.any():
             observation = self._observation()
             thought = self.policy(observation, state)
             state = thought.state
-            decision = self.policy.act(thought, *self._exploration(generator, first_episode))
+            exploration = self._exploration(generator, first_episode)
+            # An answer that was not paid is not given again; the last one is the model's own.
+            possible = None if recorder.num_steps == self._last_step else recorder.possible
+            decision = self.policy.act(thought, *exploration, possible)
             # Episodes are played to their end: they show what each stop would have paid.
             actions = self.policy.look_on(decision.actions)
             self._last_obs, rewards, dones, infos = self.env.step(actions)  # type: ignore[assignment]
-            received.append(torch.as_tensor(rewards))
-            steps.append((thought.logits, decision.log_prob, thought.baseline, decision.labels))
-            if decision.entropy is not None:
-                entropies.append(decision.entropy)
-            if thought.stop is not None:
-                stops.append(thought.stop)
-            if self.config.glimpse_statistics == "running":
-                moments.append(pixel_moments(observation["glimpse"]))
+            recorder.add(observation["glimpse"], thought, decision, rewards)
             self.num_timesteps += self.n_envs * world_size()
             callback.update_locals(
                 {"actions": actions, "rewards": rewards, "dones": dones, "infos": infos}
@@ -328,25 +332,8 @@ class RAM(BaseAlgorithm):
         self._calls_noted = self._count_calls()
         self._episode_num += self.n_envs * world_size()
         self._update_info_buffer(infos, dones)
-        logits, log_probs, baselines, choices = (
-            torch.stack(part) for part in zip(*steps, strict=True)
-        )
-        rewards_received = torch.stack(received)
-        self._tell_of_rewards_unread(rewards_received, infos)
-        paid = rewards_received.to(self.device)  # one copy to a GPU instead of one per step
-        earned = earned_by_answers(paid, baselines, self.config)
-        return Rollout(
-            logits,
-            log_probs,
-            baselines,
-            paid,
-            choices,
-            labels,
-            self._moments_of(earned),
-            torch.stack(entropies) if entropies else None,
-            torch.stack(stops) if stops else None,
-            torch.stack(moments).mean(0) if moments else None,
-        )
+        self._tell_of_rewards_unread(recorder.rewards(), infos)
+        return recorder.rollout()
 
     def _tell_of_rewards_unread(self, paid: Tensor, infos: list[dict[str, Any]]) -> None:
         """Warn once of rewards (T, B) that are not 1 at the end if it is right, less glimpses."""
@@ -363,12 +350,6 @@ class RAM(BaseAlgorithm):
             "`discount` above 0 from those too that come later than the next glimpse.",
             stacklevel=5,
         )
-
-    def _moments_of(self, earned: Tensor) -> Tensor:
-        """Return mean and mean square of what answers earn, (T, B), over all processes, (2, T)."""
-        moments = torch.stack([earned.mean(1), earned.square().mean(1)])
-        # Labels need none of it, and a message costs time.
-        return average(moments) if self.config.learn_class_from == "reward" else moments
 
     def _noise(self) -> torch.Generator:
         """Return the exploration noise of this update: a function of seed and update alone."""
@@ -598,6 +579,38 @@ class RAM(BaseAlgorithm):
         task = self._known_task()
         return look_at(self, task, [task.pixels_of(picture)], confidence)[0]
 
+    def export_onnx(
+        self,
+        path: Path,
+        whole_look: bool = False,
+        *,
+        opset: int = OPSET,
+        trained: dict[str, Any] | None = None,
+    ) -> None:
+        """Write what the model does with one glimpse to an ONNX file: see docs/deploy.md.
+
+        Args:
+            path: The file; its folder is made.
+            whole_look: Whether the retina is in it too, so that it takes whole canvases. All must
+                have one size, which the task says.
+            opset: Which set of operators it is written in, 18 to 23.
+            trained: More to write down of its training, as JSON has it.
+
+        Raises:
+            ValueError: If there is no such opset, or the task's canvases are of many sizes or too
+                large for a whole look, or unknown.
+            gymnasium.error.DependencyNotInstalled: If the extra `onnx` is missing.
+        """
+        task = self._known_task() if whole_look else self.task
+        counters = {
+            "seed": self.seed,
+            "num_timesteps": self.num_timesteps,
+            "episodes": self._episode_num,
+            "updates": self._n_updates,
+            "seconds": self.seconds_trained,
+        }
+        export_look(path, self.policy, task, counters | (trained or {}), whole_look, opset)
+
     def _known_task(self) -> TaskRecord:
         """Return the task that the model has learned.
 
@@ -610,9 +623,3 @@ class RAM(BaseAlgorithm):
                 "none of ours: call `set_env(env)` with an env of the task first."
             )
         return self.task
-
-
-def pixel_moments(glimpses: Tensor) -> Tensor:
-    """Return mean and mean square of the pixels of each scale and colour, (2, K) or (2, K, 3)."""
-    pixels = (0, glimpses.dim() - 2, glimpses.dim() - 1)
-    return torch.stack([glimpses.mean(pixels), glimpses.square().mean(pixels)])

@@ -15,7 +15,7 @@ from ram_env import SHORT_NAMES, TASKS
 
 MINUTES = 5
 COLORS = {True: "#0072B2", False: "#D55E00"}  # by whether labels are read
-RANDOM = "agents.sb3.random_policy:RandomPolicy"
+RANDOM = "agents.policies:RandomPolicy"
 
 
 def make_row(
@@ -56,14 +56,14 @@ def measure_random(task: str, dataset: str, folder: Path) -> int:
 
 def describe_run(config: Entry, result: Entry) -> Entry:
     """Return what only this table tells of a run."""
-    steps = result["episodes"] * len(result["error_per_glimpse"])
+    steps = round(result["episodes"] * result["mean_glimpses"])
     return {"memory": config["memory"], "env_steps": steps, "seconds": result["training_seconds"]}
 
 
 AGENTS: tuple[tuple[Any, ...], ...] = (
     ("ram", "RAM, preset default", "ram", (), True),
     ("ram-paper", "RAM, preset paper", "ram", ("--preset", "paper"), True),
-    ("ram-pure", "RAM, policy gradient alone", "ram", ("--preset", "pure")),
+    ("ram-pure", "RAM, reward alone", "ram", ("--preset", "pure")),
     ("ram-random-gaze", "RAM with a random gaze", "ram", ("--settings", "gaze=random"), True),
     ("ppo", "PPO on `GlimpseHistory`", "ppo"),
     ("ppo-bare", "PPO on the bare glimpse", "ppo", ("--memory", "none")),

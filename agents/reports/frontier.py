@@ -1,5 +1,6 @@
 """How much does looking less often cost? Error against glimpses, for all models that ship."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,21 +11,23 @@ from agents.base.files import write_atomically, write_json
 from agents.base.pretrained import pretrained_rows
 from agents.evaluation.curves import ERROR_TICKS
 from agents.evaluation.frozen_scenes import FrozenScenes
-from agents.evaluation.players import player_of_pretrained
+from agents.evaluation.players import Player, player_of_pretrained, player_of_run
 from agents.evaluation.provenance import describe_source
 from agents.evaluation.result import markdown_table
 from agents.looking.play import Predictor, glimpses_until
 from ram_env.registration import CATCH_TASKS, SHORT_NAMES
 
 CONFIDENCES = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999, 0.9999)
-COLORS = {"fixed": "#868E96", "belief": "#0072B2"}
+COLORS = {"fixed": "#868E96", "belief": "#0072B2", "learned": "#D55E00"}
 COMMAND = "python -m agents.evaluate --frontier"
 
 
 class Point(NamedTuple):
     """What a rule for when to answer comes to."""
 
-    rule: str  # "fixed": after so many glimpses; "belief": once the belief reaches `value`
+    # "fixed": after so many glimpses; "belief": once the belief reaches `value`; "learned": as the
+    # model decides that has learned it where a glimpse costs so much.
+    rule: str
     value: float
     mean_glimpses: float
     error: float  # in percent
@@ -46,24 +49,47 @@ def measure_frontier(scenes: FrozenScenes, model: Predictor) -> list[Point]:
     return points
 
 
-def write_frontier(folder: Path, split: str = "test", **data: Any) -> list[Path]:
+def learned_point(player: Player) -> Point:
+    """Return what a model comes to that decides itself when to answer.
+
+    Raises:
+        ValueError: If it does not.
+    """
+    task = player.scenes.task
+    if not task.stop:
+        raise ValueError(
+            f"`stopping` must name runs of an env with stop=True, got one of {player.scenes.env_id}"
+            " with stop=False."
+        )
+    result = player.measure()
+    assert result.mean_glimpses is not None
+    return Point("learned", task.glimpse_cost, result.mean_glimpses, result.error)
+
+
+def write_frontier(
+    folder: Path, split: str = "test", stopping: Iterable[Path] = (), **data: Any
+) -> list[Path]:
     """Measure all models that ship and classify; write frontier.json, frontier.md and frontier.png.
 
     Args:
         folder: It must exist.
         split: `"validation"` or `"test"`.
+        stopping: Run folders of models that have learned when to answer, at the same tasks.
         data: `dataset`, MNIST if not given, and `data_dir`.
 
     Returns:
         The files.
 
     Raises:
-        ValueError: If there is no such data set.
+        ValueError: If there is no such data set, or a run does not stop or is of another task.
     """
+    learned = [player_of_run(run, split, data=data) for run in stopping]
     frontier = {}
     for name in (it for it in pretrained_rows() if SHORT_NAMES[it] not in CATCH_TASKS):
         player = player_of_pretrained(name, split, **data)
+        same_task = [it for it in learned if it.scenes.env_id == player.scenes.env_id]
         frontier[name] = measure_frontier(player.scenes, player.model)
+        frontier[name] += [learned_point(it) for it in same_task]
     files = [folder / f"frontier.{end}" for end in ("json", "md", "png")]
     rows = {name: [it._asdict() for it in points] for name, points in frontier.items()}
     write_json(files[0], rows)
@@ -81,7 +107,11 @@ def write_page(rows: dict[str, list[dict[str, Any]]], scenes: str, source: dict[
         "glimpses on average": "{mean_glimpses:.2f}",
         "error": "{error:.2f} %",
     }
-    when = {"fixed": "after {value}", "belief": "once it is {value:.4g} sure"}
+    when = {
+        "fixed": "after {value}",
+        "belief": "once it is {value:.4g} sure",
+        "learned": "when it decides to, a glimpse costing {value:.4g}",
+    }
     told = [
         {"task": f"`{name}`", "when": when[it["rule"]].format(**it), **it}
         for name, points in rows.items()
@@ -103,7 +133,9 @@ def draw_frontier(frontier: dict[str, list[Point]]) -> Figure:
     panels = figure.subplots(-(-len(frontier) // 2), 2, squeeze=False).flat
     for axes, (name, points) in zip(panels, frontier.items(), strict=False):
         for rule, color in COLORS.items():
-            line = np.array([it[2:] for it in points if it.rule == rule])  # glimpses, error
+            line = np.array(sorted(it[2:] for it in points if it.rule == rule))  # glimpses, error
+            if not len(line):
+                continue
             axes.plot(*line.T, "o-", color=color, markersize=4, label=rule)
         axes.set_title(name)
         axes.set_xlabel("glimpses on average")

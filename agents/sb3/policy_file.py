@@ -23,7 +23,11 @@ FORMAT = "sb3-policy"
 FORMAT_VERSION = 2
 MAX_LAYERS = 32
 MAX_LAYER_SIZE = 2**25  # weights
-ACTIVATIONS = {"ReLU": torch.nn.ReLU, "Tanh": torch.nn.Tanh, "ELU": torch.nn.ELU}
+# What arguments of a policy may name, in files and on the command line: where each of them is.
+CLASSES = {
+    "activation_fn": {name: f"torch.nn:{name}" for name in ("ReLU", "Tanh", "ELU")},
+    "features_extractor_class": {"GlimpseEncoder": "agents.policies:GlimpseEncoder"},
+}
 
 
 def algorithm_class(algo: str) -> type[BaseAlgorithm]:
@@ -35,8 +39,8 @@ def algorithm_class(algo: str) -> type[BaseAlgorithm]:
 def constructor_arguments(settings: dict[str, Any]) -> dict[str, Any]:
     """Return settings of an algorithm, as JSON has them, as its constructor takes them.
 
-    A `learning_rate` such as `"lin_0.001"` falls from that to 0 over the budget; `activation_fn` in
-    `policy_kwargs` is a name. Raises ValueError if one of these is none.
+    A `learning_rate` such as `"lin_0.001"` falls from that to 0 over the budget; classes in
+    `policy_kwargs` are names. Raises ValueError if one of these is none.
     """
     arguments = policy_arguments(settings)
     rate = settings.get("learning_rate")
@@ -54,16 +58,17 @@ def constructor_arguments(settings: dict[str, Any]) -> dict[str, Any]:
 
 
 def policy_arguments(settings: dict[str, Any]) -> dict[str, Any]:
-    """Return settings with the name of the activation, ValueError if unknown, made its class."""
+    """Return settings with names of classes, ValueError if unknown, made these classes."""
     kwargs = settings.get("policy_kwargs", {})
     if not isinstance(kwargs, dict):
         raise ValueError(f"`policy_kwargs` must be a dict, got {kwargs!r}.")
-    if "activation_fn" not in kwargs:
-        return dict(settings)
-    name = kwargs["activation_fn"]
-    if name not in ACTIVATIONS:
-        raise ValueError(f"`activation_fn` must be one of {', '.join(ACTIVATIONS)}, got {name!r}.")
-    return settings | {"policy_kwargs": kwargs | {"activation_fn": ACTIVATIONS[name]}}
+    named = {name: kwargs[name] for name in CLASSES if name in kwargs}
+    for argument, name in named.items():
+        known = CLASSES[argument]
+        if name not in known:
+            raise ValueError(f"`{argument}` must be one of {', '.join(known)}, got {name!r}.")
+        kwargs = kwargs | {argument: pkgutil.resolve_name(known[name])}
+    return settings | ({"policy_kwargs": kwargs} if named else {})
 
 
 def save_algorithm(path: Path, algo: str, settings: dict[str, Any], model: BaseAlgorithm) -> None:

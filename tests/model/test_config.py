@@ -32,8 +32,10 @@ def test_paper_preset_holds_what_the_paper_prints() -> None:
 
 
 def test_pure_preset_reads_no_label() -> None:
-    """In `pure` both the class and the gaze are learned from the env's reward."""
-    assert (PRESETS["pure"].learn_class_from, PRESETS["pure"].gaze_reward) == ("reward", "env")
+    """In `pure` the class is learned from the env's reward, and networks are as by default."""
+    told_by_reward: dict[str, Any] = {"learn_class_from": "reward", "gaze_reward": "belief"}
+    steps: dict[str, Any] = {"learning_rate": 2e-3, "batch_size": 128}
+    assert PRESETS["pure"] == dataclasses.replace(RAMConfig(), **told_by_reward, **steps)
 
 
 def test_each_answer_must_be_paid_where_it_earns_no_more() -> None:
@@ -170,6 +172,11 @@ def test_a_reward_that_was_chosen_is_learned_from(
 
 
 def test_settings_that_contradict_each_other_are_refused() -> None:
-    """A gaze that is paid by log p(label) reads labels, so `reward` alone cannot go with it."""
-    with pytest.raises(ValueError, match="`gaze_reward` must be 'env'"):
-        make_config(learn_class_from="reward")
+    """A gaze that is paid by the belief reads what a label is, which answers as actions do not."""
+    answers_as_actions: dict[str, Any] = {
+        "learn_class_from": "reward",
+        "answer_loss": "policy_gradient",
+    }
+    for gaze_reward in ("auto", "belief"):
+        with pytest.raises(ValueError, match="`gaze_reward` must be 'env'"):
+            make_config(**answers_as_actions, gaze_reward=gaze_reward)

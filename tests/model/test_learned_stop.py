@@ -13,7 +13,8 @@ from torch import Tensor
 
 from agents import RAM
 from agents.model.config import make_config
-from agents.model.losses import Rollout, _stop_loss, hybrid_loss
+from agents.model.losses import _stop_loss, hybrid_loss
+from agents.model.rollout import Rollout
 from ram_env.games.actions import action_format_of
 
 T, B, C = 4, 3, 5
@@ -33,9 +34,8 @@ def make_rollout(stops: Tensor | None) -> Rollout:
     """Return episodes whose answers are right now and then."""
     logits, labels = torch.randn(T, B, C), torch.tensor([0, 1, 2])
     log_probs, baselines, rewards = torch.randn(3, T, B)
-    choices, moments = labels.expand(T, -1), torch.zeros(2, T)
-    parts = (logits, log_probs, baselines, rewards, choices, labels, moments)
-    return Rollout(*parts, stops=stops)
+    choices = labels.expand(T, -1)
+    return Rollout(logits, log_probs, baselines, rewards, choices, labels, stops=stops)
 
 
 def test_loss_is_the_expected_payment_by_enumeration() -> None:

@@ -10,19 +10,21 @@ import torch
 from gymnasium import spaces
 
 from agents.model.config import PRESETS, RAMConfig, make_config
-from agents.model.losses import (
-    Losses,
-    Rollout,
-    discounted_returns,
-    earned_by_answers,
-    gaze_rewards,
-    hybrid_loss,
-)
+from agents.model.losses import Losses, gaze_rewards, hybrid_loss
 from agents.model.policy import RAMPolicy
+from agents.model.rollout import Rollout, discounted_returns, earned_by_answers, narrowed
 
 # Beliefs of T=3 glimpses, B=2 episodes, C=2 classes; the truth is 0 and 1.
 BELIEFS = [[[0.5, 0.5], [0.75, 0.25]], [[0.8, 0.2], [0.5, 0.5]], [[0.9, 0.1], [0.4, 0.6]]]
 LABELS = [0, 1]
+ANSWERS_AS_ACTIONS = make_config(
+    "pure",
+    answer_loss="policy_gradient",
+    gaze_reward="env",
+    discount=1.0,
+    policy_coef=1.0,
+    entropy_coef=0.01,
+)
 LAST_CROSS_ENTROPY = -(math.log(0.9) + math.log(0.6)) / 2
 MEAN_CROSS_ENTROPY = -sum(math.log(p) for p in (0.5, 0.25, 0.8, 0.5, 0.9, 0.6)) / 6
 
@@ -36,14 +38,14 @@ def make_rollout(**parts: Any) -> Rollout:
         rewards=torch.tensor([[0.0, 0.0], [0.0, 0.0], [1.0, 0.0]], dtype=torch.float64),
         choices=torch.tensor([[0, 1], [1, 1], [0, 0]]),
         labels=torch.tensor(LABELS),
-        earned_moments=torch.tensor([[0.0, 0.0, 0.5], [0.0, 0.0, 0.5]], dtype=torch.float64),
     )
     return rollout._replace(**parts)
 
 
-def moments(rewards: torch.Tensor) -> torch.Tensor:
-    """Return mean and mean square of rewards (T, B), (2, T)."""
-    return torch.stack([rewards.mean(1), rewards.square().mean(1)])
+def earning(rollout: Rollout, earned: torch.Tensor) -> Rollout:
+    """Return the rollout with what its answers earn, (T, B)."""
+    moments = torch.stack([earned.mean(1), earned.square().mean(1)])
+    return rollout._replace(earned=earned, earned_moments=moments)
 
 
 def values(losses: Losses) -> list[float]:
@@ -163,13 +165,14 @@ def test_last_log_prob_is_not_used() -> None:
     assert (log_probs.grad[-1] == 0).all()
 
 
-def test_pure_loss_by_hand() -> None:
+def test_loss_of_answers_as_actions_by_hand() -> None:
     """The answered label is an action: -log p(choice) * (reward - mean) / std, less entropy.
 
     The last step alone pays. Choices are 0 and 0 there, with beliefs 0.9 and 0.4; rewards 1 and 0
     are one standard deviation above and below their mean.
     """
-    losses = hybrid_loss(make_rollout(), PRESETS["pure"])
+    rollout = make_rollout()
+    losses = hybrid_loss(earning(rollout, rollout.rewards), ANSWERS_AS_ACTIONS)
     entropy = -sum(p * math.log(p) for p in (0.9, 0.1, 0.4, 0.6)) / 2
     label_loss = -(math.log(0.9) - math.log(0.4)) / 2 - 0.01 * entropy
     total = label_loss + 0.5 + 0.3125
@@ -180,8 +183,8 @@ def test_every_answer_that_is_paid_for_is_learned_from() -> None:
     """Rewards at each step credit the answer of that step alone, whatever comes later."""
     rewards = torch.tensor([[0.5, 0.0], [0.0, 0.5], [0.0, 0.0]], dtype=torch.float64)
     logits = make_rollout().logits.clone().requires_grad_()
-    rollout = make_rollout(logits=logits, rewards=rewards, earned_moments=moments(rewards))
-    config = make_config("pure", entropy_coef=0.0)
+    rollout = earning(make_rollout(logits=logits, rewards=rewards), rewards)
+    config = dataclasses.replace(ANSWERS_AS_ACTIONS, entropy_coef=0.0)
     loss = hybrid_loss(rollout, config).classification_loss
     # Beliefs in the choices: 0.5 and 0.25 after the first glimpse, 0.2 and 0.5 after the second.
     expected = -(math.log(0.5) - math.log(0.25) - math.log(0.2) + math.log(0.5)) / 2
@@ -197,15 +200,14 @@ def test_an_answer_may_earn_what_later_steps_pay() -> None:
     After the last step nothing comes, whatever its baseline foretells.
     """
     rollout = make_rollout()
-    config = make_config("pure", answer_earns="episode", discount=0.5)
+    config = dataclasses.replace(ANSWERS_AS_ACTIONS, answer_earns="episode", discount=0.5)
     earned = earned_by_answers(rollout.rewards, rollout.baselines, config)
     # Returns are 0.5 and 1 for the first episode, 0 for the other, until the last step.
     expected = [[0.5 * (0.5 - 0.5), 0.5 * -0.25], [0.5 * (1.0 - 0.75), 0.5 * -0.5], [1.0, 0.0]]
     assert earned.tolist() == expected
-    assert earned_by_answers(rollout.rewards, rollout.baselines, PRESETS["pure"]).equal(
-        rollout.rewards
-    )
-    loss = hybrid_loss(rollout._replace(earned_moments=moments(earned)), config)
+    at_once = earned_by_answers(rollout.rewards, rollout.baselines, ANSWERS_AS_ACTIONS)
+    assert at_once.equal(rollout.rewards)
+    loss = hybrid_loss(earning(rollout, earned), config)
     # One standard deviation above or below the mean of two; choices have these beliefs.
     choices = [(0.5, 0.25), (0.2, 0.5), (0.9, 0.4)]
     entropy = -sum(p * math.log(p) for row in BELIEFS for pair in row for p in pair) / 2
@@ -213,13 +215,89 @@ def test_an_answer_may_earn_what_later_steps_pay() -> None:
     assert loss.classification_loss.item() == pytest.approx(label_loss, rel=1e-12)
 
 
-def test_pure_loss_reads_no_label() -> None:
+# Three answers of four episodes, among five classes: paid at once, paid late, never, and to all.
+ANSWERED = [[3, 0, 1, 0], [3, 2, 1, 1], [4, 2, 0, 2]]
+PAID = [[1, 0, 0, 1], [1, 1, 0, 0], [0, 1, 0, 0]]
+POSSIBLE = [[3], [2], [2, 3, 4], [0]]
+
+
+def left_possible(num_classes: int, answers: torch.Tensor, paid: torch.Tensor) -> torch.Tensor:
+    """Return what is possible after answers (T, B) that were paid or not, bool (B, C)."""
+    possible = torch.ones(answers.shape[1], num_classes, dtype=torch.bool)
+    for answered, is_paid in zip(answers, paid, strict=True):
+        possible = narrowed(possible, answered, is_paid)
+    return possible
+
+
+def told_rollout(**parts: Any) -> Rollout:
+    """Return a rollout of the answers above, with beliefs drawn at random."""
+    generator = torch.Generator().manual_seed(2)
+    told: dict[str, Any] = {"labels": torch.full((4,), -1), "choices": torch.tensor(ANSWERED)}
+    told["logits"] = torch.randn(3, 4, 5, generator=generator, dtype=torch.float64)
+    told["rewards"] = torch.tensor(PAID, dtype=torch.float64) / 3
+    told |= {name: torch.zeros(3, 4, dtype=torch.float64) for name in ("log_probs", "baselines")}
+    told |= parts
+    possible = left_possible(5, told["choices"], told["rewards"] > 0)
+    return make_rollout(**told, possible=possible)
+
+
+def test_what_rewards_leave_possible() -> None:
+    """A paid answer is right and all else wrong; an unpaid one is wrong."""
+    possible = left_possible(5, torch.tensor(ANSWERED), torch.tensor(PAID).bool())
+    assert [row.nonzero()[:, 0].tolist() for row in possible] == POSSIBLE
+
+
+def test_where_rewards_contradict_each_other_all_is_possible() -> None:
+    """An env that has paid no answer at all has told nothing."""
+    answers = torch.arange(5)[:, None]
+    unpaid = torch.zeros(5, 1, dtype=torch.bool)
+    assert left_possible(5, answers, unpaid).all()
+
+
+def test_pure_loss_is_the_likelihood_of_the_rewards() -> None:
+    """Minus the log of the belief in what is possible: at the end, and its mean over glimpses."""
+    rollout = told_rollout()
+    beliefs = rollout.logits.softmax(2)
+    logs = [[math.log(sum(row[b, POSSIBLE[b]])) for b in range(4)] for row in beliefs]
+    expected = -np.mean(logs[-1]) - np.mean(logs)
+    loss = hybrid_loss(rollout, PRESETS["pure"]).classification_loss
+    assert loss.item() == pytest.approx(expected, rel=1e-12)
+    last_alone = hybrid_loss(rollout, make_config("pure", classify_every_step=False))
+    assert last_alone.classification_loss.item() == pytest.approx(-np.mean(logs[-1]), rel=1e-12)
+
+
+def test_pure_gaze_is_paid_the_rise_of_the_belief_in_what_is_possible() -> None:
+    """As with labels; at the end 1 if the likeliest class is possible, else 0."""
+    rollout = told_rollout()
+    beliefs = rollout.logits.softmax(2)
+    in_possible = np.array([[sum(row[b, POSSIBLE[b]]) for b in range(4)] for row in beliefs])
+    answers = beliefs[-1].argmax(1).tolist()
+    in_possible[-1] = [answer in known for answer, known in zip(answers, POSSIBLE, strict=True)]
+    assert set(in_possible[-1]) == {0.0, 1.0}
+    expected = np.diff(in_possible, axis=0, prepend=in_possible[:1])
+    paid = gaze_rewards(rollout, PRESETS["pure"])
+    np.testing.assert_allclose(paid, expected, rtol=0, atol=1e-12)
+
+
+def test_rewards_that_tell_the_label_teach_as_the_label_does() -> None:
+    """Where every episode has a paid answer, both give the same loss."""
+    truth = torch.tensor([3, 2, 1, 0])
+    answers = truth.expand(3, -1)
+    rollout = told_rollout(choices=answers, rewards=torch.ones(3, 4), labels=truth)
+    told = hybrid_loss(rollout, PRESETS["pure"])
+    shown = hybrid_loss(rollout, make_config(gaze_reward="belief"))
+    assert values(told) == pytest.approx(values(shown), rel=1e-12)
+
+
+@pytest.mark.parametrize("config", [ANSWERS_AS_ACTIONS, PRESETS["pure"]])
+def test_pure_loss_reads_no_label(config: RAMConfig) -> None:
     """Unknown labels (-1) give the same loss and gradient, bit for bit."""
     outcomes = []
-    for labels in ([0, 1], [-1, -1]):
-        logits = make_rollout().logits.clone().requires_grad_()
-        rollout = make_rollout(logits=logits, labels=torch.tensor(labels))
-        losses = hybrid_loss(rollout, PRESETS["pure"])
+    for labels in ([0, 1, 1, 0], [-1, -1, -1, -1]):
+        logits = told_rollout().logits.clone().requires_grad_()
+        rollout = told_rollout(logits=logits, labels=torch.tensor(labels))
+        rollout = earning(rollout, rollout.rewards)
+        losses = hybrid_loss(rollout, config)
         losses.total.backward()
         assert logits.grad is not None
         outcomes.append((values(losses), logits.grad.tolist()))
@@ -229,10 +307,8 @@ def test_pure_loss_reads_no_label() -> None:
 def test_one_glimpse_leaves_only_the_classification() -> None:
     """With T=1 there is no gaze to learn: the other losses are 0 and finite."""
     whole = make_rollout()
-    moment = whole.earned_moments[:, :1]
-    rollout = whole._replace(earned_moments=moment, **{name: getattr(whole, name)[:1] for name in (
-        "logits", "log_probs", "baselines", "rewards", "choices",
-    )})  # fmt: skip
+    timed = ("logits", "log_probs", "baselines", "rewards", "choices")
+    rollout = whole._replace(**{name: getattr(whole, name)[:1] for name in timed})
     losses = hybrid_loss(rollout, PRESETS["paper"])
     first = -(math.log(0.5) + math.log(0.25)) / 2
     assert values(losses) == pytest.approx([first, first, 0.0, 0.0], rel=1e-12)
@@ -273,7 +349,8 @@ def play(policy: RAMPolicy) -> Rollout:
     logits, log_probs, baselines, rewards = (torch.stack(part) for part in zip(*steps, strict=True))
     labels = torch.tensor([0, 1, 2, 3])
     choices = labels.flip(0).expand(T, -1)
-    return Rollout(logits, log_probs, baselines, rewards, choices, labels, moments(rewards))
+    possible = torch.ones(B, C, dtype=torch.bool)
+    return Rollout(logits, log_probs, baselines, rewards, choices, labels, possible)
 
 
 def reached_networks(config: RAMConfig, part: str) -> set[str]:

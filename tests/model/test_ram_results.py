@@ -48,14 +48,18 @@ def test_overfits_64_scenes(preset: str, updates: int, tmp_path: Path) -> None:
     assert (answered == labels).all()
 
 
-def test_pure_policy_gradients_learn_from_reward_alone(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "settings",
+    [{}, {"answer_loss": "policy_gradient", "gaze_reward": "env", "classify_every_step": False}],
+)
+def test_pure_learns_from_reward_alone(settings: dict[str, Any], tmp_path: Path) -> None:
     """Dark or bright, told by reward alone: nearly always right soon; chance is a half."""
     labels = np.arange(100) % 2
     images = np.full((100, 8, 8), 40, dtype=np.uint8) + (labels * 160)[:, None, None].astype("u1")
     np.savez(tmp_path / "two.npz", images=images, labels=labels)
     scenes = {"dataset": str(tmp_path / "two.npz"), "canvas_size": 8, "num_glimpses": 2}
     games = make_env(32, reward="every_step", **scenes)
-    model = make_model(games, preset="pure", batch_size=32).learn(32 * 2 * 150)
+    model = make_model(games, preset="pure", batch_size=32, **settings).learn(32 * 2 * 150)
     env = make_env(64, **scenes)
     env.seed(5)
     answered, truth = labels_answered(model, env)

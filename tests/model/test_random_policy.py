@@ -5,7 +5,7 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
-from agents.sb3.random_policy import RandomPolicy
+from agents.policies import RandomPolicy
 
 ARGUMENTS: dict[str, Any] = {"dataset": "digits", "action_format": "multidiscrete"}
 

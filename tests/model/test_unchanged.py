@@ -76,9 +76,14 @@ import torch
 from agents import RAM, make_vec_env
 preset, images = sys.argv[1:]
 torch.set_num_threads(1)
-reward = {"reward": "every_step"} if preset == "pure" else {}
+reward, settings = {}, {"batch_size": 16, "precision": "float32"}
+if preset == "pure":  # as it was when its answers were actions
+    reward = {"reward": "every_step"}
+    settings |= {"answer_loss": "policy_gradient", "gaze_reward": "env", "discount": 1.0}
+    settings |= {"classify_every_step": False, "policy_coef": 1.0, "entropy_coef": 0.01}
+    settings |= {"location_std": 0.3, "final_location_std": 0.07}
+    settings |= {"learning_rate": 3e-3, "adam_beta2": 0.999}
 env = make_vec_env("GlimpseClutteredMNIST-v0", 16, dataset=images, **reward)
-settings = {"batch_size": 16, "precision": "float32"}
 model = RAM("RAMPolicy", env, preset=preset, seed=3, device="cpu", **settings)
 model.learn(2 * 16 * 8)
 assert model._n_updates == 2

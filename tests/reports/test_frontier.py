@@ -46,8 +46,32 @@ def test_points_are_those_of_plain_evaluations(player: Player) -> None:
         )
 
 
+@pytest.fixture(scope="module")
+def stopping() -> Player:
+    """A model that decides when to answer, on its own task."""
+    games = DIGITS | {"stop": True, "glimpse_cost": 0.05}
+    sizes = {"hidden_size": 32, "batch_size": 64, "precision": "float32", "learn_stop": True}
+    env = make_vec_env(ENV_ID, 64, **games)
+    model = RAM("RAMPolicy", env, seed=0, device="cpu", **sizes).learn(64 * 3 * 40)
+    return Player(model, FrozenScenes(ENV_ID, games, "test"))
+
+
+def test_learned_stopping_is_a_point(stopping: Player) -> None:
+    """What a plain evaluation of it measures, at what a glimpse costs."""
+    result = stopping.measure()
+    expected = ("learned", 0.05, result.mean_glimpses, result.error)
+    assert frontier.learned_point(stopping) == expected
+
+
+def test_runs_that_do_not_stop_are_refused(player: Player) -> None:
+    """A model that looks on to the end has no such point."""
+    with pytest.raises(ValueError, match=r"`stopping` must name runs of an env with stop=True.*"):
+        frontier.learned_point(player)
+
+
 def test_command_line_writes_table_page_and_picture(
     player: Player,
+    stopping: Player,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -60,15 +84,18 @@ def test_command_line_writes_table_page_and_picture(
         return player
 
     monkeypatch.setattr(frontier, "player_of_pretrained", find)
+    monkeypatch.setattr(frontier, "player_of_run", lambda run, split, data: stopping)
     folder = tmp_path / "new"
-    main(["--frontier", str(folder), "--split", "validation", "--dataset", "digits"])
+    arguments = ["--frontier", str(folder), "--split", "validation", "--dataset", "digits"]
+    main([*arguments, "--stopping", "runs/learned"])
     rows = json.loads((folder / "frontier.json").read_text())
     assert asked == [(name, "validation", {"dataset": "digits"}) for name in rows]
     assert set(rows) == set(pretrained_rows())
     for points in rows.values():
-        assert [set(point) for point in points] == [set(frontier.Point._fields)] * 14
+        assert [set(point) for point in points] == [set(frontier.Point._fields)] * 15
+        assert points[-1]["rule"] == "learned"
     page = (folder / "frontier.md").read_text()
-    assert page.count("| `cluttered` |") == 14
+    assert page.count("| `cluttered` |") == 15
     assert (folder / "frontier.png").read_bytes()[:4] == b"\x89PNG"
     assert capsys.readouterr().out.splitlines()[0] == f"see {folder / 'frontier.json'}"
 

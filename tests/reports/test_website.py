@@ -96,4 +96,5 @@ def test_every_public_name_is_documented(written: dict[str, str]) -> None:
     for name in set(agents.__all__) - {"pictures"}:
         assert re.search(rf"^::: agents\.[\w.]+\.{name}$", page, re.MULTILINE)
     assert all(f"| `{name}` |" in page for name in FIELDS)
+    assert "::: agents.policies.random_policy.RandomPolicy" in written["reference/policies.md"]
     assert "::: agents.looking.gazes" in written["reference/pictures.md"]

@@ -1,0 +1,54 @@
+"""How do other algorithms see as RAM does? Its glimpse network, for policies of theirs."""
+
+from typing import Any
+
+from gymnasium import spaces
+from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
+from torch import Tensor
+
+from agents.model.config import make_config
+from agents.model.networks import GlimpseNetwork
+
+
+class GlimpseEncoder(BaseFeaturesExtractor):
+    """The glimpse network as a feature extractor of Stable-Baselines3: what and where, joined.
+
+    `PPO("MultiInputPolicy", env, policy_kwargs={"features_extractor_class": GlimpseEncoder})`. Of a
+    history (`memory="history"`, T glimpses) all go through the same network, and what it makes of
+    them stands side by side, in the order of time; of glimpses not yet taken it is 0.
+
+    Args:
+        observation_space: `glimpse` (K, [3,] g, g) and `location` (2,); or with `mask` (T,) a
+            history, (T, K, [3,] g, g) and (T, 2).
+        settings: Fields of `RAMConfig` to change, those of the glimpse network; `feature_size` is
+            how many features a glimpse has.
+
+    Raises:
+        ValueError: If the space is another, or a setting is unknown or out of its range.
+    """
+
+    def __init__(self, observation_space: spaces.Space[Any], **settings: Any) -> None:
+        sizes = {"what_hidden_size": 128, "where_hidden_size": 32, "feature_size": 64}
+        config = make_config(**(sizes | settings))
+        parts = observation_space.spaces if isinstance(observation_space, spaces.Dict) else {}
+        if set(parts) not in ({"glimpse", "location"}, {"glimpse", "location", "mask"}):
+            raise ValueError(
+                "`observation_space` must have `glimpse` and `location`, and for a history `mask`, "
+                f"got {observation_space}: see `agents.make_vec_env` and its `memory`."
+            )
+        shape = parts["glimpse"].shape
+        assert shape is not None
+        self._glimpse_shape = shape[1:] if "mask" in parts else shape
+        num_glimpses = shape[0] if "mask" in parts else 1
+        super().__init__(observation_space, num_glimpses * config.feature_size)
+        self.glimpse_network = GlimpseNetwork(self._glimpse_shape, config)
+
+    def forward(self, observations: dict[str, Tensor]) -> Tensor:
+        """Encode observations, float (B, ...): (B, T F)."""
+        glimpses, locations = observations["glimpse"], observations["location"]
+        features = self.glimpse_network(
+            glimpses.reshape(-1, *self._glimpse_shape), locations.reshape(-1, 2)
+        )
+        if "mask" in observations:
+            features = features * observations["mask"].reshape(-1, 1)
+        return features.reshape(len(glimpses), -1)

@@ -19,6 +19,7 @@ from website.environments import environment_pages, environment_pictures
 from website.reference import reference_pages
 
 ROOT = Path(__file__).parents[1]
+DEMO, ABOUT_DEMO = ROOT / "build" / "demo", "docs/demo.md"  # what `make demo` leaves
 START = ["README.md", "examples/tour.ipynb.md"]
 FIRST_GUIDES = ["docs/agents.md", "docs/own_images.md", "docs/running.md"]
 PICTURES = (".gif", ".jpg", ".png")
@@ -32,18 +33,29 @@ def on_config(config: MkDocsConfig) -> None:
 
 def on_files(files: Files, config: MkDocsConfig) -> None:
     """Add all pages and pictures to the files of the site."""
-    texts, pictures = gather(environment_pages() | reference_pages())
-    for path, text in texts.items():
-        files.append(File.generated(config, path, content=text))
-    for path in pictures:
-        files.append(File.generated(config, path, abs_src_path=str(ROOT / path)))
-    for path, content in environment_pictures():
-        files.append(File.generated(config, path, content=content))
+    for place, content in contents():
+        if isinstance(content, Path):
+            files.append(File.generated(config, place, abs_src_path=str(content)))
+        else:
+            files.append(File.generated(config, place, content=content))
 
 
 def on_post_page(output: str, **_: Any) -> str:
     """Name the theme's search for those who do not see it."""
     return output.replace('class="md-search"', 'class="md-search" aria-label="Search"')
+
+
+def contents() -> Iterator[tuple[str, str | bytes | Path]]:
+    """Yield all that is in the site, by its place there; the page with the demo if it is built."""
+    texts, pictures = gather(environment_pages() | reference_pages())
+    if DEMO.is_dir():
+        title, _, text = texts[ABOUT_DEMO].partition("\n")
+        texts[ABOUT_DEMO] = f"{title}\n\n[Open the page](../demo/index.html).\n{text}"
+        for path in sorted(it for it in DEMO.rglob("*") if it.is_file()):
+            yield f"demo/{path.relative_to(DEMO).as_posix()}", path
+    yield from texts.items()
+    yield from ((path, ROOT / path) for path in pictures)
+    yield from environment_pictures()
 
 
 def navigation() -> list[dict[str, Any]]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from types import ModuleType
 
 import agents
+from agents import policies
 from agents.runs.options import DECLARED
 from ram_env import wrappers
 from ram_env.data.images import ImageDataset
@@ -33,6 +34,11 @@ def reference_pages() -> dict[str, str]:
         + options_of_train(),
         f"{FOLDER}/pictures.md": page_of(
             "agents.pictures", "How episodes are drawn: `from agents import pictures`.", modules
+        ),
+        f"{FOLDER}/policies.md": page_of(
+            "agents.policies",
+            "Policies, and parts of them, for other algorithms to take.",
+            [path_of(getattr(policies, name)) for name in policies.__all__],
         ),
         f"{FOLDER}/results.md": page_of(
             "Results", "What a look, an evaluation and a training return.", RESULTS

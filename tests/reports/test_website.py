@@ -77,10 +77,24 @@ def test_links_lead_to_pages_of_the_site(texts: dict[str, str]) -> None:
         pages.gather({path: "" for path in texts} | {"environments/README.md": "[x](nowhere.md)"})
 
 
+def test_the_page_with_the_demo_comes_along(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If it is built, its files and a link to it."""
+    (tmp_path / "index.html").write_text("<title>It looks</title>")
+    monkeypatch.setattr(pages, "DEMO", tmp_path)
+    monkeypatch.setattr(pages, "environment_pictures", lambda: iter(()))
+    monkeypatch.setattr(pages, "gather", lambda _: ({"docs/demo.md": "# The page\nText."}, set()))
+    found = dict(pages.contents())
+    assert found["demo/index.html"] == tmp_path / "index.html"
+    assert found["docs/demo.md"] == "# The page\n\n[Open the page](../demo/index.html).\nText."
+
+
 def test_every_public_name_is_documented(written: dict[str, str]) -> None:
     """And every option of `agents.train`."""
     page = written["reference/agents.md"]
     for name in set(agents.__all__) - {"pictures"}:
         assert re.search(rf"^::: agents\.[\w.]+\.{name}$", page, re.MULTILINE)
     assert all(f"| `{name}` |" in page for name in FIELDS)
+    assert "::: agents.policies.random_policy.RandomPolicy" in written["reference/policies.md"]
     assert "::: agents.looking.gazes" in written["reference/pictures.md"]

@@ -1,6 +1,11 @@
 """How is a run started, from a command line or from Python, and what comes of its end?"""
 
+import dataclasses
+import inspect
+import re
 import sys
+import textwrap
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,7 +21,14 @@ from agents.base.files import (
     remove_leftovers,
 )
 from agents.evaluation.result import Evaluation
-from agents.runs.options import options_of, parse_options, speak_of_options, takes_options
+from agents.model.config import RAMConfig
+from agents.runs.options import (
+    DECLARED,
+    help_of,
+    options_of,
+    parse_options,
+    speak_of_options,
+)
 from agents.runs.plan import plan_run
 
 WRONG_OPTION, DIVERGED, CANNOT_WRITE, TEAM_LOST, STOPPED = 2, 3, 4, 5, 130
@@ -43,6 +55,32 @@ ENDS: tuple[tuple[Any, int, str], ...] = (
         "another `run_dir`; a run of ram goes on with `--resume`.",
     ),
 )
+
+
+def takes_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a function of any keywords the names, types, defaults and help of all options.
+
+    They take the place of what its docstring says of `**options`.
+    """
+    parameters, lines = [], []
+    for declared in DECLARED:
+        for field in dataclasses.fields(declared):
+            default, kind = field.default, field.type
+            if declared is RAMConfig:  # what is not given is the preset's
+                default, kind = None, field.type | None  # type: ignore[operator]
+            elif default is dataclasses.MISSING:
+                default = {}
+            declaration: dict[str, Any] = {"default": default, "annotation": kind}
+            parameters.append(
+                inspect.Parameter(field.name, inspect.Parameter.KEYWORD_ONLY, **declaration)
+            )
+            text = f"{field.name}: {help_of(field)}."
+            lines.append(textwrap.fill(text, 96, initial_indent=" " * 4, subsequent_indent=" " * 8))
+    own = inspect.signature(function)
+    function.__signature__ = own.replace(parameters=parameters)  # type: ignore[attr-defined]
+    documented = inspect.cleandoc(function.__doc__ or "")
+    function.__doc__ = re.sub(r" +\*\*options: .*", lambda _: "\n".join(lines), documented)
+    return function
 
 
 class Trained(NamedTuple):

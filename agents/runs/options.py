@@ -1,4 +1,4 @@
-"""What can the user ask for? Every option, declared once; from it the command line and keywords.
+"""What can the user ask for? Every option, declared once, and the command line made of them.
 
 A field is an option: its name, type, bounds, choices, default and help stand here or, of what RAM
 and its networks can be set to, in `RAMConfig`. No torch in here.
@@ -8,13 +8,10 @@ import argparse
 import ast
 import contextlib
 import dataclasses
-import inspect
 import json
 import os
 import re
 import shlex
-import textwrap
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,7 +33,6 @@ from ram_env.games.settings import RewardRule
 
 PROGRAM_SETS = ("split", "num_envs", "autoreset_mode", "render_mode")  # arguments of the env
 WITH_RESUME = {"resume", "device", "dataset", "data_dir"}  # the last two: where the images are now
-KEYWORD_ONLY = inspect.Parameter.KEYWORD_ONLY
 TASK, AGENT, RUN = "task", "agent", "run"  # headings of `--help`, and
 RAM = "settings of ram, with the defaults of preset default"
 
@@ -225,7 +221,7 @@ def make_parser(prog: str = "train.py") -> argparse.ArgumentParser:
 def _declare(group: Any, field: dataclasses.Field[Any]) -> None:
     """Make an option of a setting."""
     kind = type_of(field)
-    arguments: dict[str, Any] = {"help": _help_of(field).replace("%", "%%")}
+    arguments: dict[str, Any] = {"help": help_of(field).replace("%", "%%")}
     if kind is dict:
         arguments |= {"nargs": "+", "action": "extend", "metavar": "KEY=VALUE"}
     else:
@@ -236,7 +232,7 @@ def _declare(group: Any, field: dataclasses.Field[Any]) -> None:
     group.add_argument(as_option(field.name), **arguments)
 
 
-def _help_of(field: dataclasses.Field[Any]) -> str:
+def help_of(field: dataclasses.Field[Any]) -> str:
     """Return what a setting is, with its default."""
     text: str = field.metadata["help"]
     if field.default in (None, dataclasses.MISSING):
@@ -309,30 +305,6 @@ def _as_written(name: str, group: dict[str, Any]) -> dict[str, Any]:
             f"what it cannot ({error}): save arrays of images as an .npz, and give its path."
         ) from error
     return written
-
-
-def takes_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a function of any keywords the names, types, defaults and help of all options.
-
-    They take the place of what its docstring says of `**options`.
-    """
-    parameters, lines = [], []
-    for declared in DECLARED:
-        for field in dataclasses.fields(declared):
-            default, kind = field.default, field.type
-            if declared is RAMConfig:  # what is not given is the preset's
-                default, kind = None, field.type | None  # type: ignore[operator]
-            elif default is dataclasses.MISSING:
-                default = {}
-            declaration: dict[str, Any] = {"default": default, "annotation": kind}
-            parameters.append(inspect.Parameter(field.name, KEYWORD_ONLY, **declaration))
-            text = f"{field.name}: {_help_of(field)}."
-            lines.append(textwrap.fill(text, 96, initial_indent=" " * 4, subsequent_indent=" " * 8))
-    own = inspect.signature(function)
-    function.__signature__ = own.replace(parameters=parameters)  # type: ignore[attr-defined]
-    documented = inspect.cleandoc(function.__doc__ or "")
-    function.__doc__ = re.sub(r" +\*\*options: .*", lambda _: "\n".join(lines), documented)
-    return function
 
 
 def check_env_kwargs(env_kwargs: dict[str, Any]) -> None:

@@ -16,7 +16,7 @@ import agents
 from agents import RAM
 from agents.base.files import read_json
 from agents.model.config import RAMConfig
-from agents.runs import launch
+from agents.runs import callbacks, launch
 from agents.runs.options import EnvOptions, Options, options_of, parse_options
 from ram_env.data.images import ImageDataset
 
@@ -89,6 +89,41 @@ def test_the_model_can_be_used_at_once(trained: launch.Trained) -> None:
         assert torch.get_num_threads() == threads + 1
     finally:
         torch.set_num_threads(threads)
+
+
+class StopsAtOnce(callbacks.GracefulStop):
+    """What Ctrl-C does, after the first step."""
+
+    def _on_step(self) -> bool:
+        self.stopped = True
+        return False
+
+
+def test_a_training_that_was_stopped_is_measured_and_goes_on(tmp_path: Path) -> None:
+    """The same call again spends the rest of the budget."""
+    options = QUICK | {"run_dir": tmp_path / "run"}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("agents.runs.run.GracefulStop", StopsAtOnce)
+        stopped = agents.train(**options)
+    assert stopped.stopped_early and stopped.evaluation.num_scenes == 300
+    assert read_json(stopped.folder / "evaluation.json")["episodes"] < QUICK["episodes"]
+    assert not agents.train(**options).stopped_early
+    assert read_json(stopped.folder / "evaluation.json")["episodes"] == QUICK["episodes"]
+
+
+def test_torchrun_starts_programs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of its processes only one could return what there is."""
+    monkeypatch.setattr("agents.base.processes.launched", lambda: object())
+    with pytest.raises(ValueError, match=r"`torchrun` starts programs, such as train\.py"):
+        agents.train(**QUICK)
+
+
+def test_the_bar_moves_often_where_somebody_reads_along(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a notebook too, whose output is no terminal."""
+    monkeypatch.delitem(sys.modules, "ipykernel", raising=False)
+    assert not callbacks.is_watched()
+    monkeypatch.setitem(sys.modules, "ipykernel", sys)
+    assert callbacks.is_watched()
 
 
 def test_other_algorithms_train_too(tmp_path: Path) -> None:

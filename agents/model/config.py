@@ -177,6 +177,13 @@ class RAMConfig:
         128, "hidden units of the location network; 0: linear", lowest=0, highest=MAX_UNITS
     )
     squash_location: bool = setting(True, "tanh on the mean of the next location")
+    location_gain: float = setting(
+        1.0,
+        "factor of that mean before the tanh: below 1 the gaze leaves the centre more slowly than "
+        "the rest is learned, and less by chance",
+        above=0,
+        highest=1,
+    )
     # What is learned, and from what
     learn_class_from: str = setting(
         "labels",
@@ -213,13 +220,6 @@ class RAMConfig:
         0.0, "of rewards after the glimpse that a location leads to", lowest=0, highest=1
     )
     policy_coef: float = setting(0.3, "weight of the policy loss", lowest=0)
-    gaze_delay: float = setting(
-        0.0,
-        "share of the budget before the gaze is learned; until then it keeps to the centre, so "
-        "that the rest is learned first",
-        lowest=0,
-        highest=1,
-    )
     entropy_coef: float = setting(
         0.0,
         "weight of the entropy of the answers, if they are learned by policy gradient",
@@ -340,12 +340,6 @@ class RAMConfig:
         # By equal factors in equal times, as canvases are drawn.
         return lowest, round(lowest * (highest / lowest) ** (progress / self.growth_fraction))
 
-    def at(self, progress_remaining: float) -> "RAMConfig":
-        """Return the settings that the losses go by at a point of the budget."""
-        if 1.0 - progress_remaining >= self.gaze_delay:
-            return self
-        return dataclasses.replace(self, policy_coef=0.0)
-
     def location_std_at(self, progress_remaining: float) -> float:
         """Return the standard deviation of the location at a point of the budget."""
         start, end = self.location_std, self.final_location_std
@@ -423,14 +417,14 @@ PRESETS: dict[str, RAMConfig] = {
         feature_size=64,
         glimpse_statistics="data",
         location_hidden_size=0,
-        gaze_delay=0.4,
+        location_gain=0.1,
         discount=0.97,
         policy_coef=0.3,
         entropy_coef=0.005,
         baseline_coef=5.0,
         baseline_hidden_size=64,
         baseline_gradient_to_core=True,
-        location_std=0.15,
+        location_std=0.1,
         final_location_std=0.05,
         learning_rate=2e-3,
         adam_beta2=0.999,

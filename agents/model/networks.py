@@ -170,7 +170,7 @@ class LocationNetwork(nn.Module):
     def __init__(self, config: RAMConfig) -> None:
         super().__init__()
         hidden_size = config.location_hidden_size
-        self.squash = config.squash_location
+        self.squash, self.gain = config.squash_location, config.location_gain
         self.hidden = nn.Linear(config.hidden_size, hidden_size) if hidden_size else None
         self.mean = nn.Linear(hidden_size or config.hidden_size, 2)
         # Near zero at first, so that the agent begins by looking at the centre.
@@ -182,7 +182,7 @@ class LocationNetwork(nn.Module):
         if self.hidden is not None:
             hidden = torch.relu(self.hidden(hidden))
         with full_precision(hidden):  # in bfloat16 it would be off by a pixel on wide canvases
-            mean = self.mean(hidden.float())
+            mean = self.gain * self.mean(hidden.float())
             return torch.tanh(mean) if self.squash else mean
 
 

@@ -267,7 +267,6 @@ class RAM(BaseAlgorithm):
         self._update_current_progress_remaining(start, self._total_timesteps)
         policy.location_std.fill_(self.config.location_std_at(self._current_progress_remaining))
         self._set_canvas_range(self._current_progress_remaining)
-        taught_by = self.taught_by.at(self._current_progress_remaining)
         policy.set_training_mode(True)
         policy.optimizer.zero_grad()
         callback.on_rollout_start()
@@ -275,7 +274,7 @@ class RAM(BaseAlgorithm):
         for number in range(num_rounds):
             with torch.autocast(self.device.type, torch.bfloat16, enabled=self.mixed_precision):
                 rollout = self._play(callback, first_episode + number * self.n_envs)
-            losses = hybrid_loss(rollout, taught_by, self._glimpse_cost)
+            losses = hybrid_loss(rollout, self.taught_by, self._glimpse_cost)
             (losses.total / num_rounds).backward()
             if rollout.glimpse_moments is not None:
                 moments = moments + rollout.glimpse_moments / num_rounds

@@ -145,6 +145,15 @@ def test_first_gaze_is_central(preset: str) -> None:
     assert LocationNetwork(PRESETS[preset])(hidden).abs().max() < 0.7
 
 
+@pytest.mark.parametrize("gain", [0.1, 1.0])
+def test_gain_of_the_gaze(gain: float) -> None:
+    """The mean of the next location is tanh(gain (W h + b))."""
+    hidden = torch.randn(B, 6)
+    network = LocationNetwork(small("catch", location_gain=gain))
+    expected = torch.tanh(gain * affine(network.mean, hidden))
+    torch.testing.assert_close(network(hidden), expected, **TOLERANCE)
+
+
 def test_action_and_baseline_networks_are_linear() -> None:
     """Logits = W_a h + b_a, (B, C); baseline = w h + b, (B,)."""
     hidden = torch.randn(B, 6)

@@ -1,7 +1,6 @@
 """`RAM.learn`: budget, schedules, callbacks and log."""
 
 import gc
-import itertools
 import math
 import warnings
 from collections.abc import Callable
@@ -96,16 +95,6 @@ def test_schedules_run_over_the_budget() -> None:
     assert seen.results == pytest.approx([0.5, 0.4, 0.3, 0.2], rel=1e-6)
     cosines = [(1 + math.cos(math.pi * (k + 0.5) / 4)) / 2 for k in range(4)]
     assert rates == pytest.approx([0.004 * cosine for cosine in cosines], rel=1e-9)
-
-
-def test_the_gaze_is_learned_after_its_delay() -> None:
-    """For half of a budget of six updates its network keeps its weights, and the others learn."""
-    each = EachUpdate(lambda model: model.policy.networks.location_network.mean.weight.clone())
-    other = EachUpdate(lambda model: model.policy.networks.action_network.logits.weight.clone())
-    make_model(gaze_delay=0.5).learn(6 * STEPS, [each, other])
-    kept = [torch.equal(*pair) for pair in itertools.pairwise(each.results)]
-    assert kept == [True, True, True, False, False]
-    assert not any(torch.equal(*pair) for pair in itertools.pairwise(other.results))
 
 
 def test_gradient_is_clipped() -> None:

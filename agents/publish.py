@@ -13,6 +13,7 @@ from agents.base.errors import plain_output
 from agents.base.files import path_of
 from agents.base.pretrained import pretrained_rows
 from agents.reports.cards import write_card
+from ram_env.registration import CATCH_TASKS, SHORT_NAMES
 
 
 @plain_output()
@@ -23,20 +24,19 @@ def main(arguments: list[str] | None = None, prog: str = "python -m agents.publi
     add, names = parser.add_argument, list(pretrained_rows())
     add("--out", type=path_of, required=True, metavar="DIR", help="a folder for each goes in here")
     add("--models", nargs="+", choices=names, default=names, metavar="NAME", help="(default: all)")
-    add("--dataset", default="mnist", metavar="NAME", help="of the pictures (default: mnist)")
+    add("--dataset", metavar="NAME", help="of the digits in pictures (default: mnist)")
     add("--data-dir", metavar="DIR", help="folder of the IDX files (default: found or downloaded)")
     options = parser.parse_args(arguments)
-    data = {"dataset": options.dataset}
-    if options.data_dir is not None:
-        data["data_dir"] = options.data_dir
+    given = {"dataset": options.dataset, "data_dir": options.data_dir}
+    data = {name: value for name, value in given.items() if value is not None}
     try:
         for name in options.models:
             folder = options.out / f"ram-{name}"
-            write_card(name, folder, **data)
+            write_card(name, folder, **({} if SHORT_NAMES[name] in CATCH_TASKS else data))
             print(folder, flush=True)
     except (ValueError, OSError, gym.error.Error) as error:
         message = str(error)
-        for name in ("dataset", "data_dir"):  # the library speaks of arguments
+        for name in given:  # the library speaks of arguments
             message = message.replace(f"`{name}`", f"`--{name.replace('_', '-')}`")
         parser.error(message)
     return 0

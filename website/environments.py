@@ -118,13 +118,13 @@ def animate(name: str, env_id: str) -> bytes:
 def player_of(name: str, env_id: str) -> tuple[Player, str]:
     """Return who plays an environment, and what to call it."""
     images: dict[str, Any] = {"dataset": "mnist" if "RAM_ENV_DATA" in os.environ else "digits"}
-    if name in pretrained_rows():
-        return player_of_pretrained(name, num_scenes=NUM_SCENES, **images), "RAM"
     num_scenes: int | None = NUM_SCENES
     if env_id in PICTURE_TASKS:
         images, num_scenes = {"dataset": photos()}, None
     elif env_id in CATCH_TASKS:
         images = {}
+    if name in pretrained_rows():
+        return player_of_pretrained(name, num_scenes=num_scenes, **images), "RAM"
     policy = "agents.policies:RandomPolicy"
     return player_of_policy(policy, env_id, images, num_scenes=num_scenes), "chance"
 

@@ -191,7 +191,7 @@ class RAMConfig:
         choices=("labels", "reward"),
     )
     answer_loss: str = setting(
-        "likelihood",
+        "policy_gradient",
         "what teaches an answer if it is learned from reward: likelihood: the classes that all "
         "rewards of an episode leave possible, where an answer is paid just if it is right; "
         "policy_gradient: what it earns",
@@ -402,12 +402,15 @@ PRESETS: dict[str, RAMConfig] = {
     ),
     # Reward alone: the class too is guessed, and what the env pays for the guesses teaches it.
     "pure": RAMConfig(
-        learn_class_from="reward", gaze_reward="belief", learning_rate=2e-3, batch_size=128
+        learn_class_from="reward",
+        answer_loss="likelihood",
+        gaze_reward="belief",
+        learning_rate=2e-3,
+        batch_size=128,
     ),
     # A game of moves, such as catch: answers are actions, and what they do is paid later.
     "catch": RAMConfig(
         learn_class_from="reward",
-        answer_loss="policy_gradient",
         answer_earns="episode",
         classify_every_step=False,
         gaze_reward="env",

@@ -13,7 +13,7 @@ from agents.base.pretrained import pretrained_rows
 from agents.evaluation.pictures import draw_gazes
 from agents.evaluation.players import player_of_pretrained
 from agents.evaluation.result import describe_dataset, markdown_table
-from ram_env import SHORT_NAMES
+from ram_env.registration import CATCH_TASKS, SHORT_NAMES
 
 CARD, RESULTS = "README.md", "results.json"
 TAGS = ("reinforcement-learning", "stable-baselines3", "gymnasium", "visual-attention")
@@ -21,14 +21,14 @@ TEXT = """
 # RAM on {env_id}
 
 The Recurrent Attention Model of [Mnih et al. 2014](https://arxiv.org/abs/1406.6247), trained with
-RAM-Env {version}: it classifies a hidden image through a small retina, by {num_glimpses} glimpses
+RAM-Env {version}: it {does} through a small retina, by {num_glimpses} glimpses
 whose places it chooses itself.
 
 ![Where it looks, what it sees there, what it believes](gaze.gif)
 
 ## How good it is
 
-**{error:.2f} %** error on {num_scenes:,} frozen test scenes of MNIST (95 % interval {low:.2f} to
+**{error:.2f} %** error on {num_scenes:,} frozen test scenes of {data} (95 % interval {low:.2f} to
 {high:.2f} %): one deterministic pass, the last weights. On the validation scenes, by which it was
 chosen, it is {validation_error:.2f} %.{paper}
 
@@ -39,13 +39,7 @@ chosen, it is {validation_error:.2f} %.{paper}
 `pip install ram-env`, then, in the folder of this card's files:
 
 ```python
-import numpy as np
-from agents import RAM
-
-model = RAM.load("model.zip")
-look = model.look_at(np.zeros({canvas}, np.uint8))  # white on black; or the path of a picture
-print(look.label, look.belief, look.locations)
-env = model.make_env(split="test")  # the task that it has learned, a `VecEnv`
+{code}
 ```
 
 A model's file holds numbers and text alone: loading it cannot run code.
@@ -59,10 +53,28 @@ at commit {commit}, {date}, in {minutes:.1f} minutes on {machine}: {episodes:,} 
 
 ## What it is for
 
-Research and teaching. It knows the digits of MNIST (LeCun, Cortes, Burges), {scene}, and
-answers with one of them whatever it is shown. How it fares on other sizes and clutter is in the
-results of RAM-Env.
+Research and teaching. {knows}
 """
+LOOK = """import numpy as np
+from agents import RAM
+
+model = RAM.load("model.zip")
+look = model.look_at(np.zeros({canvas}, np.uint8))  # white on black; or the path of a picture
+print(look.label, look.belief, look.locations)
+env = model.make_env(split="test")  # the task that it has learned, a `VecEnv`"""
+PLAY = """from agents import RAM
+
+model, state = RAM.load("model.zip"), None
+env = model.make_env(num_envs=10)  # the task that it has learned, a `VecEnv`
+observation, done = env.reset(), [False]
+while not all(done):
+    actions, state = model.predict(observation, state, deterministic=True)
+    observation, rewards, done, infos = env.step(actions)
+print(rewards)"""
+DIGITS = """It knows the digits of MNIST (LeCun, Cortes, Burges), {scene}, and
+answers with one of them whatever it is shown. How it fares on other sizes and clutter is in the
+results of RAM-Env."""
+BALLS = "It knows one game, by the rules of `GlimpseCatch-v0`, and learned it from reward alone."
 
 
 def write_card(name: str, folder: Path, **data: Any) -> None:
@@ -90,23 +102,33 @@ def write_card(name: str, folder: Path, **data: Any) -> None:
 
 def card_of(name: str, model: Any, row: dict[str, Any]) -> str:
     """Return the card of a model, by what the package says of it."""
-    env_id, arguments = SHORT_NAMES[name], model.task.arguments
+    env_id = SHORT_NAMES[name]
     per_glimpse = enumerate(row["error_per_glimpse"], start=1)
     columns = {"after glimpse": "{number}", "error": "{error:.2f} %"}
     table = markdown_table(columns, [{"number": n, "error": error} for n, error in per_glimpse])
-    clutter = arguments["num_distractors"]
-    side = arguments["canvas_size"]
-    where = f"one on a black canvas of {side}x{side} pixels"
     paper = row["paper"]
     text = TEXT.format(
         **row | {"paper": "" if paper is None else f" The paper reports {paper:.2f} %."},
+        **(what_it_plays if env_id in CATCH_TASKS else what_it_reads)(model.task.arguments),
         env_id=env_id,
         version=ram_env.__version__,
         glimpses="\n".join(table),
-        canvas=(side, side),
-        scene=f"{where} among {clutter} pieces of others" if clutter else where,
     )
     return f"---\n{front_matter(env_id, row)}---\n{text}"
+
+
+def what_it_reads(arguments: dict[str, Any]) -> dict[str, str]:
+    """Return what a card says of a model that reads digits, by the arguments of its env."""
+    clutter, side = arguments["num_distractors"], arguments["canvas_size"]
+    scene = f"one on a black canvas of {side}x{side} pixels"
+    scene += f" among {clutter} pieces of others" if clutter else ""
+    code, knows = LOOK.format(canvas=(side, side)), DIGITS.format(scene=scene)
+    return {"does": "classifies a hidden image", "data": "MNIST", "code": code, "knows": knows}
+
+
+def what_it_plays(_: dict[str, Any]) -> dict[str, str]:
+    """Return what a card says of a model that catches balls."""
+    return {"does": "catches a ball", "data": "falling balls", "code": PLAY, "knows": BALLS}
 
 
 def front_matter(env_id: str, row: dict[str, Any]) -> str:
@@ -122,7 +144,7 @@ def front_matter(env_id: str, row: dict[str, Any]) -> str:
         "license": "mit",
         "pipeline_tag": "reinforcement-learning",
         "tags": [env_id, *TAGS],
-        "datasets": ["mnist"],
+        **({} if env_id in CATCH_TASKS else {"datasets": ["mnist"]}),
         "model-index": [{"name": "RAM", "results": [measured]}],
     }
     return "".join(f"{key}: {json.dumps(value)}\n" for key, value in facts.items())

@@ -33,7 +33,8 @@ def test_paper_preset_holds_what_the_paper_prints() -> None:
 
 def test_pure_preset_reads_no_label() -> None:
     """In `pure` the class is learned from the env's reward, and networks are as by default."""
-    told_by_reward: dict[str, Any] = {"learn_class_from": "reward", "gaze_reward": "belief"}
+    told_by_reward: dict[str, Any] = {"learn_class_from": "reward", "answer_loss": "likelihood"}
+    told_by_reward["gaze_reward"] = "belief"
     steps: dict[str, Any] = {"learning_rate": 2e-3, "batch_size": 128}
     assert PRESETS["pure"] == dataclasses.replace(RAMConfig(), **told_by_reward, **steps)
 
@@ -173,10 +174,6 @@ def test_a_reward_that_was_chosen_is_learned_from(
 
 def test_settings_that_contradict_each_other_are_refused() -> None:
     """A gaze that is paid by the belief reads what a label is, which answers as actions do not."""
-    answers_as_actions: dict[str, Any] = {
-        "learn_class_from": "reward",
-        "answer_loss": "policy_gradient",
-    }
     for gaze_reward in ("auto", "belief"):
         with pytest.raises(ValueError, match="`gaze_reward` must be 'env'"):
-            make_config(**answers_as_actions, gaze_reward=gaze_reward)
+            make_config(learn_class_from="reward", gaze_reward=gaze_reward)

@@ -11,7 +11,7 @@ import pytest
 import torch
 from gymnasium.error import DependencyNotInstalled
 from gymnasium.vector import AutoresetMode
-from helpers import REAL_MNIST, made_up_image, needs_mnist
+from helpers import REAL_MNIST, images_of, made_up_image, needs_mnist
 from hypothesis import given
 from hypothesis import strategies as st
 from onnx_player import OnnxGraph, OnnxPlayer
@@ -187,7 +187,7 @@ def graph_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], OnnxGr
 def test_shipped_models_say_the_same(name: str, graph_of: Callable[[str], OnnxGraph]) -> None:
     """On frozen test scenes, at equal locations."""
     images = "mnist" if REAL_MNIST else "digits"
-    player = player_of_pretrained(name, num_scenes=200, dataset=images)
+    player = player_of_pretrained(name, num_scenes=200, **images_of(name, images))
     model: Any = player.model
     told = Comparison(model, graph_of(name))
     player.scenes.evaluate(told)

@@ -1,13 +1,16 @@
 """The models that come with the package: small, whole, and as good as they are said to be."""
 
+from typing import Any
+
+import gymnasium as gym
 import pytest
-from helpers import needs_mnist
+from helpers import images_of, needs_mnist
 
 from agents import RAM
 from agents.base.pretrained import FOLDER, INDEX, pretrained_path, pretrained_rows
 from agents.evaluate import main
 from agents.evaluation.players import player_of_pretrained
-from ram_env import SHORT_NAMES, TASKS
+from ram_env import SHORT_NAMES
 
 MAX_BYTES = 16_000_000  # of all models together
 by_model = pytest.mark.parametrize("name", sorted(pretrained_rows()))
@@ -24,14 +27,13 @@ def test_the_folder_holds_what_its_index_says() -> None:
 def test_models_fit_their_tasks(name: str) -> None:
     """A model takes the glimpses of its task, and was measured on the whole test set."""
     model = RAM.from_pretrained(name, device="cpu")
-    task = TASKS[SHORT_NAMES[name]]
-    patch = task["patch_size"]
+    task: Any = gym.make(SHORT_NAMES[name], **images_of(name, "digits")).unwrapped
     glimpse = model.observation_space["glimpse"]
-    assert glimpse.shape == (task["num_scales"], patch, patch)
+    assert glimpse.shape == (task.num_scales, task.patch_size, task.patch_size)
     row = pretrained_rows()[name]
     assert (row["task"], row["num_glimpses"], row["num_scenes"]) == (
         name,
-        task["num_glimpses"],
+        task.num_glimpses,
         10_000,
     )
 

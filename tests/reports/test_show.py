@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
+from helpers import images_of
 from PIL import Image
 
 from agents import RAM, make_vec_env
@@ -32,9 +33,8 @@ def test_shipped_models_are_drawn_without_mnist(
     monkeypatch.chdir(tmp_path)
     assert main([name]) == 0
     told = capsys.readouterr().out
-    assert told == (
-        f"{name} on test scenes of digits (scikit-learn's, NOT MNIST): see gaze.png and gaze.gif\n"
-    )
+    data = "digits (scikit-learn's, NOT MNIST)" if images_of(name, "digits") else "falling balls"
+    assert told == f"{name} on test scenes of {data}: see gaze.png and gaze.gif\n"
     for file in ("gaze.png", "gaze.gif"):
         with Image.open(tmp_path / file) as picture:
             assert picture.width > 500

@@ -16,6 +16,7 @@ from reference import ReferenceGame
 from ram_env import TASKS
 from ram_env.env import GlimpseEnv
 from ram_env.games.tasks import CanvasTask
+from ram_env.registration import CATCH_TASKS, SHORT_NAMES
 
 FORMATS = ("box", "multidiscrete", "dict")
 # Those that the slow reference can play within a test's time.
@@ -35,6 +36,11 @@ def made_up_image(number: int, shape: tuple[int, int]) -> np.ndarray:
         for row in range(height)
     ]
     return np.array([[max(0, pixel - 128) for pixel in line] for line in pixels], dtype=np.uint8)
+
+
+def images_of(name: str, dataset: str) -> dict[str, Any]:
+    """Return the arguments of the env of a task for its images, none if it has none."""
+    return {} if SHORT_NAMES[name] in CATCH_TASKS else {"dataset": dataset}
 
 
 def save_images(path: Path, num_images: int, shape: tuple[int, int], num_classes: int) -> str:

@@ -7,6 +7,7 @@ import importlib
 from typing import Any
 
 _HOMES = {
+    "FlatPolicy": "agents.looking.flat",
     "FrozenScenes": "agents.evaluation.frozen_scenes",
     "RAM": "agents.model.ram",
     "RAMConfig": "agents.model.config",
@@ -14,7 +15,15 @@ _HOMES = {
     "GymnasiumVecEnv": "agents.sb3.vec_env",
     "make_vec_env": "agents.sb3.envs",
 }
-__all__ = ["RAM", "FrozenScenes", "GymnasiumVecEnv", "RAMConfig", "RAMPolicy", "make_vec_env"]
+__all__ = [
+    "RAM",
+    "FlatPolicy",
+    "FrozenScenes",
+    "GymnasiumVecEnv",
+    "RAMConfig",
+    "RAMPolicy",
+    "make_vec_env",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 from gymnasium import spaces
-from gymnasium.vector import AutoresetMode, VectorActionWrapper, VectorEnv, VectorWrapper
+from gymnasium.vector import AutoresetMode, VectorEnv, VectorWrapper
 from gymnasium.vector.utils import batch_space
 
 from ram_env.arguments import options_of
@@ -17,7 +17,16 @@ from ram_env.wrappers.memory import CanvasMemory, HistoryMemory, Memory, task_of
 __all__ = ["DiscreteAction", "FlattenObservation", "GlimpseHistory", "SeenCanvas"]
 
 
-class VectorMemoryWrapper(VectorWrapper):  # generic only from Gymnasium 1.4 on
+class ModeWrapper(VectorWrapper):  # generic only from Gymnasium 1.4 on
+    """Tell the autoreset mode as an attribute too, where TorchRL looks for it."""
+
+    @property
+    def autoreset_mode(self) -> AutoresetMode:
+        """When a finished game restarts."""
+        return self.env.metadata["autoreset_mode"]
+
+
+class VectorMemoryWrapper(ModeWrapper):
     """Show what a memory holds instead of the latest observations alone.
 
     For the same seed it returns bit for bit, infos included, what `SyncVectorEnv` over wrapped
@@ -39,8 +48,8 @@ class VectorMemoryWrapper(VectorWrapper):  # generic only from Gymnasium 1.4 on
         self._memory = self.memory_type(env.num_envs, task)
         self.single_observation_space = self._memory.space
         self.observation_space = batch_space(self._memory.space, env.num_envs)
-        self._in_same_step = env.metadata["autoreset_mode"] == AutoresetMode.SAME_STEP
-        self._in_next_step = env.metadata["autoreset_mode"] == AutoresetMode.NEXT_STEP
+        self._in_same_step = self.autoreset_mode == AutoresetMode.SAME_STEP
+        self._in_next_step = self.autoreset_mode == AutoresetMode.NEXT_STEP
         self._restarting = np.zeros(env.num_envs, dtype=bool)  # in the next step
         self._all = np.arange(env.num_envs)
 
@@ -111,7 +120,7 @@ class SeenCanvas(VectorMemoryWrapper):
     memory_type = CanvasMemory
 
 
-class FlattenObservation(VectorWrapper):
+class FlattenObservation(ModeWrapper):
     """Show one vector of all numbers: see `ram_env.wrappers.FlattenObservation`, Gymnasium's own.
 
     Its `gymnasium.wrappers.vector.FlattenObservation` flattens one sub-env after the other, and
@@ -154,7 +163,7 @@ class FlattenObservation(VectorWrapper):
         return flatten(observation, self._keys), rewards, terminations, truncations, infos
 
 
-class DiscreteAction(VectorActionWrapper):
+class DiscreteAction(ModeWrapper):
     """Take one number for all parts of an action: see `ram_env.wrappers.DiscreteAction`."""
 
     def __init__(self, env: VectorEnv[Any, Any, np.ndarray]) -> None:
@@ -163,6 +172,6 @@ class DiscreteAction(VectorActionWrapper):
         self.single_action_space = discrete_of(self._sizes)
         self.action_space = batch_space(self.single_action_space, env.num_envs)
 
-    def actions(self, actions: Any) -> np.ndarray:
-        """Return the parts of the actions, int64 (num_envs, P)."""
-        return parts_of(actions, self._sizes)
+    def step(self, actions: Any) -> tuple[Any, np.ndarray, np.ndarray, np.ndarray, Infos]:
+        """Take one action in each sub-env, int64 (num_envs,)."""
+        return self.env.step(parts_of(actions, self._sizes))

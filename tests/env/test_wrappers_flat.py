@@ -52,9 +52,8 @@ def test_vector_wrappers_equal_single_wrappers(
 ) -> None:
     """Spaces, observations, infos and `final_obs` are bit for bit those of wrapped single envs."""
     pair = make_pair(num_envs, mode, **changes)
-    for name in ("observation_space", "action_space", "metadata"):
-        assert getattr(pair[0], name) == getattr(pair[1], name)
-    for name in ("single_observation_space", "single_action_space"):
+    told = ("observation_space", "action_space", "metadata", "autoreset_mode")
+    for name in (*told, "single_observation_space", "single_action_space"):
         assert getattr(pair[0], name) == getattr(pair[1], name)
     assert_same_rollout(*pair, seed=7, num_episodes=3)
 
@@ -78,13 +77,11 @@ def test_a_flat_observation_holds_all_numbers(memory: Any) -> None:
 @pytest.mark.parametrize("stop", [False, True])
 def test_a_number_stands_for_each_action(stop: bool) -> None:
     """Each action of the `MultiDiscrete` has the number that numpy counts it by, and no other."""
-    many = vector.DiscreteAction(GlimpseVectorEnv(2, stop=stop, **GAME))
     one = DiscreteAction(GlimpseEnv(stop=stop, **GAME))
     sizes = [4, 4, 10] + [2] * stop
     assert one.action_space == gym.spaces.Discrete(np.prod(sizes))
     numbers = np.arange(np.prod(sizes))
     expected = np.stack(np.unravel_index(numbers, sizes), axis=-1)
-    assert many.actions(numbers).tolist() == expected.tolist()
     assert [one.action(number).tolist() for number in numbers] == expected.tolist()
     assert one.action(7).tolist() == expected[7].tolist()
 

@@ -39,7 +39,7 @@ def main(task: str = "centered", num_steps: int = 200_000, num_envs: int = 128) 
             for *_, value, paid, going in reversed(steps):  # generalised advantage estimation
                 advantage = paid + 0.95 * going * (later + 0.95 * advantage) - value
                 gains, later = [advantage, *gains], value
-        batch = [torch.cat(part) for part in [*zip(*steps, strict=True), gains]]
+        batch = [torch.cat([*part]) for part in [*zip(*steps, strict=True), gains]]
         for rows in torch.cat([torch.randperm(8 * num_envs) for _ in range(3)]).split(512):
             inputs, action, log_prob, value, _, _, gain = (part[rows] for part in batch)
             policy, expected = Categorical(logits=actor(inputs)), critic(trunk(inputs)).squeeze(1)

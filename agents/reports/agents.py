@@ -56,7 +56,7 @@ def measure_random(task: str, dataset: str, folder: Path) -> int:
 
 def describe_run(config: Entry, result: Entry) -> Entry:
     """Return what only this table tells of a run."""
-    steps = result["episodes"] * len(result["error_per_glimpse"])
+    steps = config.get("env_steps", result["episodes"] * len(result["error_per_glimpse"]))
     return {"memory": config["memory"], "env_steps": steps, "seconds": result["training_seconds"]}
 
 

@@ -4,6 +4,7 @@
 # make test-slow  run the slow ones
 # make test-oldest  run them with the oldest versions that setup.cfg allows, but PyTorch's
 # make test-pythons  run them under each Python that setup.cfg names and this machine has
+# make test-libraries  train by each library that examples/ has, in an environment of its own
 # make fuzz     try random input of every kind; FUZZ=100000 says how many examples of each
 # make soak     play ten million random steps under a referee; SOAK=... says how many
 # make faults  kill, fill, cut and starve it in every way, for about an hour; writes results/faults
@@ -28,8 +29,8 @@ BIN = .venv/bin
 INSTALL = $(BIN)/python -m pip install --constraint constraints.txt --editable
 REQUIREMENTS = setup.cfg pyproject.toml constraints.txt
 
-.PHONY: train docs test test-slow test-oldest test-pythons fuzz soak faults check format clean \
-	demo demo-serve test-demo
+.PHONY: train docs test test-slow test-oldest test-pythons test-libraries fuzz soak faults check \
+	format clean demo demo-serve test-demo
 .NOTPARALLEL:
 
 train: .venv/train.stamp
@@ -51,6 +52,12 @@ test-pythons: $(PYTHONS:%=.venv-python%/test.stamp)
 	@echo "testing under Python $(PYTHONS)"
 	for version in $(PYTHONS); do \
 		.venv-python$$version/bin/python -m pytest -m "not slow" $(ARGS) || exit; done
+
+LIBRARIES = torchrl skrl tianshou rllib zoo
+LIBRARY_TESTS = tests/runs/test_examples.py tests/reports/test_zoo.py
+test-libraries: $(LIBRARIES:%=.venv-%/test.stamp)
+	for name in $(LIBRARIES); do \
+		.venv-$$name/bin/python -m pytest $(LIBRARY_TESTS) $(ARGS) || exit 1; done
 
 FUZZ = 10000
 fuzz: .venv/test.stamp
@@ -84,11 +91,11 @@ format: .venv/test.stamp
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf .venv .venv-oldest .venv-python* build demo/node_modules *.egg-info \
+	rm -rf .venv .venv-* build demo/node_modules *.egg-info \
 		.hypothesis .mypy_cache .pytest_cache .ruff_cache __pycache__
 	find ram_env agents benchmarks demo examples tests website -name __pycache__ -prune -exec rm -rf {} +
 
-.venv/created.stamp .venv-oldest/created.stamp:
+.venv/created.stamp .venv-oldest/created.stamp $(LIBRARIES:%=.venv-%/created.stamp):
 	@$(PYTHON) -c '$(NEW_ENOUGH)' 2>/dev/null || { echo "Python 3.11 or newer is needed, and" \
 		"'$(PYTHON)' is not: call make with PYTHON=/path/to/python." >&2; exit 1; }
 	$(PYTHON) -m venv $(@D)
@@ -124,4 +131,9 @@ demo/node_modules/.package-lock.json: demo/package.json demo/package-lock.json
 .venv-python%/test.stamp: $(REQUIREMENTS)
 	python$* -m venv $(@D)
 	$(@D)/bin/python -m pip install --constraint constraints.txt --editable ".[test]"
+	@touch $@
+
+# Of constraints.txt only the build of torch: some libraries do not take the versions in it.
+$(LIBRARIES:%=.venv-%/test.stamp): .venv-%/test.stamp: .venv-%/created.stamp $(REQUIREMENTS)
+	$(@D)/bin/python -m pip install --editable ".[$*,test]" "$$(grep ^torch== constraints.txt)"
 	@touch $@

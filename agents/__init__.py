@@ -7,6 +7,7 @@ import importlib
 from typing import Any
 
 _HOMES = {
+    "FlatPolicy": "agents.looking.flat",
     "FrozenScenes": "agents.evaluation.frozen_scenes",
     "RAM": "agents.model.ram",
     "RAMConfig": "agents.model.config",
@@ -18,6 +19,7 @@ _HOMES = {
 _MODULES = {"pictures": "agents.looking.gazes"}
 __all__ = [
     "RAM",
+    "FlatPolicy",
     "FrozenScenes",
     "GymnasiumVecEnv",
     "RAMConfig",

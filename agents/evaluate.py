@@ -4,15 +4,18 @@
 `--dataset` or `--data-dir` if its images are elsewhere now,
 `--pretrained TASK` the model of a task that comes with the package, and
 `--policy MODULE:FACTORY --env TASK` whatever has `predict` as the models of Stable-Baselines3 do.
-With `--pictures DIR` gaze.png and gaze.gif show where it looked; with `--confidence 0.99` an
-episode ends once the belief in a class reaches that. `--frontier` measures all models that come
-with the package at many confidences, and writes a table and a picture of error against glimpses.
+A `--policy` can leave all that with `--out DIR`, and join the table of agents by `python -m
+agents.compare --add DIR`. With `--pictures DIR` gaze.png and gaze.gif show where it looked; with
+`--confidence 0.99` an episode ends once the belief in a class reaches that. `--frontier` measures
+all models that come with the package at many confidences, and writes a table and a picture of error
+against glimpses.
 """
 
 import argparse
 import dataclasses
 import json
 import re
+import shlex
 import sys
 from pathlib import Path
 from typing import Any
@@ -31,6 +34,7 @@ from agents.evaluation.players import (
 )
 from agents.evaluation.result import Evaluation
 from agents.reports.frontier import write_frontier
+from agents.reports.guests import check_facts, write_guest
 from agents.runs.options import as_option, check_env_kwargs, parse_pairs, speak_of_options
 from agents.sb3.algorithms import MEMORIES
 from ram_env.registration import find_modules_here, resolve_env
@@ -40,7 +44,8 @@ from ram_env.registration import find_modules_here, resolve_env
 def main(arguments: list[str] | None = None, prog: str = "python -m agents.evaluate") -> int:
     """Run the command line; return the exit code."""
     parser = make_parser(prog)
-    options = parser.parse_args(arguments)
+    words = sys.argv[1:] if arguments is None else arguments
+    options = parser.parse_args(words)
     find_modules_here()
     try:
         if options.frontier is not None:
@@ -50,13 +55,22 @@ def main(arguments: list[str] | None = None, prog: str = "python -m agents.evalu
                 print(f"see {path}")
             return 0
         player = find_player(options)
+        facts = find_facts(options)
+        options.pictures = options.pictures or options.out
         if options.pictures is not None:
             make_folder(options.pictures)  # first: measuring takes a while
         evaluation = player.measure(options.confidence)
         pictures = draw(player, evaluation, options)
+        if options.out is not None:
+            on_validation = argparse.Namespace(**vars(options) | {"split": "validation"})
+            validation = find_player(on_validation).measure()
+            memory, command = options.memory or "none", f"{prog} {shlex.join(words)}"
+            write_guest(options.out, evaluation, validation, memory, command, facts)
     except (ValueError, DivergenceError, gym.error.Error) as error:
         parser.error(
-            re.sub(r"`(run|policy|confidence|stopping)\b", r"`--\1", speak_of_options(str(error)))
+            re.sub(
+                r"`(run|policy|confidence|stopping|facts)\b", r"`--\1", speak_of_options(str(error))
+            )
         )
     if options.json:
         print(json.dumps(dataclasses.asdict(evaluation), indent=2))
@@ -130,6 +144,14 @@ def make_parser(prog: str) -> argparse.ArgumentParser:
     )
     add("--split", choices=["validation", "test"], default="test", help="(default: test)")
     add("--pictures", type=path_of, metavar="DIR", help="where to draw (default: nowhere)")
+    add("--out", type=path_of, metavar="DIR", help="leave what a run leaves there (of `--policy`)")
+    add(
+        "--facts",
+        nargs="+",
+        action="extend",
+        metavar="KEY=VALUE",
+        help="for `--out`, of the training: what reads_labels env_steps seconds parameters",
+    )
     add("--json", action="store_true", help="print JSON instead of a line")
     return parser
 
@@ -154,6 +176,26 @@ def find_player(options: argparse.Namespace) -> Player:
     check_env_kwargs(env_kwargs)
     memory = options.memory or "none"
     return player_of_policy(options.policy, env_id, env_kwargs, options.split, memory=memory)
+
+
+def find_facts(options: argparse.Namespace) -> dict[str, Any]:
+    """Return what `--facts` tells of a policy that leaves a folder.
+
+    Raises:
+        ValueError: If `--out` or `--facts` is alone, or the rest does not fit them.
+    """
+    if options.out is None and options.facts is None:
+        return {}
+    if options.policy is None or options.out is None:
+        raise ValueError("`--facts` and `--out` are for `--policy`: give all three, or neither.")
+    if options.split != "test" or options.confidence is not None or options.pictures is not None:
+        raise ValueError(
+            "`--out` is of the test scenes and all glimpses, with pictures of its own: leave out "
+            "`--split`, `--confidence` and `--pictures`."
+        )
+    facts = parse_pairs("facts", options.facts or [])
+    check_facts(facts)
+    return facts
 
 
 def find_data(options: argparse.Namespace) -> dict[str, Any]:

@@ -56,7 +56,7 @@ def measure_random(task: str, dataset: str, folder: Path) -> int:
 
 def describe_run(config: Entry, result: Entry) -> Entry:
     """Return what only this table tells of a run."""
-    steps = round(result["episodes"] * result["mean_glimpses"])
+    steps = config.get("env_steps", round(result["episodes"] * result["mean_glimpses"]))
     return {"memory": config["memory"], "env_steps": steps, "seconds": result["training_seconds"]}
 
 

@@ -1,21 +1,32 @@
-"""How does a vector env show agents what they have seen? As `ram_env.wrappers`, for many games."""
+"""What does a vector env show and take, for a library that lacks something? As single envs do."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
+from gymnasium import spaces
 from gymnasium.vector import AutoresetMode, VectorEnv, VectorWrapper
 from gymnasium.vector.utils import batch_space
 
 from ram_env.arguments import options_of
 from ram_env.games.game import Observation
 from ram_env.vector_env import Infos, split_observation
+from ram_env.wrappers.flat import discrete_of, flatten, parts_of, sizes_of
 from ram_env.wrappers.memory import CanvasMemory, HistoryMemory, Memory, task_of
 
-__all__ = ["GlimpseHistory", "SeenCanvas"]
+__all__ = ["DiscreteAction", "FlattenObservation", "GlimpseHistory", "SeenCanvas"]
 
 
-class VectorMemoryWrapper(VectorWrapper):  # generic only from Gymnasium 1.4 on
+class ModeWrapper(VectorWrapper):  # generic only from Gymnasium 1.4 on
+    """Tell the autoreset mode as an attribute too, where TorchRL looks for it."""
+
+    @property
+    def autoreset_mode(self) -> AutoresetMode:
+        """When a finished game restarts."""
+        return self.env.metadata["autoreset_mode"]
+
+
+class VectorMemoryWrapper(ModeWrapper):
     """Show what a memory holds instead of the latest observations alone.
 
     For the same seed it returns bit for bit, infos included, what `SyncVectorEnv` over wrapped
@@ -37,8 +48,8 @@ class VectorMemoryWrapper(VectorWrapper):  # generic only from Gymnasium 1.4 on
         self._memory = self.memory_type(env.num_envs, task)
         self.single_observation_space = self._memory.space
         self.observation_space = batch_space(self._memory.space, env.num_envs)
-        self._in_same_step = env.metadata["autoreset_mode"] == AutoresetMode.SAME_STEP
-        self._in_next_step = env.metadata["autoreset_mode"] == AutoresetMode.NEXT_STEP
+        self._in_same_step = self.autoreset_mode == AutoresetMode.SAME_STEP
+        self._in_next_step = self.autoreset_mode == AutoresetMode.NEXT_STEP
         self._restarting = np.zeros(env.num_envs, dtype=bool)  # in the next step
         self._all = np.arange(env.num_envs)
 
@@ -107,3 +118,60 @@ class SeenCanvas(VectorMemoryWrapper):
     """Show canvases of all that was seen so far: see `ram_env.wrappers.SeenCanvas`."""
 
     memory_type = CanvasMemory
+
+
+class FlattenObservation(ModeWrapper):
+    """Show one vector of all numbers: see `ram_env.wrappers.FlattenObservation`, Gymnasium's own.
+
+    Its `gymnasium.wrappers.vector.FlattenObservation` flattens one sub-env after the other, and
+    refuses the mode `SAME_STEP`.
+
+    Args:
+        env: A vector env that shows a `Dict` of arrays, as ours do.
+
+    Raises:
+        ValueError: If it shows something else.
+    """
+
+    def __init__(self, env: VectorEnv[Observation, Any, np.ndarray]) -> None:
+        super().__init__(env)
+        space = env.single_observation_space
+        if not isinstance(space, spaces.Dict):
+            raise ValueError(f"`env` must show a Dict of arrays to be flattened, got {space}.")
+        self._keys = list(space.spaces)
+        self.single_observation_space = spaces.flatten_space(space)
+        self.observation_space = batch_space(self.single_observation_space, env.num_envs)
+
+    def reset(
+        self,
+        *,
+        seed: int | Sequence[int | None] | None = None,
+        options: dict[str, Any] | None = None,
+    ) -> tuple[np.ndarray, Infos]:
+        """Start episodes as the env does."""
+        observation, infos = self.env.reset(seed=seed, options=options)  # type: ignore[arg-type]
+        return flatten(observation, self._keys), infos
+
+    def step(self, actions: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, Infos]:
+        """Take one action in each sub-env; also `final_obs` is flat."""
+        observation, rewards, terminations, truncations, infos = self.env.step(actions)
+        if "final_obs" in infos:
+            final_obs = np.full(self.num_envs, None, dtype=object)
+            for row in np.flatnonzero(infos["_final_obs"]):
+                final_obs[row] = flatten(infos["final_obs"][row], self._keys, axis=0)
+            infos = {**infos, "final_obs": final_obs}
+        return flatten(observation, self._keys), rewards, terminations, truncations, infos
+
+
+class DiscreteAction(ModeWrapper):
+    """Take one number for all parts of an action: see `ram_env.wrappers.DiscreteAction`."""
+
+    def __init__(self, env: VectorEnv[Any, Any, np.ndarray]) -> None:
+        super().__init__(env)
+        self._sizes = sizes_of(env.single_action_space)
+        self.single_action_space = discrete_of(self._sizes)
+        self.action_space = batch_space(self.single_action_space, env.num_envs)
+
+    def step(self, actions: Any) -> tuple[Any, np.ndarray, np.ndarray, np.ndarray, Infos]:
+        """Take one action in each sub-env, int64 (num_envs,)."""
+        return self.env.step(parts_of(actions, self._sizes))

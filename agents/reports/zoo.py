@@ -1,0 +1,46 @@
+"""How does RL Baselines3 Zoo train what `train.py --algo` trains? Its hyper-parameters, as YAML."""
+
+import json
+from typing import Any
+
+from agents.sb3.algorithms import ALGORITHMS
+
+NUM_STEPS = 1_000_000
+NAMES = {name: name for name in ALGORITHMS if name != "ram"} | {"recurrent_ppo": "ppo_lstm"}
+WRAPPERS = {
+    "history": "ram_env.wrappers.GlimpseHistory",
+    "canvas": "ram_env.wrappers.SeenCanvas",
+}
+
+
+def zoo_yaml(algo: str) -> str:
+    """Return the hyper-parameters of an algorithm, of every env of ours, as the Zoo reads them."""
+    lines = [f"  {key}: {json.dumps(value)}" for key, value in zoo_settings(algo).items()]
+    command = f"python -m rl_zoo3.train --algo {NAMES[algo]} --env GlimpseMNIST-v0"
+    return "\n".join(
+        [f"# {command} --gym-packages ram_env --conf-file THIS_FILE.yml", "default:", *lines]
+    )
+
+
+def zoo_settings(algo: str) -> dict[str, Any]:
+    """Return what stands in `agents.sb3.algorithms`, in the words of the Zoo."""
+    chosen = ALGORITHMS[algo]
+    network = {**chosen.settings["policy_kwargs"]}
+    activation = network.pop("activation_fn")
+    parts = [f"{key}={value!r}" for key, value in network.items()]
+    game = {
+        "action_format": chosen.action_formats[0],
+        "reward": chosen.reward,
+        "location_grid": chosen.location_grid,
+    }
+    wrapper = {"env_wrapper": WRAPPERS[chosen.memory]} if chosen.memory in WRAPPERS else {}
+    return {
+        "policy": chosen.policy,
+        "n_timesteps": NUM_STEPS,
+        "n_envs": chosen.num_envs,
+        "env_kwargs": {key: value for key, value in game.items() if value is not None},
+        **wrapper,
+        **chosen.settings,
+        # The Zoo reads it as Python, with PyTorch's layers as `nn`.
+        "policy_kwargs": f"dict({', '.join(parts)}, activation_fn=nn.{activation})",
+    }

@@ -1,0 +1,97 @@
+"""An agent of somebody else's is measured into a folder, and joins the table of agents."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agents import compare, evaluate
+from agents.reports import guests
+
+FACTS = ["what=a guess", "reads_labels=false", "env_steps=1000", "seconds=2.5", "parameters=7"]
+POLICY = ["--policy", "agents.sb3.random_policy:RandomPolicy", "--env", "centered"]
+ON_DIGITS = ["--dataset", "digits"]
+
+
+@pytest.fixture(scope="module")
+def guest(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that the command line left of an agent that guesses."""
+    folder = tmp_path_factory.mktemp("guests") / "guess"
+    arguments = [*POLICY, *ON_DIGITS, "--out", str(folder), "--facts", *FACTS]
+    assert evaluate.main(arguments) == 0
+    return folder
+
+
+def test_the_folder_holds_what_a_run_leaves(guest: Path) -> None:
+    """Error, pictures, and what was told; the error on validation too."""
+    names = {"config.json", "evaluation.json", "gaze.png", "gaze.gif"}
+    assert {path.name for path in guest.iterdir()} == names
+    result = json.loads((guest / "evaluation.json").read_text())
+    assert (result["split"], result["parameters"], result["episodes"]) == ("test", 7, 1000 // 7)
+    assert result["low"] < 90.0 < result["high"]  # chance
+    assert 80.0 < result["validation_error"] < 99.0
+    config = json.loads((guest / "config.json").read_text())
+    assert config["command"].startswith("python -m agents.evaluate --policy agents.sb3")
+    assert config["facts"]["what"] == "a guess"
+
+
+def test_it_joins_the_table(
+    guest: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    """Its row tells what it was told; once more changes nothing."""
+    monkeypatch.setattr(guests, "DATASET", "digits")
+    arguments = ["--add", str(guest), "--out", str(tmp_path)]
+    assert compare.main(arguments) == 0
+    (row,) = json.loads((tmp_path / "agents" / "table.json").read_text())["rows"]
+    assert (row["name"], row["task"], row["what"]) == ("guess", "centered", "a guess")
+    assert (row["env_steps"], row["seconds"], row["parameters"]) == (1000, 2.5, 7)
+    assert row["reads_labels"] is False
+    page = (tmp_path / "agents" / "README.md").read_text()
+    assert "a guess (`guess`)" in page
+    assert compare.main(arguments) == 0
+    assert "is in" in capsys.readouterr().out
+    assert (tmp_path / "agents" / "README.md").read_text() == page
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"dataset": "digits"}, "on mnist, got GlimpseMNIST-v0 .* on digits"),
+        ({"env_kwargs": {"num_glimpses": 20}}, "as registered, .* with num_glimpses"),
+        ({"env_id": "GlimpseCatch-v0"}, "must be of GlimpseMNIST-v0 or .* got GlimpseCatch"),
+    ],
+)
+def test_other_tasks_are_refused(
+    guest: Path, tmp_path: Path, change: dict[str, Any], message: str, capsys: Any
+) -> None:
+    """Other images, other arguments and other envs than those of the table."""
+    copy = tmp_path / "other"
+    copy.mkdir()
+    (copy / "config.json").write_text((guest / "config.json").read_text())
+    result = json.loads((guest / "evaluation.json").read_text())
+    (copy / "evaluation.json").write_text(json.dumps(result | {"dataset": "mnist"} | change))
+    with pytest.raises(SystemExit):
+        compare.main(["--add", str(copy), "--out", str(tmp_path)])
+    said = " ".join(capsys.readouterr().err.split())
+    assert re.search(message, said), said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([*POLICY, "--out", "x"], "must be what=TEXT"),
+        ([*POLICY, "--out", "x", "--facts", *FACTS[1:]], "must be what=TEXT"),
+        ([*POLICY, "--out", "x", "--facts", *FACTS[:4], "parameters=-1"], "must be what=TEXT"),
+        ([*POLICY, "--facts", *FACTS], "give all three"),
+        (["--pretrained", "centered", "--out", "x", "--facts", *FACTS], "give all three"),
+        ([*POLICY, "--out", "x", "--split", "validation", "--facts", *FACTS], "leave out"),
+    ],
+)
+def test_bad_calls_are_errors(arguments: list[str], message: str, capsys: Any) -> None:
+    """The message says what is missing; nothing is measured or left."""
+    with pytest.raises(SystemExit):
+        evaluate.main([*arguments, *ON_DIGITS])
+    assert message in " ".join(capsys.readouterr().err.split())
+    assert not Path("x").exists()

@@ -1,0 +1,57 @@
+"""RL Baselines3 Zoo trains with the settings that this project declares."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agents import compare
+from agents.reports.zoo import NAMES, zoo_settings, zoo_yaml
+from agents.sb3.algorithms import ALGORITHMS
+
+
+@pytest.mark.parametrize("algo", NAMES)
+def test_settings_are_those_of_the_algorithm(algo: str) -> None:
+    """All that is declared of an algorithm is there, but for how its network is written."""
+    declared, told = ALGORITHMS[algo], zoo_settings(algo)
+    for key, value in declared.settings.items():
+        assert key == "policy_kwargs" or told[key] == value
+    assert (told["policy"], told["n_envs"]) == (declared.policy, declared.num_envs)
+    assert told["env_kwargs"]["reward"] == declared.reward
+    assert ("env_wrapper" in told) == (declared.memory != "none")
+    assert told["policy_kwargs"].startswith("dict(net_arch=[256, 256], ")
+    assert told["policy_kwargs"].endswith(", activation_fn=nn.ReLU)")
+
+
+@pytest.mark.parametrize("algo", NAMES)
+def test_yaml_says_the_same(algo: str) -> None:
+    """What YAML reads is what was written, numbers as numbers."""
+    yaml: Any = pytest.importorskip("yaml")
+    assert yaml.safe_load(zoo_yaml(algo)) == {"default": zoo_settings(algo)}
+
+
+def test_compare_prints_it(capsys: pytest.CaptureFixture[str]) -> None:
+    """`--zoo` alone is PPO's; an algorithm of its own name is found by the Zoo's."""
+    assert compare.main(["--zoo"]) == 0
+    assert capsys.readouterr().out == zoo_yaml("ppo") + "\n"
+    assert compare.main(["--zoo", "recurrent_ppo"]) == 0
+    assert "--algo ppo_lstm" in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        compare.main(["--zoo", "ram"])
+
+
+@pytest.mark.parametrize("algo", ["ppo", "recurrent_ppo"])
+def test_the_zoo_trains(algo: str, tmp_path: Path) -> None:
+    """Its own command takes the file, trains and leaves a model."""
+    pytest.importorskip("rl_zoo3", reason="needs rl_zoo3: pip install 'ram-env[zoo]'")
+    file = tmp_path / "glimpses.yml"
+    file.write_text(zoo_yaml(algo))
+    options = ["--algo", NAMES[algo], "--env", "GlimpseMNIST-v0", "--gym-packages", "ram_env"]
+    options += ["--conf-file", str(file), "--log-folder", str(tmp_path), "--eval-freq", "-1"]
+    options += ["--n-timesteps", "1", "--hyperparams", "n_envs:2", "batch_size:8"]
+    command = [sys.executable, "-W", "ignore", "-m", "rl_zoo3.train", *options]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=250)
+    assert result.returncode == 0, result.stderr
+    assert (tmp_path / NAMES[algo] / "GlimpseMNIST-v0_1" / "GlimpseMNIST-v0.zip").exists()

@@ -48,7 +48,8 @@ class RAM(BaseAlgorithm):
 
     Cross-entropy trains the action, core and glimpse networks by back-propagation through whole
     episodes, REINFORCE with a baseline the location network and, with `policy_gradient_to_core`,
-    through it the others; preset `pure` has REINFORCE alone. Every gradient step takes
+    through it the others. Preset `pure` reads no label, only what the env pays for its answers;
+    with `answer_loss="policy_gradient"` REINFORCE trains them too. Every gradient step takes
     `batch_size` episodes, played in lockstep, in rounds if there are fewer envs than that, or
     shared among processes if `torch.distributed` is initialised.
 
@@ -57,7 +58,7 @@ class RAM(BaseAlgorithm):
         env: An id (the native vector env is then made, one env per episode of a batch, with the
             reward that the settings need), a gymnasium `Env` or `VectorEnv` (mode `SAME_STEP`), or
             a Stable-Baselines3 `VecEnv`. All of its episodes must have the same length.
-        preset: `"default"`, `"paper"` or `"pure"`; see `agents.model.config.PRESETS`.
+        preset: `"default"`, `"paper"`, `"pure"`, ...: see `agents.model.config.PRESETS`.
         seed: Seeds networks, exploration and envs; drawn from the system if None.
         device: `"auto"`, `"cpu"`, `"cuda"`, ...
         tensorboard_log: Folder for TensorBoard logs, or None.
@@ -181,10 +182,15 @@ class RAM(BaseAlgorithm):
         if self.config.glimpse_statistics != "fixed" and not self._n_updates:
             self.policy.set_statistics(*task.glimpse_statistics())
         if reward not in (None, task.reward):
+            got = f"make it with reward={reward!r}, got {str(task.reward)!r}."
+            if not self.config.answers_by_policy_gradient:
+                raise ValueError(
+                    "`answer_loss='likelihood'`, as preset 'pure' has it, needs an `env` that pays "
+                    f"each answer just if it is right: {got}"
+                )
             warnings.warn(
-                "`learn_class_from='reward'`, as preset 'pure' has it, learns well where each "
-                f"answer is paid at once: make the env with reward={reward!r}, got "
-                f"{str(task.reward)!r}.",
+                "`learn_class_from='reward'` learns well from an `env` that pays each answer at "
+                f"once: {got}",
                 stacklevel=4,
             )
 

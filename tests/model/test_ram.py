@@ -249,10 +249,17 @@ def rewards_of(model: RAM) -> set[str]:
 
 
 @pytest.mark.parametrize("kind", list(ENVS))
-def test_pure_warns_of_another_reward(kind: str) -> None:
+def test_pure_refuses_another_reward(kind: str) -> None:
+    """A reward that does not tell of each answer would teach that all but the last are wrong."""
+    with pytest.raises(ValueError, match=r"`answer_loss=.*reward='every_step', got 'final'"):
+        make_model(ENVS[kind](), preset="pure")
+
+
+@pytest.mark.parametrize("kind", list(ENVS))
+def test_answers_that_are_actions_are_warned_of_another_reward(kind: str) -> None:
     """An env that the user made is taken as it is; how to make a better one is told."""
     with pytest.warns(UserWarning, match=r"learns well.*reward='every_step', got 'final'"):
-        make_model(ENVS[kind](), preset="pure")
+        make_model(ENVS[kind](), learn_class_from="reward", gaze_reward="env")
 
 
 def test_a_reward_that_was_chosen_changes_what_is_learned() -> None:

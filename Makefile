@@ -36,7 +36,7 @@ test-slow: .venv/test.stamp
 test-oldest: .venv-oldest/test.stamp
 	.venv-oldest/bin/python -m pytest $(ARGS)
 
-LIBRARIES = torchrl skrl tianshou rllib zoo
+LIBRARIES = skrl tianshou rllib zoo
 LIBRARY_TESTS = tests/runs/test_examples.py tests/reports/test_zoo.py
 test-libraries: $(LIBRARIES:%=.venv-%/test.stamp)
 	for name in $(LIBRARIES); do \

@@ -53,7 +53,7 @@ test-pythons: $(PYTHONS:%=.venv-python%/test.stamp)
 	for version in $(PYTHONS); do \
 		.venv-python$$version/bin/python -m pytest -m "not slow" $(ARGS) || exit; done
 
-LIBRARIES = torchrl skrl tianshou rllib zoo
+LIBRARIES = skrl tianshou rllib zoo
 LIBRARY_TESTS = tests/runs/test_examples.py tests/reports/test_zoo.py
 test-libraries: $(LIBRARIES:%=.venv-%/test.stamp)
 	for name in $(LIBRARIES); do \

@@ -62,10 +62,7 @@ def main(arguments: list[str] | None = None, prog: str = "python -m agents.evalu
         evaluation = player.measure(options.confidence)
         pictures = draw(player, evaluation, options)
         if options.out is not None:
-            on_validation = argparse.Namespace(**vars(options) | {"split": "validation"})
-            validation = find_player(on_validation).measure()
-            memory, command = options.memory or "none", f"{prog} {shlex.join(words)}"
-            write_guest(options.out, evaluation, validation, memory, command, facts)
+            leave(evaluation, options, f"{prog} {shlex.join(words)}", facts)
     except (ValueError, DivergenceError, gym.error.Error) as error:
         parser.error(
             re.sub(
@@ -94,6 +91,16 @@ def draw(player: Player, evaluation: Evaluation, options: argparse.Namespace) ->
         return []
     title = f"{options.policy or options.pretrained or options.run}: {evaluation.describe()}"
     return draw_gazes(player.scenes, player.model, options.pictures, title)
+
+
+def leave(
+    evaluation: Evaluation, options: argparse.Namespace, command: str, facts: dict[str, Any]
+) -> None:
+    """Leave in the folder of `--out` what a run leaves of its results."""
+    on_validation = argparse.Namespace(**vars(options) | {"split": "validation"})
+    validation = find_player(on_validation).measure()
+    memory = options.memory or "none"
+    write_guest(options.out, evaluation, validation, memory, command, facts)
 
 
 def make_parser(prog: str) -> argparse.ArgumentParser:

@@ -1,14 +1,12 @@
 """What does each agent learn in the same time: which agents, and how are they shown?"""
 
-import dataclasses
 from pathlib import Path
 from typing import Any
 
 from agents.base.figures import Figure
-from agents.base.files import CONFIG, EVALUATION, write_json
 from agents.evaluation.players import player_of_policy
-from agents.evaluation.provenance import describe_source
 from agents.evaluation.result import markdown_table
+from agents.reports.guests import write_guest
 from agents.reports.table import Entry, Row, Table, describe_commands, row_of_program
 from agents.runs import launch
 from ram_env import SHORT_NAMES, TASKS
@@ -35,22 +33,25 @@ def make_row(
     if algo == "random":
         command = f"python -m agents.evaluate --policy {RANDOM} --env {task}"
         command += f" --env-kwargs dataset={dataset}"
-        return Row(name, facts, command, lambda folder: measure_random(task, dataset, folder))
+        return Row(
+            name,
+            facts,
+            command,
+            lambda folder: measure_random(task, dataset, folder, what, command),
+        )
     words = ["--env", task, "--algo", algo, *options, *budget, "--seed", "0", "--dataset", dataset]
     return row_of_program(name, facts, "train.py", launch.main, words)
 
 
-def measure_random(task: str, dataset: str, folder: Path) -> int:
+def measure_random(task: str, dataset: str, folder: Path, what: str, command: str) -> int:
     """Measure who knows nothing; leave in a folder what the run of an agent would. Return 0."""
     test, validation = (
         player_of_policy(RANDOM, SHORT_NAMES[task], {"dataset": dataset}, split).measure()
         for split in ("test", "validation")
     )
-    learned = {"episodes": 0, "training_seconds": 0.0, "parameters": 0}
-    learned |= {"validation_error": validation.error}
     folder.mkdir(parents=True, exist_ok=True)
-    write_json(folder / CONFIG, {"memory": "none", **describe_source()})
-    write_json(folder / EVALUATION, dataclasses.asdict(test) | learned)
+    facts = {"what": what, "reads_labels": False, "env_steps": 0, "seconds": 0.0, "parameters": 0}
+    write_guest(folder, test, validation, "none", command, facts)
     return 0
 
 

@@ -14,11 +14,19 @@ WRAPPERS = {
 
 
 def zoo_yaml(algo: str) -> str:
-    """Return the hyper-parameters of an algorithm, of every env of ours, as the Zoo reads them."""
-    lines = [f"  {key}: {json.dumps(value)}" for key, value in zoo_settings(algo).items()]
-    command = f"python -m rl_zoo3.train --algo {NAMES[algo]} --env GlimpseMNIST-v0"
+    """Return a file for the Zoo: the command that trains, and settings for every env of ours."""
+    settings = zoo_settings(algo)
+    # The Zoo hands the `env_kwargs` of a file to the envs of training alone.
+    evaluation = settings["env_kwargs"] | {"split": "validation"}
+    words = " ".join(f'"{key}:{value!r}"' for key, value in evaluation.items())
     return "\n".join(
-        [f"# {command} --gym-packages ram_env --conf-file THIS_FILE.yml", "default:", *lines]
+        [
+            f"# python -m rl_zoo3.train --algo {NAMES[algo]} --env GlimpseMNIST-v0 \\",
+            "#   --gym-packages ram_env --conf-file glimpses.yml \\",
+            f"#   --eval-env-kwargs {words}",
+            "default:",
+            *(f"  {key}: {json.dumps(value)}" for key, value in settings.items()),
+        ]
     )
 
 

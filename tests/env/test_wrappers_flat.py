@@ -120,15 +120,15 @@ def test_an_id_can_stand_for_a_wrapped_env() -> None:
     wrappers = (GlimpseHistory, FlattenObservation, DiscreteAction)
     game = TASKS["GlimpseMNIST-v0"] | GAME
     specs = tuple(wrapper.wrapper_spec() for wrapper in wrappers)
-    gym.register("FlatGlimpse-v0", "ram_env.env:GlimpseEnv", kwargs=game, additional_wrappers=specs)
+    gym.register("FlatInTests-v0", "ram_env.env:GlimpseEnv", kwargs=game, additional_wrappers=specs)
     try:
-        env = gym.make("FlatGlimpse-v0")
+        env = gym.make("FlatInTests-v0")
         assert env.spec is not None
         expected = list(rollout(wrap(gym.make("GlimpseMNIST-v0", **GAME)), 9, seed=3))
         for again in (env, gym.make(EnvSpec.from_json(env.spec.to_json()))):
             assert_identical(list(rollout(again, 9, seed=3)), expected)
     finally:
-        del gym.registry["FlatGlimpse-v0"]
+        del gym.registry["FlatInTests-v0"]
 
 
 def test_other_envs_are_errors() -> None:

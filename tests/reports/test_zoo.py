@@ -1,5 +1,7 @@
 """RL Baselines3 Zoo trains with the settings that this project declares."""
 
+import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -44,14 +46,21 @@ def test_compare_prints_it(capsys: pytest.CaptureFixture[str]) -> None:
 
 @pytest.mark.parametrize("algo", ["ppo", "recurrent_ppo"])
 def test_the_zoo_trains(algo: str, tmp_path: Path) -> None:
-    """Its own command takes the file, trains and leaves a model."""
+    """The command in the file trains with it, evaluates on validation and leaves a model."""
     pytest.importorskip("rl_zoo3", reason="needs rl_zoo3: pip install 'ram-env[zoo]'")
-    file = tmp_path / "glimpses.yml"
-    file.write_text(zoo_yaml(algo))
-    options = ["--algo", NAMES[algo], "--env", "GlimpseMNIST-v0", "--gym-packages", "ram_env"]
-    options += ["--conf-file", str(file), "--log-folder", str(tmp_path), "--eval-freq", "-1"]
-    options += ["--n-timesteps", "1", "--hyperparams", "n_envs:2", "batch_size:8"]
-    command = [sys.executable, "-W", "ignore", "-m", "rl_zoo3.train", *options]
-    result = subprocess.run(command, capture_output=True, text=True, timeout=250)
+    text = zoo_yaml(algo)
+    (tmp_path / "glimpses.yml").write_text(text)
+    lines = [line for line in text.splitlines() if line.startswith("#")]
+    words = shlex.split(" ".join(line.strip("#\\ ") for line in lines))
+    assert words[:3] == ["python", "-m", "rl_zoo3.train"]
+    few = ["--n-timesteps", "16", "--eval-freq", "8", "--eval-episodes", "1"]
+    few += ["--hyperparams", "n_envs:2", "batch_size:8"]
+    command = [sys.executable, "-W", "ignore", *words[1:], *few]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    result = subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=250
+    )
     assert result.returncode == 0, result.stderr
-    assert (tmp_path / NAMES[algo] / "GlimpseMNIST-v0_1" / "GlimpseMNIST-v0.zip").exists()
+    folder = tmp_path / "logs" / NAMES[algo] / "GlimpseMNIST-v0_1"
+    assert (folder / "GlimpseMNIST-v0.zip").exists()
+    assert (folder / "evaluations.npz").exists()

@@ -131,6 +131,8 @@ def draw_frontier(frontier: dict[str, list[Point]]) -> Figure:
     figure = Figure(figsize=(12, 8), layout="constrained")
     figure.suptitle("Error against glimpses: answering after a fixed number, or once sure")
     panels = figure.subplots(-(-len(frontier) // 2), 2, squeeze=False).flat
+    for left_over in panels[len(frontier) :]:
+        left_over.set_axis_off()
     for axes, (name, points) in zip(panels, frontier.items(), strict=False):
         for rule, color in COLORS.items():
             line = np.array(sorted(it[2:] for it in points if it.rule == rule))  # glimpses, error

@@ -11,7 +11,7 @@ from agents import compare, evaluate
 from agents.reports import guests
 
 FACTS = ["what=a guess", "reads_labels=false", "env_steps=1000", "seconds=2.5", "parameters=7"]
-POLICY = ["--policy", "agents.sb3.random_policy:RandomPolicy", "--env", "centered"]
+POLICY = ["--policy", "agents.policies:RandomPolicy", "--env", "centered"]
 ON_DIGITS = ["--dataset", "digits"]
 
 
@@ -33,7 +33,7 @@ def test_the_folder_holds_what_a_run_leaves(guest: Path) -> None:
     assert result["low"] < 90.0 < result["high"]  # chance
     assert 80.0 < result["validation_error"] < 99.0
     config = json.loads((guest / "config.json").read_text())
-    assert config["command"].startswith("python -m agents.evaluate --policy agents.sb3")
+    assert config["command"].startswith("python -m agents.evaluate --policy agents.policies")
     assert config["facts"]["what"] == "a guess"
 
 

@@ -310,10 +310,8 @@ class RAM(BaseAlgorithm):
             callback: Called after every step.
             first_episode: Position in the batch of the first env's episode.
         """
-        generator, recorder = (
-            self._noise(),
-            Recorder(self.config, self._labels(), self.policy.num_classes),
-        )
+        generator = self._noise()
+        recorder = Recorder(self.config, self._labels(), self.policy.num_classes)
         state = self.policy.networks.initial_state(self.n_envs)
         dones = np.zeros(self.n_envs, dtype=bool)
         while not dones.any():

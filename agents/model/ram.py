@@ -181,6 +181,11 @@ class RAM(BaseAlgorithm):
         self.policy.set_score_scale(task.score_scale)
         if self.config.glimpse_statistics != "fixed" and not self._n_updates:
             self.policy.set_statistics(*task.glimpse_statistics())
+        if self.config.answer_loss == "likelihood" and reward and task.glimpse_cost:
+            raise ValueError(
+                "`answer_loss='likelihood'` reads from a reward above 0 that an answer is right: "
+                f"make `env` with glimpse_cost=0, got {task.glimpse_cost}."
+            )
         if reward not in (None, task.reward):
             got = f"make it with reward={reward!r}, got {str(task.reward)!r}."
             if not self.config.answers_by_policy_gradient:

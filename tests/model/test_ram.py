@@ -255,6 +255,12 @@ def test_pure_refuses_another_reward(kind: str) -> None:
         make_model(ENVS[kind](), preset="pure")
 
 
+def test_pure_refuses_costs_of_glimpses() -> None:
+    """A right answer could be paid less than nothing then."""
+    with pytest.raises(ValueError, match=r"glimpse_cost=0, got 0\.5"):
+        make_model(make_env(**EVERY_STEP, glimpse_cost=0.5), preset="pure")
+
+
 @pytest.mark.parametrize("kind", list(ENVS))
 def test_answers_that_are_actions_are_warned_of_another_reward(kind: str) -> None:
     """An env that the user made is taken as it is; how to make a better one is told."""

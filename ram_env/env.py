@@ -252,7 +252,9 @@ class GlimpseEnv(PlaysGame, gym.Env[Observation, Any]):
         self.observation_space = self.task.observation_space  # type: ignore[assignment]
         self.action_space = self.task.action_space
         self._episodes = self.task.allocate(1)
-        self._scene: dict[str, Any] = {}  # the info of the episode; it stays the same
+        # The info of the episode, which stays the same: its numbers, and what must be copied.
+        self._numbers: dict[str, int] = {}
+        self._arrays: list[tuple[str, np.ndarray]] = []
         self._window = HumanWindow()
 
     def reset(
@@ -275,8 +277,9 @@ class GlimpseEnv(PlaysGame, gym.Env[Observation, Any]):
         chosen = {name: values[ONLY] for name, values in given.items()}
         scene_seed, index = chosen.pop("scene_seed", drawn), chosen.pop("index", None)
         self.task.begin(self._episodes, ONLY, scene_seed, index, **chosen)
-        facts = self.task.info(self._episodes, ONLY)
-        self._scene = {name: value if value.ndim else int(value) for name, value in facts.items()}
+        facts = self.task.info(self._episodes, ONLY).items()
+        self._numbers = {name: int(value) for name, value in facts if not value.ndim}
+        self._arrays = [(name, value) for name, value in facts if value.ndim]
         self._show()
         return self._observation(), self._info()
 
@@ -327,8 +330,10 @@ class GlimpseEnv(PlaysGame, gym.Env[Observation, Any]):
         return self.task.observe(self._episodes, ONLY)
 
     def _info(self) -> dict[str, Any]:
-        scene = self._scene.items()
-        return {it: value.copy() if isinstance(value, np.ndarray) else value for it, value in scene}
+        info: dict[str, Any] = self._numbers.copy()
+        for name, value in self._arrays:
+            info[name] = value.copy()
+        return info
 
 
 def checked_render_mode(render_mode: str | None, modes: list[str]) -> str | None:

@@ -211,6 +211,8 @@ def test_playing_without_a_screen(missing: str, tmp_path: Path) -> None:
         environment["PYTHONPATH"] = f"{tmp_path}{os.pathsep}{environment['PYTHONPATH']}"
     elif sys.platform != "linux":
         pytest.skip("other systems have a screen")
+    else:
+        pytest.importorskip("pygame")
     path = next(path for path in EXAMPLES if path.stem == "play")
     command = [sys.executable, "-W", "ignore", str(path)]
     result = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)

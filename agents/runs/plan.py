@@ -22,11 +22,12 @@ from ram_env.games.actions import ActionFormat
 from ram_env.games.make import kind_of
 from ram_env.games.record import at_new_place
 from ram_env.games.settings import RewardRule
-from ram_env.registration import CATCH_TASKS, PICTURE_TASKS, resolve_env
+from ram_env.registration import CATCH_TASKS, PICTURE_TASKS, TASKS, resolve_env
 
 # Tasks whose canvas is too large to begin with, and its side in pixels.
 LARGE_TASKS = {"GlimpseClutteredMNIST1000-v0": 1000, "GlimpseMegapixelMNIST-v0": 1500}
 SMALLEST_CANVAS = 60  # that one learns to read on
+OWN_IMAGES = ("auto", "mnist", "digits")  # which fit on the canvas of `GlimpseMNIST-v0`
 VERSION = 2  # of config.json; the first did not hold the options
 
 
@@ -165,12 +166,20 @@ def usual_preset(env_id: str) -> str:
 
 def usual_curriculum(options: Options, env_id: str) -> dict[str, Any]:
     """Return arguments of the env in training alone: those asked for, or what suits the task."""
-    grows = options.algo == "ram" and options.preset in (None, "large") and env_id in LARGE_TASKS
-    if options.train_env_kwargs or not grows:
+    if options.train_env_kwargs:
         return options.train_env_kwargs
-    side = options.env_kwargs.get("canvas_size", LARGE_TASKS[env_id])
+    arguments = TASKS.get(env_id, {}) | options.env_kwargs
+    side = arguments.get("canvas_size", LARGE_TASKS.get(env_id, 0))
     largest = max(side) if isinstance(side, list | tuple) else side
-    return {"canvas_range": [min(SMALLEST_CANVAS, largest), largest]}
+    if options.algo == "ram":
+        grows = options.preset in (None, "large") and env_id in LARGE_TASKS
+        return {"canvas_range": [min(SMALLEST_CANVAS, largest), largest]} if grows else {}
+    crops, images = arguments.get("num_distractors", 0), arguments.get("dataset", "auto")
+    if not crops or images not in OWN_IMAGES or options.memory == "canvas":
+        return {}
+    # Policy gradient alone finds no beginning amid clutter: some scenes have less, closely around.
+    smallest = TASKS["GlimpseMNIST-v0"]["canvas_size"]
+    return {"canvas_range": [smallest, largest], "distractors_range": [0, crops]}
 
 
 def plan_of_run(folder: Path) -> Plan:

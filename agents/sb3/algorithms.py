@@ -23,6 +23,13 @@ class Algorithm:
 
 _NETWORK = {"net_arch": [256, 256], "activation_fn": "ReLU"}
 _ON_POLICY = {"gamma": 0.95, "gae_lambda": 0.95, "ent_coef": 0.02, "policy_kwargs": _NETWORK}
+_PPO = {
+    "n_steps": 8,  # about an episode: short rollouts learn several times as fast
+    "batch_size": 1024,
+    "n_epochs": 3,
+    "learning_rate": "lin_0.001",  # falls to 0 over the budget
+    **_ON_POLICY,
+}
 _PPO_LOSSES = ("train/policy_gradient_loss", "train/value_loss", "train/entropy_loss")
 
 # A gaze that is a choice among few cells goes on exploring; 7 along each side are too many to try.
@@ -44,13 +51,7 @@ ALGORITHMS: dict[str, Algorithm] = {
         memory="history",
         reward="every_step",
         location_grid=COARSE_GRID,
-        settings={
-            "n_steps": 8,  # about an episode: short rollouts learn several times as fast
-            "batch_size": 1024,
-            "n_epochs": 3,
-            "learning_rate": "lin_0.001",  # falls to 0 over the budget
-            **_ON_POLICY,
-        },
+        settings=_PPO,
     ),
     "recurrent_ppo": Algorithm(
         "sb3_contrib:RecurrentPPO",
@@ -60,12 +61,17 @@ ALGORITHMS: dict[str, Algorithm] = {
         reward="every_step",
         location_grid=COARSE_GRID,
         settings={
-            "n_steps": 14,
-            "batch_size": 896,
-            "n_epochs": 2,
-            "learning_rate": 1e-3,
-            **_ON_POLICY,
-            "policy_kwargs": {**_NETWORK, "lstm_hidden_size": 128},
+            **_PPO,
+            "gamma": 0.8,
+            "gae_lambda": 0.9,
+            # One LSTM over RAM's glimpse network, for policy and value.
+            "policy_kwargs": {
+                "features_extractor_class": "GlimpseEncoder",
+                "net_arch": [],
+                "lstm_hidden_size": 256,
+                "shared_lstm": True,
+                "enable_critic_lstm": False,
+            },
         },
     ),
     "a2c": Algorithm(

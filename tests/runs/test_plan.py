@@ -43,13 +43,32 @@ def test_preset_and_curriculum(
     assert "canvas_range" not in plan.env_kwargs
 
 
-def test_curriculum_is_for_ram(tmp_path: Path) -> None:
-    """Other algorithms have no canvases that grow; asked for, they learn on a range all along."""
-    options: dict[str, Any] = {"env": "cluttered1000", "algo": "ppo", "run_dir": tmp_path / "run"}
-    plan = plan_run(Options(**options))
-    assert plan is not None and plan.train_env_kwargs == {}
-    plan = plan_run(Options(**options, train_env_kwargs={"canvas_range": [60, 90]}))
-    assert plan is not None and plan.train_env_kwargs == {"canvas_range": [60, 90]}
+@pytest.mark.parametrize(
+    ("options", "curriculum"),
+    [
+        ({"env": "centered"}, {}),
+        ({"env": "translated"}, {}),
+        ({"env": "catch"}, {}),
+        ({"env": "cluttered"}, {"canvas_range": [28, 60], "distractors_range": [0, 4]}),
+        (
+            {"env": "cluttered", "env_kwargs": {"canvas_size": [40, 50], "num_distractors": 9}},
+            {"canvas_range": [28, 50], "distractors_range": [0, 9]},
+        ),
+        ({"env": "cluttered", "memory": "canvas"}, {}),
+        ({"env": "cluttered", "env_kwargs": {"dataset": "mine.npz"}}, {}),
+        (
+            {"env": "cluttered1000", "train_env_kwargs": {"canvas_range": [60, 90]}},
+            {"canvas_range": [60, 90]},
+        ),
+    ],
+    ids=str,
+)
+def test_curriculum_of_other_algorithms(
+    options: dict[str, Any], curriculum: dict[str, Any], tmp_path: Path
+) -> None:
+    """Less clutter in some scenes, unless the user wants it otherwise."""
+    plan = plan_run(Options(algo="recurrent_ppo", run_dir=tmp_path / "run", **options))
+    assert plan is not None and plan.train_env_kwargs == curriculum
 
 
 def test_command_of_a_curriculum_is_read_again() -> None:

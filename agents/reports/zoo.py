@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 from agents.sb3.algorithms import ALGORITHMS
+from agents.sb3.policy_file import CLASSES
 
 NUM_STEPS = 1_000_000
 NAMES = {name: name for name in ALGORITHMS if name != "ram"} | {"recurrent_ppo": "ppo_lstm"}
@@ -33,9 +34,7 @@ def zoo_yaml(algo: str) -> str:
 def zoo_settings(algo: str) -> dict[str, Any]:
     """Return what stands in `agents.sb3.algorithms`, in the words of the Zoo."""
     chosen = ALGORITHMS[algo]
-    network = {**chosen.settings["policy_kwargs"]}
-    activation = network.pop("activation_fn")
-    parts = [f"{key}={value!r}" for key, value in network.items()]
+    network = chosen.settings["policy_kwargs"].items()
     game = {
         "action_format": chosen.action_formats[0],
         "reward": chosen.reward,
@@ -49,6 +48,14 @@ def zoo_settings(algo: str) -> dict[str, Any]:
         "env_kwargs": {key: value for key, value in game.items() if value is not None},
         **wrapper,
         **chosen.settings,
-        # The Zoo reads it as Python, with PyTorch's layers as `nn`.
-        "policy_kwargs": f"dict({', '.join(parts)}, activation_fn=nn.{activation})",
+        # The Zoo reads it as Python.
+        "policy_kwargs": f"dict({', '.join(f'{key}={_in_python(key, it)}' for key, it in network)})",
     }
+
+
+def _in_python(name: str, value: Any) -> str:
+    """Return how an argument of a policy is written in Python; classes are names in ours."""
+    if name not in CLASSES:
+        return repr(value)
+    module, _, attribute = CLASSES[name][value].partition(":")
+    return f"__import__({module!r}, fromlist=[{attribute!r}]).{attribute}"

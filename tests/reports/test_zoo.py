@@ -12,6 +12,7 @@ import pytest
 from agents import compare
 from agents.reports.zoo import NAMES, zoo_settings, zoo_yaml
 from agents.sb3.algorithms import ALGORITHMS
+from agents.sb3.policy_file import policy_arguments
 
 
 @pytest.mark.parametrize("algo", NAMES)
@@ -23,8 +24,7 @@ def test_settings_are_those_of_the_algorithm(algo: str) -> None:
     assert (told["policy"], told["n_envs"]) == (declared.policy, declared.num_envs)
     assert told["env_kwargs"]["reward"] == declared.reward
     assert ("env_wrapper" in told) == (declared.memory != "none")
-    assert told["policy_kwargs"].startswith("dict(net_arch=[256, 256], ")
-    assert told["policy_kwargs"].endswith(", activation_fn=nn.ReLU)")
+    assert eval(told["policy_kwargs"]) == policy_arguments(declared.settings)["policy_kwargs"]
 
 
 @pytest.mark.parametrize("algo", NAMES)

@@ -61,7 +61,8 @@ def save_gaze_grid(path: Path, episodes: Sequence[Episode], title: str) -> None:
 def draw_gaze_grid(episodes: Sequence[Episode], title: str) -> Image.Image:
     """Draw one row per episode: scene and path, each glimpse with the belief, answer.
 
-    Of episodes with more than ten glimpses, ten spread evenly from first to last are shown.
+    Of episodes with more than ten glimpses, ten spread evenly from first to last are shown. The
+    longest says which; where another had ended before, its place stays empty.
 
     Args:
         episodes: At least one, all of one task, such as `FrozenScenes.record` returns.
@@ -74,7 +75,7 @@ def draw_gaze_grid(episodes: Sequence[Episode], title: str) -> Image.Image:
         ValueError: If there are no episodes.
     """
     _require_episodes(episodes)
-    num_glimpses = len(episodes[0])
+    num_glimpses = max(map(len, episodes))
     count = min(num_glimpses, MAX_CELLS)
     shown = [int(number) for number in np.linspace(1, num_glimpses, count).round()]
     is_known = any(episode[-1].label is not None for episode in episodes)
@@ -107,7 +108,9 @@ def _draw_heads(shown: Sequence[int]) -> Image.Image:
 def _draw_row(episode: Episode, shown: Sequence[int]) -> Image.Image:
     last = episode[-1]
     scene = ImageOps.pad(fit(last.canvas, SCENE), (SCENE, SCENE), color=BACKGROUND)
-    glimpses = [_draw_glimpse(episode[number - 1]) for number in shown]
+    glimpses = [_draw_glimpse(episode[number - 1]) for number in shown if number <= len(episode)]
+    empty = Image.new("RGB", (CELL, SCENE), BACKGROUND)
+    glimpses += [empty] * (len(shown) - len(glimpses))
     return _stack([scene, draw_scene(last, SCENE), *glimpses, _draw_answer(last)])
 
 

@@ -17,6 +17,7 @@ from agents.looking.gazes import (
     LAST_FRAME_MS,
     MARGIN,
     SCENE,
+    draw_gaze_grid,
     save_gaze_animation,
     save_gaze_grid,
 )
@@ -88,6 +89,19 @@ def test_grid_has_a_row_per_episode(
         for cell, index in [(0, 0), (cells - 1, num_glimpses - 1)]:  # the first and the last
             corner = sheet[top, MARGIN + 2 * (SCENE + GAP) + cell * (CELL + GAP)]
             assert tuple(corner) == glimpse_color(index, num_glimpses)
+
+
+@pytest.mark.parametrize("lengths", [(8, 3), (3, 8)])
+def test_grid_of_episodes_that_ended_at_different_glimpses(lengths: tuple[int, int]) -> None:
+    """All glimpses of the longest are shown, none of those that another did without."""
+    episodes = [make_episode(seed)[:length] for seed, length in enumerate(lengths)]
+    sheet = np.asarray(draw_gaze_grid(episodes, "title"))
+    for above, episode in enumerate(reversed(episodes)):
+        top = len(sheet) - MARGIN - SCENE - above * (SCENE + GAP)
+        for number in range(8):
+            left = MARGIN + 2 * (SCENE + GAP) + number * (CELL + GAP)
+            cell = sheet[top : top + SCENE, left : left + CELL]
+            assert (cell == 255).all() == (number >= len(episode))
 
 
 @pytest.mark.parametrize(("right", "color"), [(True, RIGHT), (False, WRONG)])

@@ -90,7 +90,7 @@ def draw(player: Player, evaluation: Evaluation, options: argparse.Namespace) ->
     if options.pictures is None:
         return []
     title = f"{options.policy or options.pretrained or options.run}: {evaluation.describe()}"
-    return draw_gazes(player.scenes, player.model, options.pictures, title)
+    return draw_gazes(player.scenes, player.model, options.pictures, title, options.confidence)
 
 
 def leave(

@@ -11,13 +11,18 @@ NUM_ANIMATED = 8  # scenes in gaze.gif
 
 
 def draw_gazes(
-    scenes: FrozenScenes, model: Predictor, folder: pathlib.Path, title: str
+    scenes: FrozenScenes,
+    model: Predictor,
+    folder: pathlib.Path,
+    title: str,
+    confidence: float | None = None,
 ) -> list[pathlib.Path]:
     """Draw how a model plays its first scenes, some right and some wrong; return the files.
 
-    They are gaze.png and gaze.gif in a folder that must exist, with a title of one line.
+    They are gaze.png and gaze.gif in a folder that must exist, with a title of one line. With a
+    confidence each scene ends as `FrozenScenes.evaluate` has it.
     """
-    episodes = scenes.record(model, NUM_RIGHT, NUM_WRONG)
+    episodes = scenes.record(model, NUM_RIGHT, NUM_WRONG, confidence)
     grid, animation = folder / "gaze.png", folder / "gaze.gif"
     save_gaze_grid(grid, episodes, title)
     save_gaze_animation(animation, episodes[:NUM_ANIMATED], title)

@@ -10,7 +10,7 @@ from agents.base.figures import Figure, save_figure, ticker
 from agents.base.files import write_atomically, write_json
 from agents.base.pretrained import pretrained_rows
 from agents.evaluation.curves import ERROR_TICKS
-from agents.evaluation.frozen_scenes import FrozenScenes
+from agents.evaluation.frozen_scenes import FrozenScenes, Playback
 from agents.evaluation.players import Player, player_of_pretrained, player_of_run
 from agents.evaluation.provenance import describe_source
 from agents.evaluation.result import markdown_table
@@ -35,9 +35,8 @@ class Point(NamedTuple):
 
 def measure_frontier(scenes: FrozenScenes, model: Predictor) -> list[Point]:
     """Let a model play every scene once, and return what each rule for when to answer comes to."""
-    played = list(scenes.playbacks(model))
-    wrong = np.concatenate([it.is_wrong for it in played], axis=1)  # (T, N)
-    belief = np.concatenate([it.beliefs.max(axis=2) for it in played], axis=1)  # (T, N)
+    played = Playback.of(scenes.playbacks(model))
+    wrong, belief = played.is_wrong, played.beliefs.max(axis=2)  # (T, N)
     every = range(1, len(wrong) + 1)
     rules: list[tuple[str, float, np.ndarray]]
     rules = [("fixed", number, np.full(wrong.shape[1], number)) for number in every]

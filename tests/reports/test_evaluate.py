@@ -229,6 +229,16 @@ def test_each_scene_ends_by_itself() -> None:
     assert result.mean_glimpses == np.mean(taken)
     answers = played.answers[np.array(taken) - 1, np.arange(300)]
     assert result.num_errors == (answers != scenes.labels).sum()
+    shown = scenes.replay(model, np.array([299, 0, 7]), confidence)
+    assert [len(episode) for episode in shown] == [taken[299], taken[0], taken[7]]
+    for number, episode in zip((299, 0, 7), shown, strict=True):
+        assert (episode[-1].label, episode[-1].prediction) == (
+            scenes.labels[number],
+            answers[number],
+        )
+    (first, second) = scenes.record(model, 2, 0, confidence)
+    right = np.flatnonzero(answers == scenes.labels)[:2]
+    assert [len(first), len(second)] == [taken[number] for number in right]
 
 
 class Stopper:

@@ -1,4 +1,7 @@
-"""How does a trained model generalise? `python -m agents.study --pretrained cluttered`."""
+"""How does a trained model generalise? `python -m agents.study --pretrained cluttered`.
+
+With `--looks`: how many looks do scenes take until it is sure, and which are the hardest?
+"""
 
 import argparse
 import sys
@@ -12,6 +15,7 @@ from agents.base.figures import save_figure
 from agents.base.files import make_folder, path_of, write_atomically, write_json
 from agents.base.pretrained import pretrained_path
 from agents.evaluation.generalisation import draw, measure_sweeps, write_page
+from agents.evaluation.pictures import CONFIDENCE, draw_looks, measure_looks, write_page_of_looks
 from agents.evaluation.players import Player, player_of_pretrained
 from agents.evaluation.provenance import describe_source
 from agents.looking.gazes import save_gaze_grid
@@ -27,6 +31,7 @@ def main(arguments: list[str] | None = None, prog: str = "python -m agents.study
     parser = argparse.ArgumentParser(prog=prog, description=description)
     add = parser.add_argument
     add("--pretrained", metavar="TASK", default="cluttered", help="(default: cluttered)")
+    add("--looks", action="store_true", help="measure how many looks scenes take, instead")
     add("--out", type=path_of, default=Path("results"), metavar="DIR", help="(default: results)")
     options = parser.parse_args(arguments)
     folder = options.out / "study"
@@ -38,7 +43,8 @@ def main(arguments: list[str] | None = None, prog: str = "python -m agents.study
                 f"{options.pretrained!r}."
             )
         make_folder(folder)  # first: to measure takes long
-        study(options.pretrained, player_of_pretrained(options.pretrained), folder)
+        measure = study_looks if options.looks else study
+        measure(options.pretrained, player_of_pretrained(options.pretrained), folder)
     except (ValueError, gym.error.Error) as error:
         parser.error(str(error))
     return 0
@@ -61,6 +67,23 @@ def study(name: str, player: Player, folder: Path) -> None:
     save_figure(folder / "picture.png", lambda: draw(sweeps, title), dpi=110)
     failures = scenes.record(model, 0, NUM_FAILURES)
     save_gaze_grid(folder / "failures.png", failures, f"{name}: the first scenes it gets wrong")
+
+
+def study_looks(name: str, player: Player, folder: Path) -> None:
+    """Measure how many looks scenes take; write looks.json, looks.md and looks.png."""
+    model, scenes = player
+    groups = measure_looks(model, scenes)
+    after = [it for it in groups if it.kind == "after"]
+    shown = ", ".join(f"{it.value}: {it.num_scenes:,} scenes, {it.error:.2f} %" for it in after)
+    print(f"looks until it is sure: {shown}", flush=True)
+    source = describe_source()
+    rows = [asdict(group) for group in groups]
+    content = {"version": 1, "model": name, "confidence": CONFIDENCE, **source, "rows": rows}
+    write_json(folder / "looks.json", content)
+    page = write_page_of_looks(name, groups, scenes, source["commit"]).encode()
+    write_atomically(folder / "looks.md", lambda file: file.write(page))
+    title = f"{name}: looks until it is {CONFIDENCE:g} sure, {scenes.num_scenes:,} test scenes"
+    draw_looks(folder / "looks.png", model, scenes, groups, title)
 
 
 if __name__ == "__main__":

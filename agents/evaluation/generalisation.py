@@ -116,7 +116,8 @@ def write_page(name: str, sweeps: list[Sweep], num_scenes: int, commit: str | No
         f"package, not trained again, on {num_scenes:,} test scenes, with its Wilson 95 % "
         f"interval. Written by `python -m agents.study --pretrained {name}` at {commit}.\n\n"
         "![Test error as one thing changes](picture.png)\n\n"
-        "[The first scenes that it gets wrong](failures.png)\n"
+        "[The first scenes that it gets wrong](failures.png). [How many looks scenes take]"
+        "(looks.md), and [error against glimpses](frontier.md).\n"
     )
     return "\n".join([introduction, *markdown_table(columns, rows)]) + "\n"
 

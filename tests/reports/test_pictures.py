@@ -20,8 +20,9 @@ from agents.looking.gazes import (
     draw_gaze_grid,
     save_gaze_animation,
     save_gaze_grid,
+    save_scene_rows,
 )
-from ram_env.drawing.rendering import RIGHT, WRONG, EpisodeView, glimpse_color
+from ram_env.drawing.rendering import RIGHT, WRONG, EpisodeView, draw_scene, glimpse_color
 
 COLUMNS = (
     "time/episodes,rollout/error,validation/error,validation/error_low,validation/error_high,"
@@ -102,6 +103,34 @@ def test_grid_of_episodes_that_ended_at_different_glimpses(lengths: tuple[int, i
             left = MARGIN + 2 * (SCENE + GAP) + number * (CELL + GAP)
             cell = sheet[top : top + SCENE, left : left + CELL]
             assert (cell == 255).all() == (number >= len(episode))
+
+
+def test_scene_rows_show_scene_gaze_and_answer(tmp_path: Path) -> None:
+    """Side by side, each canvas exact, above where it was looked at, above the answer."""
+    easy = [make_episode(seed)[:1] for seed in range(3)]
+    hard = [make_episode(seed, right=False) for seed in range(3, 5)]
+    save_scene_rows(tmp_path / "scenes.png", {"easy": easy, "hard": hard}, "title")
+    with Image.open(tmp_path / "scenes.png") as file:
+        sheet = np.asarray(file)
+    tops = []
+    for number, episode in enumerate([*easy, *hard]):
+        left = MARGIN + number % 3 * (SCENE + GAP)
+        enlarged = np.kron(episode[-1].canvas, np.ones((3, 3), np.uint8))[..., None].repeat(3, 2)
+        band = sheet[:, left : left + SCENE]
+        (top,) = (
+            top
+            for top in range(len(sheet) - SCENE)
+            if (band[top] == enlarged[0]).all() and (band[top : top + SCENE] == enlarged).all()
+        )
+        tops.append(top)
+        below = top + SCENE + GAP
+        drawn = np.asarray(draw_scene(episode[-1], SCENE))
+        np.testing.assert_array_equal(band[below : below + SCENE], drawn)
+        answer = Image.fromarray(band[below + SCENE : below + SCENE + 50])
+        assert shows(answer, WRONG) == (number >= 3)
+    assert tops[0] == tops[1] == tops[2] < tops[3] == tops[4]
+    with pytest.raises(ValueError, match="`episodes` must hold at least one episode"):
+        save_scene_rows(tmp_path / "none.png", {"easy": []}, "title")
 
 
 @pytest.mark.parametrize(("right", "color"), [(True, RIGHT), (False, WRONG)])

@@ -198,3 +198,20 @@ def test_looks_are_left_in_the_folder(
         assert f"{it.value}: {it.num_scenes:,} scenes, {it.error:.2f} %" in told
     with Image.open(folder / "looks.png") as picture:
         assert picture.width >= 8 * SCENE
+
+
+def test_committed_looks_are_those_of_the_frontier_and_the_docs() -> None:
+    """The same rule on the same scenes, measured twice; and what is said of the errors."""
+    root = Path(__file__).parents[2]
+    looks = json.loads((root / "results" / "study" / "looks.json").read_text())
+    frontier = json.loads((root / "results" / "study" / "frontier.json").read_text())
+    points = {(it["rule"], it["value"]): it for it in frontier[looks["model"]]}
+    point = points["belief", looks["confidence"]]
+    groups = [Group(**row) for row in looks["rows"]]
+    assert groups[0].looks == pytest.approx(point["mean_glimpses"], abs=0.01)  # kinds of machines
+    assert groups[0].error == pytest.approx(point["error"], abs=0.05)
+    (longest,) = (group for group in groups if (group.kind, group.value) == ("after", 8))
+    late, errors = (round(it.error / 100 * it.num_scenes) for it in (longest, groups[0]))
+    page = " ".join((root / "docs" / "results.md").read_text().split())
+    assert f"{late} of the {errors} errors" in page
+    assert not looks["commit"].endswith("-dirty")

@@ -4,6 +4,7 @@ from typing import Any
 
 import gymnasium as gym
 import pytest
+from command_lines import refusal
 from helpers import images_of, needs_mnist
 
 from agents import RAM
@@ -52,7 +53,4 @@ def test_unknown_models_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
         pretrained_path("sharks")
     with pytest.raises(ValueError, match=r"a pretrained model must be one of .*, got 3\."):
         RAM.from_pretrained(3)
-    with pytest.raises(SystemExit) as caught:
-        main(["--pretrained", "sharks"])
-    assert caught.value.code == 2
-    assert "'sharks'" in capsys.readouterr().err
+    assert "'sharks'" in refusal(main, ["--pretrained", "sharks"], capsys)

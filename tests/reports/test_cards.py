@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from command_lines import refusal
 from PIL import Image
 
 from agents import RAM, publish
@@ -99,8 +100,5 @@ def test_what_cannot_be_published_is_one_line(
 ) -> None:
     """Nothing is written."""
     out = ["--out", str(tmp_path / "out")] if words else []
-    with pytest.raises(SystemExit) as stop:
-        publish.main([*out, *words])
-    assert stop.value.code == 2
-    assert message in capsys.readouterr().err.splitlines()[-1]
+    assert message in refusal(publish.main, [*out, *words], capsys)
     assert not (tmp_path / "out").exists()

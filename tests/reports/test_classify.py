@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from command_lines import refusal
 from photos import make_photos
 from PIL import Image
 from small_runs import make_options, run
@@ -100,9 +101,8 @@ def test_an_earlier_run_is_asked_by_its_images(
     rows = asked(capsys, "--run", folder, photos / "square")
     assert rows == asked(capsys, "--run", runs["ram"], photos / "square")
     write_json(folder / "config.json", config | {"task": task | {"class_names": 5}})
-    with pytest.raises(SystemExit):
-        main(["--run", str(folder), str(photos)])
-    assert "config.json` is damaged: its `task` is none" in capsys.readouterr().err
+    line = refusal(main, ["--run", str(folder), str(photos)], capsys)
+    assert "config.json` is damaged: its `task` is none" in line
 
 
 def test_a_table_and_csv_show_the_belief_in_the_label(
@@ -187,10 +187,7 @@ def test_what_is_impossible_is_one_line(
 ) -> None:
     """With exit code 2, before anything is looked at."""
     given = words.format(tmp=tmp_path, photos=photos, **runs).split()
-    with pytest.raises(SystemExit) as refused:
-        main(given)
-    assert refused.value.code == 2
-    assert REFUSED[words] in capsys.readouterr().err
+    assert REFUSED[words] in refusal(main, given, capsys)
 
 
 def test_a_name_moves_no_cursor() -> None:

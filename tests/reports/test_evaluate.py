@@ -11,6 +11,7 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import pytest
+from command_lines import refusal
 from helpers import IDS
 
 from agents import RAM, make_vec_env
@@ -469,9 +470,8 @@ def test_confidence_on_the_command_line(
     expected = player_of_run(finished_run).measure(confidence=0.2)
     main(["--run", str(finished_run), "--confidence", "0.2"])
     assert capsys.readouterr().out.splitlines()[0] == expected.describe()
-    with pytest.raises(SystemExit):
-        main(["--run", str(finished_run), "--confidence", "7"])
-    assert "`--confidence` must be a number" in capsys.readouterr().err
+    line = refusal(main, ["--run", str(finished_run), "--confidence", "7"], capsys)
+    assert "`--confidence` must be a number" in line
 
 
 def test_module_runs_as_a_program(finished_run: Path) -> None:
@@ -499,9 +499,6 @@ def test_command_line_refuses_what_is_no_run(
 ) -> None:
     """A clear line and exit code 2."""
     spoil(finished_run)
-    with pytest.raises(SystemExit) as stop:
-        main(["--run", str(finished_run)])
-    assert stop.value.code == 2
-    last = capsys.readouterr().err.splitlines()[-1]
-    assert last.startswith("python -m agents.evaluate: error: ")
-    assert re.search(message, last)
+    line = refusal(main, ["--run", str(finished_run)], capsys)
+    assert line.startswith("python -m agents.evaluate: error: ")
+    assert re.search(message, line)

@@ -6,6 +6,7 @@ from typing import Any
 
 import gymnasium as gym
 import pytest
+from command_lines import refusal
 
 from agents import RAM, reproduce
 from agents.base import pretrained
@@ -242,10 +243,7 @@ def test_a_row_in_the_table_has_the_facts_of_its_row(
     use_tiny_rows(monkeypatch, reproduced, tiny_row(**changes))
     path = reproduced / "results" / "paper" / "table.json"
     before = path.read_bytes()
-    with pytest.raises(SystemExit) as caught:
-        reproduce.main(arguments_for(reproduced))
-    assert caught.value.code == 2
-    message = capsys.readouterr().err.splitlines()[-1]
+    message = refusal(reproduce.main, arguments_for(reproduced), capsys)
     ((name, _),) = changes.items()
     assert f"row 'tiny' in {path.parent} must have {name} " in message
     assert "choose another `--out`" in message
@@ -273,10 +271,9 @@ def test_one_program_at_a_time_fills_a_table(
     arguments = ["--rows", "cluttered", "--out", str(tmp_path), "--runs", str(tmp_path / "runs")]
     folder = tmp_path / "paper"
     folder.mkdir()
-    with lock_folder(folder), pytest.raises(SystemExit) as caught:
-        reproduce.main(arguments)
-    assert caught.value.code == 2
-    assert f"another process is writing to {folder}" in capsys.readouterr().err
+    with lock_folder(folder):
+        line = refusal(reproduce.main, arguments, capsys)
+    assert f"another process is writing to {folder}" in line
     assert not (folder / "table.json").exists()
 
 
@@ -285,10 +282,8 @@ def test_an_out_that_cannot_be_is_refused_before_the_training(
 ) -> None:
     """Not after hours of it."""
     (tmp_path / "file").write_text("")
-    with pytest.raises(SystemExit) as caught:
-        reproduce.main(["--out", str(tmp_path / "file"), "--runs", str(tmp_path / "runs")])
-    assert caught.value.code == 2
-    assert "must be a folder that you may write to" in capsys.readouterr().err
+    words = ["--out", str(tmp_path / "file"), "--runs", str(tmp_path / "runs")]
+    assert "must be a folder that you may write to" in refusal(reproduce.main, words, capsys)
     assert not (tmp_path / "runs").exists()
 
 
@@ -362,10 +357,8 @@ def test_results_that_cannot_be_read_are_left_alone(
     path = tmp_path / "paper" / "table.json"
     path.parent.mkdir()
     path.write_text(content)
-    with pytest.raises(SystemExit) as caught:
-        reproduce.main(["--out", str(tmp_path), "--runs", str(tmp_path / "runs")])
-    assert caught.value.code == 2
-    assert capsys.readouterr().err.splitlines()[-1].count("table.json") == 1
+    words = ["--out", str(tmp_path), "--runs", str(tmp_path / "runs")]
+    assert refusal(reproduce.main, words, capsys).count("table.json") == 1
     assert path.read_text() == content
     assert not (tmp_path / "runs").exists()
 
@@ -381,12 +374,8 @@ def test_shipped_models_are_of_whole_tasks() -> None:
 
 def test_unknown_rows_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The message tells the nearest name; nothing is written."""
-    with pytest.raises(SystemExit) as caught:
-        reproduce.main(["--rows", "cluttered", "clutered-4", "--out", str(tmp_path / "out")])
-    assert caught.value.code == 2
-    message = capsys.readouterr().err
-    assert "'clutered-4'" in message
-    assert "Did you mean 'cluttered-4'?" in message
+    words = ["--rows", "cluttered", "clutered-4", "--out", str(tmp_path / "out")]
+    assert "'clutered-4'. Did you mean 'cluttered-4'?" in refusal(reproduce.main, words, capsys)
     assert not (tmp_path / "out").exists()
 
 

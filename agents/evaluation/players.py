@@ -3,6 +3,7 @@
 import inspect
 import pathlib
 import pkgutil
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from gymnasium import spaces
@@ -43,17 +44,13 @@ class Player(NamedTuple):
 
 
 def player_of_run(
-    run: pathlib.Path,
-    split: str = "test",
-    num_scenes: int | None = None,
-    data: dict[str, Any] | None = None,
+    run: pathlib.Path, split: str = "test", data: dict[str, Any] | None = None
 ) -> Player:
     """Return the final model of a run folder.
 
     Args:
         run: The folder.
         split: `"validation"` or `"test"`.
-        num_scenes: The first so many; all if None.
         data: `dataset` and `data_dir`, if its images are not any more where they were.
 
     Raises:
@@ -65,7 +62,7 @@ def player_of_run(
     except KeyError as error:
         raise ValueError(f"`{run / CONFIG}` is damaged: it has no {error}.") from error
     env_kwargs = at_new_place(env_kwargs, data or {})
-    scenes = FrozenScenes(env_id, env_kwargs, split, num_scenes, memory)
+    scenes = FrozenScenes(env_id, env_kwargs, split, memory=memory)
     check_data(config, scenes.task)
     _check_classes(model, scenes)
     return Player(model, scenes)
@@ -185,19 +182,7 @@ def _make_policy(
     name: str, observation_space: spaces.Space[Any], action_space: spaces.Space[Any]
 ) -> Predictor:
     """Call the factory `module:factory`; see `player_of_policy`."""
-    module, _, factory = name.partition(":")
-    if not module or not factory:
-        raise ValueError(f"`policy` must be MODULE:FACTORY, got {name!r}.")
-    try:
-        make = pkgutil.resolve_name(name)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise ValueError(f"`policy {name}` cannot be imported ({error}).") from error
-    if not callable(make):
-        raise ValueError(
-            f"`policy {name}` must be a function of the observation and the action space, got "
-            f"{make!r}."
-        )
-    policy = make(observation_space, action_space)
+    policy: Predictor = _import_factory(name)(observation_space, action_space)
     if not callable(getattr(policy, "predict", None)):
         raise ValueError(
             f"`policy {name}` must return an object with `predict(observation, state, "
@@ -220,3 +205,20 @@ def _make_policy(
                 "`env_kwargs` and `memory`."
             )
     return policy
+
+
+def _import_factory(name: str) -> Callable[..., Any]:
+    """Return the function that `module:factory` names."""
+    module, _, factory = name.partition(":")
+    if not module or not factory:
+        raise ValueError(f"`policy` must be MODULE:FACTORY, got {name!r}.")
+    try:
+        make: Callable[..., Any] = pkgutil.resolve_name(name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ValueError(f"`policy {name}` cannot be imported ({error}).") from error
+    if not callable(make):
+        raise ValueError(
+            f"`policy {name}` must be a function of the observation and the action space, got "
+            f"{make!r}."
+        )
+    return make

@@ -20,6 +20,12 @@ def draw_scene_seed(np_random: np.random.Generator) -> int:
     return int(np_random.bit_generator.random_raw()) >> 1
 
 
+def skip_scene_seeds(np_random: np.random.Generator, number: int) -> None:
+    """Let a generator go on as so many draws of `draw_scene_seed` would, at least 0."""
+    bits: Any = np_random.bit_generator
+    bits.advance(number)
+
+
 class GlimpseEnv(PlaysGame, gym.Env[Observation, Any]):
     """Classify a hidden image by looking at it piece by piece, or catch a ball.
 
@@ -310,8 +316,7 @@ class GlimpseEnv(PlaysGame, gym.Env[Observation, Any]):
         Args:
             number: Not negative.
         """
-        bits: Any = self.np_random.bit_generator
-        bits.advance(number)  # a reset draws once: see `draw_scene_seed`
+        skip_scene_seeds(self.np_random, number)
 
     def view(self) -> EpisodeView:
         """Return what there is to draw of the episode so far, the hidden scene included."""

@@ -10,6 +10,7 @@ from ram_env.arguments import (
     number_between,
     number_range,
     one_of,
+    one_of_names,
     positive_number,
     shown,
     whole_number,
@@ -272,10 +273,7 @@ class PictureSettings(Settings):
             raise ValueError(
                 f"`channels` must be 1 for grey, 3 for colour, or None, got {shown(self.channels)}."
             )
-        if self.damaged not in DAMAGED:
-            raise ValueError(
-                f"`damaged` must be one of {', '.join(DAMAGED)}, got {shown(self.damaged)}."
-            )
+        self.damaged = one_of_names("damaged", self.damaged, DAMAGED)
         self.flip = flag("flip", self.flip)
         self.zoom = number_between("zoom", self.zoom, 0.0, HIGHEST_ZOOM)
         self.shift = number_between("shift", self.shift, 0.0, 0.5)

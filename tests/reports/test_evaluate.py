@@ -185,11 +185,7 @@ class Hesitant:
     """Answers 0, 1, 2, ... with a belief that grows from 0.6 to 0.7 and 0.8."""
 
     def predict(
-        self,
-        observation: Any,
-        state: Any = None,
-        episode_start: np.ndarray | None = None,
-        deterministic: bool = False,
+        self, observation: Any, state: Any = None, *_: Any, **__: Any
     ) -> tuple[np.ndarray, Any]:
         glimpse = state or 0
         actions = np.full((len(observation["location"]), 12), -1.0, dtype=np.float32)
@@ -245,13 +241,7 @@ def test_each_scene_ends_by_itself() -> None:
 class Stopper:
     """Answers a class that depends on what it sees, and stops where it sees enough white."""
 
-    def predict(
-        self,
-        observation: Any,
-        state: Any = None,
-        episode_start: np.ndarray | None = None,
-        deterministic: bool = False,
-    ) -> tuple[np.ndarray, Any]:
+    def predict(self, observation: Any, *_: Any, **__: Any) -> tuple[np.ndarray, Any]:
         glimpse = observation["glimpse"].reshape(-1, 64)
         actions = np.full((len(glimpse), 13), -1.0, dtype=np.float32)
         angle = 50 * (glimpse.sum(axis=1) + observation["location"][:, 0])

@@ -136,7 +136,9 @@ class ImageSettings(Settings):
             self.canvas_size = self.canvas_range[1]
         self.canvas_shape = canvas_shape_of(self.canvas_size)
         super().__post_init__()
-        check_windows(self.patch_size, self.num_scales, self.canvas_shape)
+        # An agent that is told how far it sees may know larger canvases, which need more scales.
+        num_scales = 1 if self.observe_reach else self.num_scales
+        check_windows(self.patch_size, num_scales, self.canvas_shape)
 
     def check_image_sizes(self, image_shape: tuple[int, ...]) -> None:
         """Refuse images in colour or larger than the canvas."""

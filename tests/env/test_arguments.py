@@ -90,6 +90,7 @@ def test_unknown_argument_is_an_error() -> None:
         {"canvas_size": np.int64(28)},
         {"patch_size": 28},
         {"patch_size": 1, "num_scales": 6},
+        {"num_scales": 13, "observe_reach": True},  # an agent of far larger canvases plays on
         {"num_distractors": 2, "distractor_size": 28},
         {"distractor_size": 100},  # without distractors there is none to be too large
         {"num_glimpses": 1},

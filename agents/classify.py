@@ -139,14 +139,15 @@ def batches(
 ) -> Iterator[list[tuple[str, np.ndarray | ValueError]]]:
     """Yield paths with the pixels of each, or why it has none, as many as memory is to hold."""
     batch: list[tuple[str, np.ndarray | ValueError]] = []
-    num_numbers = 0
+    num_numbers, on_canvas = 0, task.image_shape is not None
     for path in paths:
         try:
             picture: np.ndarray | ValueError = task.pixels_of(path)
         except ValueError as error:
             picture = error
         size = picture.size if isinstance(picture, np.ndarray) else 0
-        if batch and (len(batch) == MAX_PICTURES or num_numbers + size > MAX_NUMBERS):
+        is_full = len(batch) == MAX_PICTURES or num_numbers + size > MAX_NUMBERS
+        if batch and (is_full or (on_canvas and np.shape(batch[-1][1]) != np.shape(picture))):
             yield batch
             batch, num_numbers = [], 0
         batch.append((path, picture))

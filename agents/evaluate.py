@@ -73,7 +73,8 @@ def main(arguments: list[str] | None = None, prog: str = "python -m agents.evalu
         print(json.dumps(dataclasses.asdict(evaluation), indent=2))
         return 0
     print(evaluation.describe())
-    is_committed = options.pretrained and options.split == "test" and options.confidence is None
+    is_committed = options.pretrained and options.split == "test"
+    is_committed = is_committed and options.confidence is None and options.env_kwargs is None
     if is_committed and (options.dataset is None or evaluation.dataset == "mnist"):
         committed = pretrained_rows()[options.pretrained]["error"]
         print(f"  committed with the model: {committed:.2f} %")
@@ -134,7 +135,8 @@ def make_parser(prog: str) -> argparse.ArgumentParser:
         nargs="+",
         action="extend",
         metavar="KEY=VALUE",
-        help="arguments of it (default: none)",
+        help="arguments of it, or that a run's or the package's scenes are to differ in, such as "
+        "canvas_size=80 (default: none)",
     )
     add("--dataset", metavar="NAME", help="where the images are now (default: as before)")
     add("--data-dir", metavar="DIR", help="folder of the IDX files now (default: as before)")
@@ -170,19 +172,18 @@ def find_player(options: argparse.Namespace) -> Player:
         ValueError, gymnasium.error.Error: If they name nothing that can be measured.
     """
     if options.policy is None:
-        for name in ("env", "env_kwargs", "memory"):
+        for name in ("env", "memory"):
             if getattr(options, name) is not None:
                 raise ValueError(f"`{as_option(name)}` is for `--policy`: leave it out.")
-    data = find_data(options)
+    changes = parse_pairs("env_kwargs", options.env_kwargs or []) | find_data(options)
+    check_env_kwargs(changes)
     if options.run is not None:
-        return player_of_run(options.run, options.split, data=data)
+        return player_of_run(options.run, options.split, changes=changes)
     if options.pretrained is not None:
-        return player_of_pretrained(options.pretrained, options.split, **data)
+        return player_of_pretrained(options.pretrained, options.split, **changes)
     env_id, _ = resolve_env(options.env or "cluttered")
-    env_kwargs = parse_pairs("env_kwargs", options.env_kwargs or []) | data
-    check_env_kwargs(env_kwargs)
     memory = options.memory or "none"
-    return player_of_policy(options.policy, env_id, env_kwargs, options.split, memory=memory)
+    return player_of_policy(options.policy, env_id, changes, options.split, memory=memory)
 
 
 def find_facts(options: argparse.Namespace) -> dict[str, Any]:

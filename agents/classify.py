@@ -9,6 +9,7 @@ import argparse
 import csv
 import glob
 import json
+import math
 import os
 import re
 import sys
@@ -145,9 +146,10 @@ def batches(
             picture: np.ndarray | ValueError = task.pixels_of(path)
         except ValueError as error:
             picture = error
-        size = picture.size if isinstance(picture, np.ndarray) else 0
+        shape = picture.shape if isinstance(picture, np.ndarray) else (0,)
+        size = math.prod(shape)
         is_full = len(batch) == MAX_PICTURES or num_numbers + size > MAX_NUMBERS
-        if batch and (is_full or (on_canvas and np.shape(batch[-1][1]) != np.shape(picture))):
+        if batch and (is_full or (on_canvas and getattr(batch[-1][1], "shape", shape) != shape)):
             yield batch
             batch, num_numbers = [], 0
         batch.append((path, picture))

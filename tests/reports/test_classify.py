@@ -190,7 +190,7 @@ def test_canvases_of_many_sizes_are_looked_at(
 
 REFUSED = {
     "--run {tmp} x.jpg": "`--run` must be the folder of a finished run",
-    "--pretrained sharks x.jpg": "must be one of catch, centered",
+    "--pretrained sharks x.jpg": "must be one of any, catch",
     "--run {ram} {tmp}": "FILES must be pictures or folders of some, got none",
     "--run {ram} {photos} --confidence 2": "`--confidence` must be a number in 0.0..1.0, got 2.0",
     "--run {ppo} {photos} --confidence 0.5": "`--confidence` needs a model that tells its belief",

@@ -9,8 +9,8 @@ import argparse
 import csv
 import glob
 import json
+import math
 import os
-import re
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -20,6 +20,7 @@ import gymnasium as gym
 import numpy as np
 from tqdm import tqdm
 
+from agents.base.commands import add_models, speak_of_options
 from agents.base.errors import DivergenceError, plain_output
 from agents.base.files import make_folder, path_of
 from agents.evaluation.players import Expert, expert_of_pretrained, expert_of_run
@@ -61,7 +62,7 @@ def main(arguments: list[str] | None = None, prog: str = "python -m agents.class
             rows.append(as_row(path, look, expert.task.class_names))
     except (ValueError, DivergenceError, gym.error.Error) as error:
         message = str(error).replace("`files`", "FILES")
-        parser.error(re.sub(r"`(run|confidence)`", r"`--\1`", message))
+        parser.error(speak_of_options(message, vars(options)))
     print_as = print_json if options.json else print_csv if options.csv else print_table
     print_as(rows)
     for problem in problems:
@@ -74,9 +75,7 @@ def make_parser(prog: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog=prog, description=__doc__)
     add = parser.add_argument
     add("files", nargs="+", metavar="FILES", help="pictures, folders of them, or globs")
-    who = parser.add_mutually_exclusive_group(required=True)
-    who.add_argument("--run", type=path_of, metavar="DIR", help="run folder of train.py")
-    who.add_argument("--pretrained", metavar="TASK", help="model that comes with the package")
+    add_models(parser.add_mutually_exclusive_group(required=True))
     add(
         "--confidence",
         type=float,
@@ -139,14 +138,16 @@ def batches(
 ) -> Iterator[list[tuple[str, np.ndarray | ValueError]]]:
     """Yield paths with the pixels of each, or why it has none, as many as memory is to hold."""
     batch: list[tuple[str, np.ndarray | ValueError]] = []
-    num_numbers = 0
+    num_numbers, on_canvas = 0, task.image_shape is not None
     for path in paths:
         try:
             picture: np.ndarray | ValueError = task.pixels_of(path)
         except ValueError as error:
             picture = error
-        size = picture.size if isinstance(picture, np.ndarray) else 0
-        if batch and (len(batch) == MAX_PICTURES or num_numbers + size > MAX_NUMBERS):
+        shape = picture.shape if isinstance(picture, np.ndarray) else (0,)
+        size = math.prod(shape)
+        is_full = len(batch) == MAX_PICTURES or num_numbers + size > MAX_NUMBERS
+        if batch and (is_full or (on_canvas and getattr(batch[-1][1], "shape", shape) != shape)):
             yield batch
             batch, num_numbers = [], 0
         batch.append((path, picture))

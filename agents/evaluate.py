@@ -14,7 +14,6 @@ against glimpses.
 import argparse
 import dataclasses
 import json
-import re
 import shlex
 import sys
 from pathlib import Path
@@ -22,6 +21,7 @@ from typing import Any
 
 import gymnasium as gym
 
+from agents.base.commands import add_data, add_models, as_option, data_of, speak_of_options
 from agents.base.errors import DivergenceError, plain_output
 from agents.base.files import make_folder, path_of
 from agents.base.pretrained import pretrained_rows
@@ -35,9 +35,14 @@ from agents.evaluation.players import (
 from agents.evaluation.result import Evaluation
 from agents.reports.frontier import write_frontier
 from agents.reports.guests import check_facts, write_guest
-from agents.runs.options import as_option, check_env_kwargs, parse_pairs, speak_of_options
+from agents.runs.options import check_env_kwargs, parse_pairs
 from agents.sb3.algorithms import MEMORIES
 from ram_env.registration import find_modules_here, resolve_env
+
+STUDY = Path("results/study")  # where `--frontier` writes by default
+# What options of a kind have in common.
+FOLDER: dict[str, Any] = {"type": path_of, "metavar": "DIR"}
+PAIRS: dict[str, Any] = {"nargs": "+", "action": "extend", "metavar": "KEY=VALUE"}
 
 
 @plain_output()
@@ -49,13 +54,8 @@ def main(arguments: list[str] | None = None, prog: str = "python -m agents.evalu
     find_modules_here()
     try:
         if options.frontier is not None:
-            make_folder(options.frontier)
-            data = find_data(options)
-            for path in write_frontier(options.frontier, options.split, options.stopping, **data):
-                print(f"see {path}")
-            return 0
-        player = find_player(options)
-        facts = find_facts(options)
+            return draw_frontier(options)
+        player, facts = find_player(options), find_facts(options)
         options.pictures = options.pictures or options.out
         if options.pictures is not None:
             make_folder(options.pictures)  # first: measuring takes a while
@@ -64,16 +64,28 @@ def main(arguments: list[str] | None = None, prog: str = "python -m agents.evalu
         if options.out is not None:
             leave(evaluation, options, f"{prog} {shlex.join(words)}", facts)
     except (ValueError, DivergenceError, gym.error.Error) as error:
-        parser.error(
-            re.sub(
-                r"`(run|policy|confidence|stopping|facts)\b", r"`--\1", speak_of_options(str(error))
-            )
-        )
+        parser.error(speak_of_options(str(error), vars(options)))
     if options.json:
         print(json.dumps(dataclasses.asdict(evaluation), indent=2))
-        return 0
+    else:
+        tell(evaluation, pictures, options)
+    return 0
+
+
+def draw_frontier(options: argparse.Namespace) -> int:
+    """Write what `--frontier` asks for, and say where it is; return the exit code."""
+    make_folder(options.frontier)
+    data = find_data(options)
+    for path in write_frontier(options.frontier, options.split, options.stopping, **data):
+        print(f"see {path}")
+    return 0
+
+
+def tell(evaluation: Evaluation, pictures: list[Path], options: argparse.Namespace) -> None:
+    """Print a result for people."""
     print(evaluation.describe())
-    is_committed = options.pretrained and options.split == "test" and options.confidence is None
+    is_committed = options.pretrained and options.split == "test"
+    is_committed = is_committed and options.confidence is None and options.env_kwargs is None
     if is_committed and (options.dataset is None or evaluation.dataset == "mnist"):
         committed = pretrained_rows()[options.pretrained]["error"]
         print(f"  committed with the model: {committed:.2f} %")
@@ -82,7 +94,6 @@ def main(arguments: list[str] | None = None, prog: str = "python -m agents.evalu
             print(f"  after glimpse {glimpse}: {value:.2f} %")
     for path in pictures:
         print(f"  see {path}")
-    return 0
 
 
 def draw(player: Player, evaluation: Evaluation, options: argparse.Namespace) -> list[Path]:
@@ -90,7 +101,7 @@ def draw(player: Player, evaluation: Evaluation, options: argparse.Namespace) ->
     if options.pictures is None:
         return []
     title = f"{options.policy or options.pretrained or options.run}: {evaluation.describe()}"
-    return draw_gazes(player.scenes, player.model, options.pictures, title)
+    return draw_gazes(player.scenes, player.model, options.pictures, title, options.confidence)
 
 
 def leave(
@@ -106,61 +117,35 @@ def leave(
 def make_parser(prog: str) -> argparse.ArgumentParser:
     """Declare the options."""
     parser = argparse.ArgumentParser(prog=prog, description=__doc__)
+    who = parser.add_mutually_exclusive_group(required=True)
+    add_models(who)
+    who.add_argument("--policy", metavar="MODULE:FACTORY", help="a policy of your own")
+    frontier = f"error against glimpses of all models of the package (default of DIR: {STUDY})"
+    who.add_argument("--frontier", nargs="?", const=STUDY, **FOLDER, help=frontier)
+    add_data(parser)
     add = parser.add_argument
-    what = parser.add_mutually_exclusive_group(required=True)
-    what.add_argument("--run", type=path_of, metavar="DIR", help="run folder of train.py")
-    what.add_argument("--pretrained", metavar="TASK", help="model that comes with the package")
-    what.add_argument("--policy", metavar="MODULE:FACTORY", help="a policy of your own")
-    what.add_argument(
-        "--frontier",
-        type=path_of,
-        nargs="?",
-        const=Path("results/study"),
-        metavar="DIR",
-        help="error against glimpses of all models that come with the package (default of DIR: "
-        "results/study)",
-    )
-    add(
-        "--stopping",
-        type=path_of,
-        nargs="+",
-        default=[],
-        metavar="DIR",
-        help="for --frontier: runs that learned when to answer, beside them (default: none)",
-    )
-    add("--env", metavar="ID", help="task for `--policy` (default: cluttered)")
-    add(
-        "--env-kwargs",
-        nargs="+",
-        action="extend",
-        metavar="KEY=VALUE",
-        help="arguments of it (default: none)",
-    )
-    add("--dataset", metavar="NAME", help="where the images are now (default: as before)")
-    add("--data-dir", metavar="DIR", help="folder of the IDX files now (default: as before)")
-    add(
-        "--memory",
-        choices=MEMORIES,
-        help="what a policy is told of what was seen (default: nothing)",
-    )
-    add(
-        "--confidence",
-        type=float,
-        metavar="X",
-        help="end an episode once the belief in a class reaches this (default: after all glimpses)",
-    )
     add("--split", choices=["validation", "test"], default="test", help="(default: test)")
-    add("--pictures", type=path_of, metavar="DIR", help="where to draw (default: nowhere)")
-    add("--out", type=path_of, metavar="DIR", help="leave what a run leaves there (of `--policy`)")
-    add(
-        "--facts",
-        nargs="+",
-        action="extend",
-        metavar="KEY=VALUE",
-        help="for `--out`, of the training: what reads_labels env_steps seconds parameters",
-    )
+    changes = "arguments of the env that differ, such as canvas_size=80 (default: none)"
+    add("--env-kwargs", **PAIRS, help=changes)
+    confidence = "end an episode at this belief in a class (default: after all glimpses)"
+    add("--confidence", type=float, metavar="X", help=confidence)
+    add("--pictures", **FOLDER, help="where to draw (default: nowhere)")
     add("--json", action="store_true", help="print JSON instead of a line")
+    add_for_policy(parser.add_argument_group("for --policy"))
+    stopping = "runs that learned when to answer, to be drawn beside (default: none)"
+    group = parser.add_argument_group("for --frontier")
+    group.add_argument("--stopping", nargs="+", default=[], **FOLDER, help=stopping)
     return parser
+
+
+def add_for_policy(group: Any) -> None:
+    """Declare what a policy of the user's plays, and what it leaves."""
+    add = group.add_argument
+    add("--env", metavar="ID", help="task (default: cluttered)")
+    add("--memory", choices=MEMORIES, help="what it is told of what was seen (default: nothing)")
+    add("--out", **FOLDER, help="where to leave what a run leaves (default: nowhere)")
+    facts = "for `--out`, of the training: what reads_labels env_steps seconds parameters"
+    add("--facts", **PAIRS, help=facts)
 
 
 def find_player(options: argparse.Namespace) -> Player:
@@ -170,19 +155,18 @@ def find_player(options: argparse.Namespace) -> Player:
         ValueError, gymnasium.error.Error: If they name nothing that can be measured.
     """
     if options.policy is None:
-        for name in ("env", "env_kwargs", "memory"):
+        for name in ("env", "memory"):
             if getattr(options, name) is not None:
                 raise ValueError(f"`{as_option(name)}` is for `--policy`: leave it out.")
-    data = find_data(options)
+    changes = parse_pairs("env_kwargs", options.env_kwargs or []) | find_data(options)
+    check_env_kwargs(changes)
     if options.run is not None:
-        return player_of_run(options.run, options.split, data=data)
+        return player_of_run(options.run, options.split, changes=changes)
     if options.pretrained is not None:
-        return player_of_pretrained(options.pretrained, options.split, **data)
+        return player_of_pretrained(options.pretrained, options.split, **changes)
     env_id, _ = resolve_env(options.env or "cluttered")
-    env_kwargs = parse_pairs("env_kwargs", options.env_kwargs or []) | data
-    check_env_kwargs(env_kwargs)
     memory = options.memory or "none"
-    return player_of_policy(options.policy, env_id, env_kwargs, options.split, memory=memory)
+    return player_of_policy(options.policy, env_id, changes, options.split, memory=memory)
 
 
 def find_facts(options: argparse.Namespace) -> dict[str, Any]:
@@ -207,8 +191,7 @@ def find_facts(options: argparse.Namespace) -> dict[str, Any]:
 
 def find_data(options: argparse.Namespace) -> dict[str, Any]:
     """Return the arguments of an env that say where the images are."""
-    given = {"dataset": options.dataset, "data_dir": options.data_dir}
-    data: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    data = data_of(options)
     check_env_kwargs(data)
     return data
 

@@ -6,12 +6,12 @@ shows how to use the file without PyTorch.
 """
 
 import argparse
-import re
 import sys
 from typing import Any
 
 import gymnasium as gym
 
+from agents.base.commands import add_models, speak_of_options
 from agents.base.errors import plain_output
 from agents.base.files import make_folder, path_of
 from agents.base.pretrained import pretrained_rows
@@ -42,8 +42,7 @@ def main(arguments: list[str] | None = None, prog: str = "python -m agents.expor
     except OSError as error:
         parser.error(f"`--out` cannot be written ({error}).")
     except (ValueError, gym.error.Error) as error:
-        message = re.sub(r"`(run|out|opset)`", r"`--\1`", str(error))
-        parser.error(message.replace("`whole_look`", "`--whole-look`"))
+        parser.error(speak_of_options(str(error), vars(options)))
     print(f"{options.out}: {options.out.stat().st_size / 1e6:.1f} MB")
     return 0
 
@@ -72,9 +71,7 @@ def make_parser(prog: str) -> argparse.ArgumentParser:
     """Declare the options."""
     parser = argparse.ArgumentParser(prog=prog, description=__doc__)
     add = parser.add_argument
-    who = parser.add_mutually_exclusive_group(required=True)
-    who.add_argument("--run", type=path_of, metavar="DIR", help="run folder of train.py")
-    who.add_argument("--pretrained", metavar="TASK", help="model that comes with the package")
+    add_models(parser.add_mutually_exclusive_group(required=True))
     add("--out", type=path_of, required=True, metavar="FILE", help="the ONNX file to write")
     add("--whole-look", action="store_true", help="take in canvases: the retina is in the graph")
     add(

@@ -9,11 +9,12 @@ import sys
 
 import gymnasium as gym
 
+from agents.base.commands import data_of, speak_of_options
 from agents.base.errors import plain_output
 from agents.base.files import path_of
-from agents.base.pretrained import pretrained_rows
+from agents.base.pretrained import env_of_task, pretrained_rows
 from agents.reports.cards import write_card
-from ram_env.registration import CATCH_TASKS, SHORT_NAMES
+from ram_env.registration import CATCH_TASKS
 
 
 @plain_output()
@@ -27,18 +28,14 @@ def main(arguments: list[str] | None = None, prog: str = "python -m agents.publi
     add("--dataset", metavar="NAME", help="of the digits in pictures (default: mnist)")
     add("--data-dir", metavar="DIR", help="folder of the IDX files (default: found or downloaded)")
     options = parser.parse_args(arguments)
-    given = {"dataset": options.dataset, "data_dir": options.data_dir}
-    data = {name: value for name, value in given.items() if value is not None}
     try:
         for name in options.models:
             folder = options.out / f"ram-{name}"
-            write_card(name, folder, **({} if SHORT_NAMES[name] in CATCH_TASKS else data))
+            data = {} if env_of_task(name)[0] in CATCH_TASKS else data_of(options)
+            write_card(name, folder, **data)
             print(folder, flush=True)
     except (ValueError, OSError, gym.error.Error) as error:
-        message = str(error)
-        for name in given:  # the library speaks of arguments
-            message = message.replace(f"`{name}`", f"`--{name.replace('_', '-')}`")
-        parser.error(message)
+        parser.error(speak_of_options(str(error), vars(options)))
     return 0
 
 

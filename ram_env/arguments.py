@@ -3,7 +3,7 @@
 import difflib
 import math
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from enum import Enum
 from operator import index as as_index
 from typing import Any, TypeVar
@@ -107,6 +107,13 @@ def one_of(name: str, value: Any, choices: type[Choice]) -> Choice:
     except (ValueError, TypeError):  # TypeError: of arrays that compare with nothing
         names = ", ".join(repr(choice.value) for choice in choices)
         raise ValueError(f"`{name}` must be one of {names}, got {shown(value)}.") from None
+
+
+def one_of_names(name: str, value: Any, names: Collection[str]) -> str:
+    """Return an argument that is one of some names."""
+    if not isinstance(value, str) or value not in names:
+        raise ValueError(f"`{name}` must be one of {', '.join(names)}, got {shown(value)}.")
+    return str(value)
 
 
 def flag(name: str, value: Any) -> bool:

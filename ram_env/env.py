@@ -20,6 +20,12 @@ def draw_scene_seed(np_random: np.random.Generator) -> int:
     return int(np_random.bit_generator.random_raw()) >> 1
 
 
+def skip_scene_seeds(np_random: np.random.Generator, number: int) -> None:
+    """Let a generator go on as so many draws of `draw_scene_seed` would, at least 0."""
+    bits: Any = np_random.bit_generator
+    bits.advance(number)
+
+
 class GlimpseEnv(PlaysGame, gym.Env[Observation, Any]):
     """Classify a hidden image by looking at it piece by piece, or catch a ball.
 
@@ -171,7 +177,7 @@ class GlimpseEnv(PlaysGame, gym.Env[Observation, Any]):
     | `distortion` | 0.0 | strength of random linear maps of training images, up to 0.45 |
     | `elastic_distortion` | 0.0 | strength of random bends of training images, up to 0.25 |
     | `patch_size` | 8 | g, side of each scale of a glimpse; at most the canvas's longer side |
-    | `num_scales` | 1 | K, up to 13; the widest window is under 4 times the canvas's longer side |
+    | `num_scales` | 1 | K, up to 13: windows may be wider than the canvas |
     | `num_glimpses` | 7 | T |
 
     Arguments of scenes of several images, beside `dataset`, `data_dir` and `canvas_range` as above:
@@ -310,8 +316,7 @@ class GlimpseEnv(PlaysGame, gym.Env[Observation, Any]):
         Args:
             number: Not negative.
         """
-        bits: Any = self.np_random.bit_generator
-        bits.advance(number)  # a reset draws once: see `draw_scene_seed`
+        skip_scene_seeds(self.np_random, number)
 
     def view(self) -> EpisodeView:
         """Return what there is to draw of the episode so far, the hidden scene included."""

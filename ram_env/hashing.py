@@ -11,8 +11,9 @@ _INCREMENT = np.array(0x9E3779B97F4A7C15, dtype=np.uint64)
 _MULTIPLIERS = np.array(0xBF58476D1CE4E5B9, np.uint64), np.array(0x94D049BB133111EB, np.uint64)
 _SHIFTS = np.array(30, np.uint64), np.array(27, np.uint64), np.array(31, np.uint64)
 _HALF = np.array(32, dtype=np.uint64)
-_SPREAD_BITS = 24
-SPREAD_STEPS = 2**_SPREAD_BITS
+_STEP_BITS = 24
+# Of a draw that stands for a real number: the finest that float32 holds exactly in [-1, 1).
+STEPS = 2**_STEP_BITS
 
 
 def mix_bits(values: np.ndarray) -> np.ndarray:
@@ -40,22 +41,27 @@ def draw_integers(scene_seeds: np.ndarray, bounds: np.ndarray, first: int = 1) -
     return (((hashes >> _HALF) * bounds.astype(np.uint64)) >> _HALF).astype(np.int64)
 
 
+def as_shares(draws: np.ndarray) -> np.ndarray:
+    """Turn draws, int64 (...) in 0..`STEPS` - 1, into numbers in [-1, 1), float64 (...)."""
+    return draws.astype(np.float64) / (STEPS / 2) - 1.0
+
+
 def spread_evenly(draws: np.ndarray, lowest: int, highest: int) -> np.ndarray:
     """Turn draws into whole numbers of every order of magnitude alike: log-uniform ones.
 
     Only products and square roots are taken, which every machine rounds in the same way.
 
     Args:
-        draws: int64 (...), in 0..`SPREAD_STEPS` - 1.
+        draws: int64 (...), in 0..`STEPS` - 1.
         lowest: At least 1.
         highest: At least `lowest`.
 
     Returns:
-        floor(lowest * ((highest + 1) / lowest) ** (draw / `SPREAD_STEPS`)), int64 (...).
+        floor(lowest * ((highest + 1) / lowest) ** (draw / `STEPS`)), int64 (...).
     """
     numbers = np.full(draws.shape, float(lowest))
     ratio = np.float64(highest + 1) / lowest
-    for bit in reversed(range(_SPREAD_BITS)):
+    for bit in reversed(range(_STEP_BITS)):
         ratio = np.sqrt(ratio)
         numbers *= np.where(draws >> bit & 1, ratio, 1.0)
     return np.minimum(numbers.astype(np.int64), highest)

@@ -12,7 +12,7 @@ from gymnasium.vector.utils import batch_space
 
 from ram_env.arguments import one_of, options_of, shown, whole_number
 from ram_env.drawing.rendering import EpisodeView, render_episode
-from ram_env.env import GlimpseEnv, checked_render_mode, draw_scene_seed
+from ram_env.env import GlimpseEnv, checked_render_mode, draw_scene_seed, skip_scene_seeds
 from ram_env.games.actions import check_count, select_actions
 from ram_env.games.game import Observation, Outcome
 from ram_env.games.make import PlaysGame, make_game
@@ -174,8 +174,7 @@ class GlimpseVectorEnv(PlaysGame, SubEnvs, VectorEnv[Observation, Any, np.ndarra
             number: Not negative.
         """
         for generator in self.np_random:
-            bits: Any = generator.bit_generator
-            bits.advance(number)  # a reset draws once: see `draw_scene_seed`
+            skip_scene_seeds(generator, number)
 
     def view(self, row: int) -> EpisodeView:
         """Return what there is to draw of one sub-env's episode so far, the scene included."""

@@ -1,6 +1,6 @@
 """How well does a model play the frozen scenes of a split?"""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,6 +23,17 @@ class Playback(NamedTuple):
     beliefs: np.ndarray  # float32 (T, B, C)
     is_wrong: np.ndarray  # bool (T, B), or (1, B) where the end alone tells: see `Game.is_wrong`
     num_glimpses: np.ndarray  # int64 (B,): how many were taken before the answer that counts
+
+    @classmethod
+    def of(cls, parts: Iterable["Playback"]) -> "Playback":
+        """Put episodes together that were played at different times."""
+        answers, beliefs, is_wrong, num_glimpses = zip(*parts, strict=True)
+        return cls(
+            np.concatenate(answers, axis=1),
+            np.concatenate(beliefs, axis=1),
+            np.concatenate(is_wrong, axis=1),
+            np.concatenate(num_glimpses),
+        )
 
     def held(self, told: np.ndarray) -> np.ndarray:
         """Return what holds after each glimpse of what is told of each answer, (T, B)."""
@@ -112,38 +123,55 @@ class FrozenScenes:
 
         They are played through: what a model sees does not depend on when its answer counts.
         """
-        for indices in self._batches():
-            yield self._play(model, indices, confidence)
+        for numbers in self._batches(np.arange(self.num_scenes)):
+            yield self._play(model, numbers, confidence)
 
-    def record(self, model: Predictor, num_right: int, num_wrong: int) -> list[list[EpisodeView]]:
+    def record(
+        self, model: Predictor, num_right: int, num_wrong: int, confidence: float | None = None
+    ) -> list[list[EpisodeView]]:
         """Return the first scenes that the model gets right and wrong, in the scenes' order.
 
-        There are fewer if the model is too good or too bad. An episode has a view per glimpse.
+        There are fewer if the model is too good or too bad. An episode has a view per glimpse until
+        its answer.
         """
         wanted = {True: num_right, False: num_wrong}
         episodes = []
-        for playback in self.playbacks(model):
+        for playback in self.playbacks(model, confidence):
             is_right = ~playback.held(playback.is_wrong)[-1]
             for position, right in enumerate(is_right.tolist()):
                 if wanted[right]:
                     wanted[right] -= 1
-                    seen = playback.num_glimpses[position]
-                    beliefs = playback.beliefs[:seen, position]
-                    answer = int(playback.answers[seen - 1, position])
-                    episodes.append(views_of(self._env, position, beliefs, prediction=answer))
+                    episodes.append(self._views(playback, position))
             if not any(wanted.values()):
                 break
         return episodes
 
-    def _batches(self) -> Iterator[np.ndarray]:
-        """Yield the scene numbers, at most one per env at a time."""
-        for start in range(0, self.num_scenes, self._env.num_envs):
-            yield np.arange(start, min(start + self._env.num_envs, self.num_scenes))
+    def replay(
+        self, model: Predictor, numbers: np.ndarray, confidence: float | None = None
+    ) -> list[list[EpisodeView]]:
+        """Return how a model plays the scenes of these numbers, int64 (M,), as `record` does."""
+        episodes = []
+        for batch in self._batches(numbers):
+            playback = self._play(model, batch, confidence)
+            episodes += [self._views(playback, position) for position in range(len(batch))]
+        return episodes
 
-    def _play(self, model: Predictor, indices: np.ndarray, confidence: float | None) -> Playback:
+    def _batches(self, numbers: np.ndarray) -> Iterator[np.ndarray]:
+        """Yield the numbers of scenes in their order, at most one per env at a time."""
+        for start in range(0, len(numbers), self._env.num_envs):
+            yield numbers[start : start + self._env.num_envs]
+
+    def _views(self, playback: Playback, position: int) -> list[EpisodeView]:
+        """Return what there is to draw of an episode that the envs have just played."""
+        seen = playback.num_glimpses[position]
+        beliefs = playback.beliefs[:seen, position]
+        answer = int(playback.answers[seen - 1, position])
+        return views_of(self._env, position, beliefs, prediction=answer)
+
+    def _play(self, model: Predictor, numbers: np.ndarray, confidence: float | None) -> Playback:
         """Play some scenes; what envs are left over play the first of them and are not counted."""
-        count, num_envs = len(indices), self._env.num_envs
-        padded = np.concatenate([indices, np.repeat(indices[:1], num_envs - count)])
+        count, num_envs = len(numbers), self._env.num_envs
+        padded = np.concatenate([numbers, np.repeat(numbers[:1], num_envs - count)])
         steps = list(play(self._env, model, self.task.frozen_scenes(padded)))
         answers = np.stack([step.labels for step in steps])
         is_wrong = self.task.is_wrong(answers, steps[-1].infos)[:, :count]

@@ -7,6 +7,7 @@ from typing import Any
 
 import gymnasium as gym
 
+from agents.base.commands import DATA, add_data, data_of, speak_of_options
 from agents.base.errors import DivergenceError, plain_output
 from agents.base.files import make_folder, path_of
 from agents.base.pretrained import pretrained_rows
@@ -24,23 +25,18 @@ def main(arguments: list[str] | None = None, prog: str = "python -m agents.evalu
     add = parser.add_argument
     names = ", ".join(pretrained_rows())
     add("model", metavar="NAME|DIR", help=f"a model of the package ({names}) or a run folder")
-    add("--dataset", metavar="NAME", help="where the images are now (default: as before)")
-    add("--data-dir", metavar="DIR", help="folder of the IDX files now (default: as before)")
+    add_data(parser)
     add("--out", type=path_of, default=Path(), metavar="DIR", help="(default: the current folder)")
     options = parser.parse_args(arguments)
-    data = {"dataset": options.dataset, "data_dir": options.data_dir}
     try:
-        player = find_player(options.model, {key: it for key, it in data.items() if it is not None})
+        player = find_player(options.model, data_of(options))
         make_folder(options.out)
         dataset = describe_dataset(player.scenes.task.data_name)
         title = f"{options.model} on test scenes of {dataset}"
         run = None if options.model in pretrained_rows() else path_of(options.model)
         files = draw_run(run, player.scenes, player.model, options.out, title)
     except (ValueError, DivergenceError, gym.error.Error) as error:
-        message = str(error)
-        for name in data:  # the library speaks of arguments
-            message = message.replace(f"`{name}`", f"`--{name.replace('_', '-')}`")
-        parser.error(message)
+        parser.error(speak_of_options(str(error), DATA))
     print(f"{title}: see {' and '.join(map(str, files))}")
     return 0
 
@@ -54,7 +50,7 @@ def find_player(model: str, data: dict[str, Any]) -> Player:
     if model in names:
         return player_of_pretrained(model, usual="auto", **data)
     if path_of(model).is_dir():
-        return player_of_run(path_of(model), data=data)
+        return player_of_run(path_of(model), changes=data)
     raise ValueError(
         f"`model` must be one of {', '.join(names)}, or a run folder, got {model!r}."
         f"{did_you_mean(model, names)}"

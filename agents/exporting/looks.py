@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 from gymnasium import spaces
-from torch import nn
+from torch import Tensor, nn
 
 from agents.base.files import Path
 from agents.exporting.graphs import Look, RetinaGraph, WholeLook
@@ -43,27 +43,14 @@ def export_look(
             "`model` must choose where it looks, got one of `gaze='random'`, which no graph draws: "
             "train one of `gaze='learned'`."
         )
-    networks = copy.deepcopy(policy.networks).cpu()
-    shapes = {name: part.shape for name, part in policy.observation_space.spaces.items()}
-    if policy.config.location != "retinotopic":
-        shapes.pop("reach", None)
-    num_scales, *colors, _, patch_size = shapes["glimpse"]
-    is_grid = isinstance(policy.action_space, spaces.MultiDiscrete)
-    graph: nn.Module = Look(networks, int(policy.action_space.nvec[0]) if is_grid else None)
-    inputs = {name: torch.ones(2, *shape) for name, shape in shapes.items()}
+    graph, inputs = _look(policy)
+    _, num_scales, *colors, _, patch_size = inputs["glimpse"].shape
     more: dict[str, Any] = {"normalisation": "in the graph; `glimpse` is in [0, 1]"}
     if whole_look:
         assert task is not None
-        height, width = canvas_shape = _canvas_shape(task)
-        retina = RetinaGraph(patch_size, num_scales, canvas_shape)
-        graph = WholeLook(graph, retina, "reach" in shapes)
-        canvas = torch.zeros(2, height, width, dtype=torch.uint8)
-        inputs = {"canvas": canvas, "location": inputs["location"]}
-        more = {
-            "normalisation": "in the graph; `canvas` is in 0..255",
-            "canvas_shape": canvas_shape,
-        }
-    inputs["state"] = networks.initial_state(2)
+        shape = _canvas_shape(task)
+        graph, inputs = _with_retina(graph, inputs, shape)
+        more = {"normalisation": "in the graph; `canvas` is in 0..255", "canvas_shape": shape}
     facts = facts_of(
         "whole_look" if whole_look else "look",
         task,
@@ -71,12 +58,35 @@ def export_look(
         patch_size=patch_size,
         num_scales=num_scales,
         channels=3 if colors else 1,
-        state_size=networks.state_size,
+        state_size=policy.networks.state_size,
         **more,
         score_scale=policy.score_scale,
         stop="answer at once if `stop` is above 0" if policy.config.learn_stop else None,
     )
     write_onnx(path, graph, inputs, facts, opset)
+
+
+def _look(policy: Any) -> tuple[nn.Module, dict[str, Tensor]]:
+    """Return the graph of a look at a glimpse, and an example of what it takes in, of two rows."""
+    networks = copy.deepcopy(policy.networks).cpu()
+    is_grid = isinstance(policy.action_space, spaces.MultiDiscrete)
+    parts = policy.observation_space.spaces
+    inputs = {name: torch.ones(2, *part.shape) for name, part in parts.items()}
+    if policy.config.location != "retinotopic":
+        inputs.pop("reach", None)
+    inputs["state"] = networks.initial_state(2)
+    return Look(networks, int(policy.action_space.nvec[0]) if is_grid else None), inputs
+
+
+def _with_retina(
+    look: nn.Module, inputs: dict[str, Tensor], canvas_shape: tuple[int, int]
+) -> tuple[nn.Module, dict[str, Tensor]]:
+    """Return the graph of a look at a canvas, and an example of what it takes in, of two rows."""
+    _, num_scales, *_, patch_size = inputs["glimpse"].shape
+    retina = RetinaGraph(patch_size, num_scales, canvas_shape)
+    canvas = torch.zeros(2, *canvas_shape, dtype=torch.uint8)
+    given = {"canvas": canvas, "location": inputs["location"], "state": inputs["state"]}
+    return WholeLook(look, retina, "reach" in inputs), given
 
 
 def _canvas_shape(task: TaskRecord) -> tuple[int, int]:

@@ -1,6 +1,6 @@
-"""How is it drawn where an agent looked? As a grid of episodes, and as an animation."""
+"""How is it drawn where an agent looked? As grids of episodes, and as an animation."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from math import ceil
 from typing import Any
@@ -25,9 +25,12 @@ from ram_env.drawing.rendering import (
     render_episode,
 )
 
+GAZE_LEGEND = (
+    "Gaze: the numbered places it looked at, with all windows of its retina at the last one."
+)
 LEGEND = (
     "The agent never sees the whole scene: it looks at one place after another, then answers.\n"
-    "Gaze: the numbered places it looked at, with all windows of its retina at the last one.\n"
+    f"{GAZE_LEGEND}\n"
     "Glimpses: what its retina saw there, sharp in the middle and coarse around, framed in the "
     "colour of the number.\n"
     "Bars: its belief in each class so far{truth}; below, the class it would answer now, and how "
@@ -61,7 +64,8 @@ def save_gaze_grid(path: Path, episodes: Sequence[Episode], title: str) -> None:
 def draw_gaze_grid(episodes: Sequence[Episode], title: str) -> Image.Image:
     """Draw one row per episode: scene and path, each glimpse with the belief, answer.
 
-    Of episodes with more than ten glimpses, ten spread evenly from first to last are shown.
+    Of episodes with more than ten glimpses, ten spread evenly from first to last are shown. The
+    longest says which; where another had ended before, its place stays empty.
 
     Args:
         episodes: At least one, all of one task, such as `FrozenScenes.record` returns.
@@ -74,7 +78,7 @@ def draw_gaze_grid(episodes: Sequence[Episode], title: str) -> Image.Image:
         ValueError: If there are no episodes.
     """
     _require_episodes(episodes)
-    num_glimpses = len(episodes[0])
+    num_glimpses = max(map(len, episodes))
     count = min(num_glimpses, MAX_CELLS)
     shown = [int(number) for number in np.linspace(1, num_glimpses, count).round()]
     is_known = any(episode[-1].label is not None for episode in episodes)
@@ -83,6 +87,37 @@ def draw_gaze_grid(episodes: Sequence[Episode], title: str) -> Image.Image:
     rows = [_draw_row(episode, shown) for episode in episodes]
     sheet = _stack([*texts, *rows], vertical=True)
     return ImageOps.expand(sheet, MARGIN, BACKGROUND)
+
+
+def save_scene_rows(path: Path, rows: Mapping[str, Sequence[Episode]], title: str) -> None:
+    """Save a PNG with the scenes of some kinds, where each was looked at, and the answer.
+
+    Args:
+        path: The file to write.
+        rows: By what is said above them, the episodes that stand side by side; at least one in all.
+        title: In one line.
+
+    Raises:
+        ValueError: If there are no episodes.
+    """
+    _require_episodes([episode for episodes in rows.values() for episode in episodes])
+    legend = f"The scene, and below it where it was looked at.\n{GAZE_LEGEND}"
+    parts = [_draw_text(title, 26, INK), _draw_text(legend, 14, MUTED)]
+    for head, episodes in rows.items():
+        parts.append(_draw_text(head, 18, INK))
+        parts.append(_stack([_draw_column(episode) for episode in episodes]))
+    sheet = ImageOps.expand(_stack(parts, vertical=True), MARGIN, BACKGROUND)
+    write_atomically(path, lambda file: sheet.save(file, "PNG"))
+
+
+def _draw_column(episode: Episode) -> Image.Image:
+    """Draw a scene, below it the gaze, then the answer and how surely it was given."""
+    last = episode[-1]
+    name = "?" if last.prediction is None else last.name_of(last.prediction)
+    belief = "" if last.belief is None else f" ({last.belief.max():.2f})"
+    looks = "1 look" if len(episode) == 1 else f"{len(episode)} looks"
+    answer = _draw_text(f"{looks}: {name}{belief}\n{_say_verdict(last)}", 14, last.verdict_color)
+    return _stack([_draw_canvas(last), draw_scene(last, SCENE), answer], vertical=True)
 
 
 def _draw_text(text: str, size: int, color: Color) -> Image.Image:
@@ -106,9 +141,14 @@ def _draw_heads(shown: Sequence[int]) -> Image.Image:
 
 def _draw_row(episode: Episode, shown: Sequence[int]) -> Image.Image:
     last = episode[-1]
-    scene = ImageOps.pad(fit(last.canvas, SCENE), (SCENE, SCENE), color=BACKGROUND)
-    glimpses = [_draw_glimpse(episode[number - 1]) for number in shown]
-    return _stack([scene, draw_scene(last, SCENE), *glimpses, _draw_answer(last)])
+    glimpses = [_draw_glimpse(episode[number - 1]) for number in shown if number <= len(episode)]
+    empty = Image.new("RGB", (CELL, SCENE), BACKGROUND)
+    glimpses += [empty] * (len(shown) - len(glimpses))
+    return _stack([_draw_canvas(last), draw_scene(last, SCENE), *glimpses, _draw_answer(last)])
+
+
+def _draw_canvas(view: EpisodeView) -> Image.Image:
+    return ImageOps.pad(fit(view.canvas, SCENE), (SCENE, SCENE), color=BACKGROUND)
 
 
 def _draw_glimpse(view: EpisodeView) -> Image.Image:
@@ -135,16 +175,20 @@ def _draw_glimpse(view: EpisodeView) -> Image.Image:
 def _draw_answer(last: EpisodeView) -> Image.Image:
     image = Image.new("RGB", (ANSWER, SCENE), BACKGROUND)
     draw = ImageDraw.Draw(image)
-    color, verdict = last.verdict_color, last.verdict or ""
-    if last.label is not None and last.verdict == "wrong":
-        truth = last.name_of(last.label)
-        between = " " if len(truth) <= 2 else "\n"  # as there is room
-        verdict = f"wrong, it is{between}{truth}"
+    color = last.verdict_color
     name = "?" if last.prediction is None else last.name_of(last.prediction)
     size = round(56 / max(1, len(name) / 2))
     draw.text((ANSWER / 2, 56), name, color, load_font(size), anchor="mm")
-    draw.text((ANSWER / 2, 100), verdict, color, load_font(14), anchor="mm")
+    draw.text((ANSWER / 2, 100), _say_verdict(last), color, load_font(14), anchor="mm")
     return image
+
+
+def _say_verdict(last: EpisodeView) -> str:
+    if last.label is None or last.verdict != "wrong":
+        return last.verdict or ""
+    truth = last.name_of(last.label)
+    between = " " if len(truth) <= 2 else "\n"  # as there is room
+    return f"wrong, it is{between}{truth}"
 
 
 def _stack(images: Sequence[Image.Image], vertical: bool = False) -> Image.Image:

@@ -120,16 +120,9 @@ def look_at(
             break
     looks = []
     for row, seen in enumerate(glimpses_until(np.stack(is_over)).tolist()):
-        beliefs = np.stack([step.beliefs[row] for step in steps[:seen]])
         answer = int(steps[seen - 1].labels[row])
+        beliefs = np.stack([step.beliefs[row] for step in steps[:seen]])
         views = views_of(env, row, beliefs, label=None, prediction=answer)
-        looks.append(
-            Look(
-                label=task.class_names[answer],
-                index=answer,
-                beliefs=beliefs if tells_belief else None,
-                locations=views[-1].locations,
-                views=views,
-            )
-        )
+        told = beliefs if tells_belief else None
+        looks.append(Look(task.class_names[answer], answer, told, views[-1].locations, views))
     return looks

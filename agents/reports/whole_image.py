@@ -22,6 +22,7 @@ from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 from tqdm import tqdm
 
+from agents.base.commands import speak_of_options
 from agents.base.errors import plain_output
 from agents.base.files import (
     CONFIG,
@@ -39,7 +40,6 @@ from agents.evaluation.result import (
     describe_dataset,
     make_evaluation,
 )
-from agents.runs.options import speak_of_options
 from agents.runs.plan import check_folder
 from ram_env import SHORT_NAMES
 from ram_env.data.datasets import SPLITS
@@ -210,7 +210,7 @@ def main(arguments: list[str] | None = None, prog: str = PROGRAM) -> int:
     try:
         run(env_id, options.dataset, options.network, options.episodes, options.seed, folder)
     except (ValueError, OSError, gym.error.Error) as error:
-        parser.error(speak_of_options(str(error)))
+        parser.error(speak_of_options(str(error), vars(options)))
     result = read_json(folder / EVALUATION)
     dataset = describe_dataset(result["dataset"])
     print(f"{result['error']:.2f} % error on {result['num_scenes']:,} test scenes of {dataset}")

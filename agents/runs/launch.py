@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import gymnasium as gym
 
+from agents.base.commands import speak_of_options
 from agents.base.errors import DivergenceError, TeamError, plain_output
 from agents.base.files import (
     CONFIG,
@@ -22,13 +23,7 @@ from agents.base.files import (
 )
 from agents.evaluation.result import Evaluation
 from agents.model.config import RAMConfig
-from agents.runs.options import (
-    DECLARED,
-    help_of,
-    options_of,
-    parse_options,
-    speak_of_options,
-)
+from agents.runs.options import DECLARED, FIELDS, help_of, options_of, parse_options
 from agents.runs.plan import plan_run
 
 WRONG_OPTION, DIVERGED, CANNOT_WRITE, TEAM_LOST, STOPPED = 2, 3, 4, 5, 130
@@ -182,7 +177,7 @@ def main(arguments: list[str] | None = None, prog: str = "train.py") -> int:
     except Exception as error:
         for kind, code, text in ends:
             if isinstance(error, kind):
-                message = speak_of_options(explain(text, error, folder))
+                message = speak_of_options(explain(text, error, folder), FIELDS)
                 print(f"{prog}: error: {message}", file=sys.stderr)
                 return code
         raise
@@ -190,12 +185,17 @@ def main(arguments: list[str] | None = None, prog: str = "train.py") -> int:
         return 0  # the process that leads reports
     if finished.stopped_early:
         print("Stopped before the budget was spent; everything so far is saved.")
-    print(finished.result.describe())
-    is_known = finished.result.dataset in ("mnist", "digits")  # of own images nobody knows it
-    if finished.majority is not None and not is_known:
-        print(f"  for comparison: {finished.majority}, the largest class of the training images")
-    print(f"Run folder: {folder} (see gaze.png, curves.png, evaluation.json)")
+    report(finished.result, finished.majority, folder)
     return STOPPED if finished.stopped_early else 0
+
+
+def report(result: Evaluation, majority: str | None, folder: Path) -> None:
+    """Say what a training has come to, and where it is."""
+    print(result.describe())
+    is_known = result.dataset in ("mnist", "digits")  # of own images nobody knows it
+    if majority is not None and not is_known:
+        print(f"  for comparison: {majority}, the largest class of the training images")
+    print(f"Run folder: {folder} (see gaze.png, curves.png, evaluation.json)")
 
 
 def explain(text: str, error: Exception, folder: Path) -> str:

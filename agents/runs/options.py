@@ -10,12 +10,12 @@ import contextlib
 import dataclasses
 import json
 import os
-import re
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from agents.base.commands import as_option
 from agents.base.files import path_of
 from agents.model.config import (
     PRESETS,
@@ -244,7 +244,7 @@ def parse_options(arguments: list[str] | None = None, prog: str = "train.py") ->
     """Read a command line.
 
     Raises:
-        ValueError: If an option is impossible; it names fields, see `speak_of_options`.
+        ValueError: If an option is impossible; it names fields: see `speak_of_options`.
         SystemExit: If argparse refuses it, or has shown the help.
     """
     given = vars(make_parser(prog).parse_args(arguments))
@@ -364,18 +364,3 @@ def _read_truth(text: str) -> bool:
 
 
 READERS: dict[type, Any] = {bool: _read_truth, Path: path_of}  # other types read text themselves
-
-
-def as_option(name: str) -> str:
-    """Return the option of a field: `num_envs` -> `--num-envs`."""
-    return "--" + name.replace("_", "-")
-
-
-def speak_of_options(message: str) -> str:
-    """Return an error message with the options in the place of the fields that it names."""
-
-    def as_user_knows_it(found: re.Match[str]) -> str:
-        name = "env" if found[1] == "env_id" else found[1]
-        return f"`{as_option(name)}{found[2]}" if name in FIELDS else found[0]
-
-    return re.sub(r"`([a-z_]+)([ `=])", as_user_knows_it, message)

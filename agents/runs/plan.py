@@ -166,7 +166,7 @@ def usual_preset(env_id: str) -> str:
 
 def usual_curriculum(options: Options, env_id: str) -> dict[str, Any]:
     """Return arguments of the env in training alone: those asked for, or what suits the task."""
-    if options.train_env_kwargs:
+    if options.train_env_kwargs or "canvas_range" in options.env_kwargs:
         return options.train_env_kwargs
     arguments = TASKS.get(env_id, {}) | options.env_kwargs
     side = arguments.get("canvas_size", LARGE_TASKS.get(env_id, 0))
@@ -175,7 +175,8 @@ def usual_curriculum(options: Options, env_id: str) -> dict[str, Any]:
         grows = options.preset in (None, "large") and env_id in LARGE_TASKS
         return {"canvas_range": [min(SMALLEST_CANVAS, largest), largest]} if grows else {}
     crops, images = arguments.get("num_distractors", 0), arguments.get("dataset", "auto")
-    if not crops or images not in OWN_IMAGES or options.memory == "canvas":
+    is_chosen = "distractors_range" in arguments or options.memory == "canvas"
+    if not crops or is_chosen or images not in OWN_IMAGES:
         return {}
     # Policy gradient alone finds no beginning amid clutter: some scenes have less, closely around.
     smallest = TASKS["GlimpseMNIST-v0"]["canvas_size"]

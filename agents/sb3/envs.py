@@ -12,6 +12,7 @@ from stable_baselines3.common.vec_env import VecEnv
 
 from agents.sb3.algorithms import MEMORIES
 from agents.sb3.vec_env import SEED_DISTANCE, GymnasiumVecEnv
+from ram_env.arguments import one_of_names
 from ram_env.drawing.rendering import EpisodeView
 from ram_env.games.actions import ActionFormat
 from ram_env.games.game import Game
@@ -196,8 +197,6 @@ def add_memory(env: VectorEnv[Any, Any, Any], memory: str) -> VectorEnv[Any, Any
     Raises:
         ValueError: If there is no such memory, or the env is no glimpse env.
     """
-    if memory not in MEMORIES:
-        raise ValueError(f"`memory` must be one of {', '.join(MEMORIES)}, got {memory!r}.")
-    if memory == "history":
+    if one_of_names("memory", memory, MEMORIES) == "history":
         return GlimpseHistory(env)
     return SeenCanvas(env) if memory == "canvas" else env

@@ -7,7 +7,6 @@ import pkgutil
 import zipfile
 from typing import Any
 
-import torch
 from gymnasium import Space
 from gymnasium.spaces.utils import flatdim
 from stable_baselines3.common.base_class import BaseAlgorithm
@@ -18,6 +17,7 @@ from agents.base.files import Path
 from agents.sb3.algorithms import ALGORITHMS
 from agents.sb3.archive import HEADER_NAME, check_members, check_tensors, damage, write_file
 from agents.sb3.spaces import describe_space, make_space
+from ram_env.arguments import one_of_names
 
 FORMAT = "sb3-policy"
 FORMAT_VERSION = 2
@@ -64,10 +64,8 @@ def policy_arguments(settings: dict[str, Any]) -> dict[str, Any]:
         raise ValueError(f"`policy_kwargs` must be a dict, got {kwargs!r}.")
     named = {name: kwargs[name] for name in CLASSES if name in kwargs}
     for argument, name in named.items():
-        known = CLASSES[argument]
-        if name not in known:
-            raise ValueError(f"`{argument}` must be one of {', '.join(known)}, got {name!r}.")
-        kwargs = kwargs | {argument: pkgutil.resolve_name(known[name])}
+        home = CLASSES[argument][one_of_names(argument, name, CLASSES[argument])]
+        kwargs = kwargs | {argument: pkgutil.resolve_name(home)}
     return settings | ({"policy_kwargs": kwargs} if named else {})
 
 
@@ -91,8 +89,8 @@ def save_algorithm(path: Path, algo: str, settings: dict[str, Any], model: BaseA
     write_file(path, lambda file: file.write(content.getvalue()))
 
 
-def load_policy(path: Path, device: torch.device | str = "cpu") -> BasePolicy:
-    """Load the policy of a model that `save_algorithm` wrote; it predicts as it did.
+def load_policy(path: Path) -> BasePolicy:
+    """Load the policy of a model that `save_algorithm` wrote, to the CPU; it predicts as it did.
 
     Only its weights are read, which unpickles nothing; `PPO.load` and the like read the rest.
 
@@ -118,7 +116,7 @@ def load_policy(path: Path, device: torch.device | str = "cpu") -> BasePolicy:
             policy.load_state_dict(weights)
         except Exception as error:  # a damaged file makes the libraries raise nearly anything
             raise damage(path, FORMAT, error) from error
-    return policy.to(device)
+    return policy
 
 
 def load_model(path: pathlib.Path, algo: str) -> Any:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from ram_env.arguments import shown, some_of
+from ram_env.arguments import one_of_names, shown, some_of
 from ram_env.data.folders import find_idx_sets
 from ram_env.data.idx import (
     IDX_FILES,
@@ -97,8 +97,7 @@ def load_dataset(
 
 def check_split(split: object) -> None:
     """Raise ValueError if a split is none of `SPLITS`."""
-    if not isinstance(split, str) or split not in SPLITS:
-        raise ValueError(f"`split` must be one of {', '.join(SPLITS)}, got {shown(split)}.")
+    one_of_names("split", split, SPLITS)
 
 
 def _load_auto(split: str, data_dir: str | None, environment_dir: str | None) -> ImageDataset:

@@ -62,7 +62,16 @@ class GlimpseTask(Settings, Game):
     def draw_scenes(
         self, scene_seeds: np.ndarray, indices: np.ndarray | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Draw whole scenes, all of one shape, and their labels: for networks that see all."""
+        """Draw whole scenes, all of one shape: for pictures, and networks that see all at once.
+
+        Args:
+            scene_seeds: int64 (M,), not negative.
+            indices: Which images to show instead of those that the seeds choose, int64 (M,); None
+                where there are several in a scene.
+
+        Returns:
+            Scenes, uint8 (M, H, W), in colour (M, H, W, 3), and labels, int64 (M,).
+        """
         raise NotImplementedError
 
     @property

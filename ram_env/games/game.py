@@ -24,6 +24,7 @@ SEED_LIMITS = {"scene_seed": (0, MAX_INT64)}
 # and high of the space of a vector env; two flags there.
 BYTES_PER_NUMBER = 26
 _BYTES_PER_EPISODE = 3000  # random numbers, infos and all else of one size
+_NUM_SAMPLED = 512  # scenes that statistics are of
 
 
 class Outcome(NamedTuple):
@@ -332,16 +333,16 @@ class Game(ABC):
         first = plans.location if is_random else np.zeros_like(plans.location)
         self._look(episodes, rows, first)
 
-    def glimpse_statistics(self, num_scenes: int = 512) -> tuple[np.ndarray, np.ndarray]:
+    def glimpse_statistics(self) -> tuple[np.ndarray, np.ndarray]:
         """Return mean and standard deviation of the pixels that the retina sees of some scenes.
 
-        Args:
-            num_scenes: The first so many, each looked at once, anywhere; no env is touched.
+        They are the first ones, each looked at once, anywhere; no env is touched.
 
         Returns:
             float32 (K,) each, of scenes in colour (K, 3).
         """
-        episodes, rows = self.allocate(num_scenes), np.arange(num_scenes)
+        rows = np.arange(_NUM_SAMPLED)
+        episodes = self.allocate(len(rows))
         self.begin(episodes, rows, rows)
         seen = episodes.glimpses.astype(np.float64)
         pixels = (0, seen.ndim - 2, seen.ndim - 1)

@@ -1,10 +1,9 @@
 """Which game do the arguments of an env mean, and how does the env show them?"""
 
 import inspect
-from collections.abc import Collection
 from typing import Any
 
-from ram_env.arguments import did_you_mean, number_between, number_range, shown
+from ram_env.arguments import did_you_mean, number_between, number_range, one_of_names
 from ram_env.games.catch import CatchTask
 from ram_env.games.game import Game
 from ram_env.games.tasks import CanvasTask, MegapixelTask, PictureTask
@@ -45,20 +44,9 @@ def kind_of(
         ValueError: If they mean none.
     """
     given = dict(arguments)
-    if _choose("game", given.pop("game", "classify"), GAMES) == "catch":
+    if one_of_names("game", given.pop("game", "classify"), GAMES) == "catch":
         return CatchTask, given
-    return SCENES[_choose("scenes", given.pop("scenes", "canvas"), SCENES)], given
-
-
-def _choose(name: str, value: Any, choices: Collection[str]) -> str:
-    """Return a value that is one of the choices.
-
-    Raises:
-        ValueError: If it is not.
-    """
-    if value not in choices:
-        raise ValueError(f"`{name}` must be one of {', '.join(choices)}, got {shown(value)}.")
-    return str(value)
+    return SCENES[one_of_names("scenes", given.pop("scenes", "canvas"), SCENES)], given
 
 
 class PlaysGame:

@@ -175,15 +175,7 @@ class CanvasTask(CanvasSettings, ImageTask):
     def draw_scenes(
         self, scene_seeds: np.ndarray, indices: np.ndarray | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Draw whole scenes: for pictures, and for networks that see all at once.
-
-        Args:
-            scene_seeds: int64 (M,), not negative.
-            indices: Which images to show instead of those that the seeds choose, int64 (M,).
-
-        Returns:
-            Canvases, uint8 (M, H, W), and labels, int64 (M,).
-        """
+        """Draw whole canvases: see `GlimpseTask.draw_scenes`."""
         self.check_whole(len(scene_seeds))
         scenes = Painted(len(scene_seeds), self._painter, _POINT)
         plans = scenes.plan(scene_seeds, indices)
@@ -257,15 +249,7 @@ class MegapixelTask(MegapixelSettings, ImageTask):
     def draw_scenes(
         self, scene_seeds: np.ndarray, indices: np.ndarray | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Draw whole scenes: for networks that see all at once.
-
-        Args:
-            scene_seeds: int64 (M,), not negative.
-            indices: None: there is more than one image in a scene.
-
-        Returns:
-            Canvases, uint8 (M, H, W), and labels, int64 (M,).
-        """
+        """Draw whole canvases: see `GlimpseTask.draw_scenes`."""
         self.check_whole(len(scene_seeds))
         scenes, rows = self.make_scenes(len(scene_seeds)), np.arange(len(scene_seeds))
         plans = scenes.plan(scene_seeds)
@@ -315,16 +299,7 @@ class PictureTask(PictureSettings, GlimpseTask):
     def draw_scenes(
         self, scene_seeds: np.ndarray, indices: np.ndarray | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Draw whole scenes, each made square: for networks that see all at once.
-
-        Args:
-            scene_seeds: int64 (M,), not negative.
-            indices: Which pictures to show instead of those that the seeds choose, int64 (M,).
-
-        Returns:
-            Pictures, uint8 (M, `WHOLE_SIDE`, `WHOLE_SIDE`), in colour with a last axis of 3, and
-            labels, int64 (M,).
-        """
+        """Draw whole pictures, made `WHOLE_SIDE` pixels square: see `GlimpseTask.draw_scenes`."""
         scenes, rows = self.make_scenes(len(scene_seeds)), np.arange(len(scene_seeds))
         plans = scenes.plan(scene_seeds, indices)
         scenes.begin(rows, plans)

@@ -16,7 +16,7 @@ import warnings
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 
@@ -113,38 +113,52 @@ def _fill(folder: Path, files: list[Path], reading: Reading) -> None:
     if not heads:
         _report(files, problems, reading.damaged)
     channels = reading.channels or (1 if all(grey for grey, _ in heads.values()) else 3)
-    shapes = np.array([shape for _, shape in heads.values()])
-    starts = dict(zip(heads, level_starts(shapes)[:, 0].tolist(), strict=True))
-    num_bytes, free = num_pixels(shapes) * channels, shutil.disk_usage(folder.parent).free
+    shapes = {number: shape for number, (_, shape) in heads.items()}
+    all_shapes = np.array([*shapes.values()])
+    num_bytes, free = num_pixels(all_shapes) * channels, shutil.disk_usage(folder.parent).free
     if num_bytes > free:
         raise OSError(f"{num_bytes:,} bytes are needed, {free:,} are free")
     fresh = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-    one_large, one_writer = threading.Lock(), threading.Lock()
     try:
         with open(fresh / "pixels", "wb") as pixels:
             pixels.truncate(num_bytes)
-
-            def take(number: int) -> None:
-                with open_picture(files[number]) as image:
-                    is_large = image.width * image.height > _LARGE
-                    with one_large if is_large else contextlib.nullcontext():
-                        found = to_pixels(image, channels, reading.image_size)
-                        if found.shape[:2] != heads[number][1]:
-                            raise ValueError("it is not of the size that it says")
-                        levels = pyramid_of(found)
-                with one_writer:
-                    pixels.seek(starts[number] * channels)
-                    pixels.write(levels.data)
-
-            _in_threads(take, heads, problems, "reading pictures")
+            _write_levels(pixels, files, shapes, channels, reading.image_size, problems)
         _report(files, problems, reading.damaged)
         places = np.full(len(files), -1)
-        for place, number in enumerate(heads):
+        for place, number in enumerate(shapes):
             places[number] = -1 if number in problems else place
-        np.savez(fresh / "index.npz", shapes=shapes, places=places, channels=channels)
+        np.savez(fresh / "index.npz", shapes=all_shapes, places=places, channels=channels)
         os.replace(fresh, folder)
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
+
+
+def _write_levels(
+    pixels: IO[bytes],
+    files: list[Path],
+    shapes: dict[int, tuple[int, int]],
+    channels: int,
+    image_size: int | None,
+    problems: dict[int, str],
+) -> None:
+    """Write all levels of the files that have a shape, by number, each to its place in `pixels`."""
+    first_levels = level_starts(np.array([*shapes.values()]))[:, 0]
+    starts = dict(zip(shapes, (channels * first_levels).tolist(), strict=True))
+    one_large, one_writer = threading.Lock(), threading.Lock()
+
+    def take(number: int) -> None:
+        with open_picture(files[number]) as image:
+            is_large = image.width * image.height > _LARGE
+            with one_large if is_large else contextlib.nullcontext():
+                found = to_pixels(image, channels, image_size)
+                if found.shape[:2] != shapes[number]:
+                    raise ValueError("it is not of the size that it says")
+                levels = pyramid_of(found)
+        with one_writer:
+            pixels.seek(starts[number])
+            pixels.write(levels.data)
+
+    _in_threads(take, shapes, problems, "reading pictures")
 
 
 def _in_threads(

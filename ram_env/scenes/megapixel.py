@@ -12,17 +12,15 @@ from typing import Any
 
 import numpy as np
 
-from ram_env.hashing import SPREAD_STEPS, draw_integers, spread_evenly
+from ram_env.hashing import STEPS, as_shares, draw_integers, spread_evenly
 from ram_env.scenes.source import ScenePlans
-from ram_env.scenes.sprites import Placed
+from ram_env.scenes.sprites import FAR, Placed, far_rows
 
 NUM_PATTERNS = 1000  # of scribbles, in each split
-_STEPS = 2**24  # of a location, a share and an angle
 _STEEPEST = np.radians(72)
 _STROKE_POINTS = 2  # of a stroke per pixel of the tile's longer side
 _MIRRORED = 442  # of 1,000 second strokes
 _DIMMEST = 204  # 0.8 of white
-_FAR = -(2**40)  # the row of what a scene does without
 
 # The numbers of the draws; those of images, scribbles and places follow.
 _CLASS, _LOCATION, _SIDE, _SINGLE, _IMAGES = 1, 2, 4, 5, 6
@@ -134,10 +132,10 @@ class MegapixelPainter:
         sides: np.ndarray | None,
     ) -> MegapixelPlans:
         """Do what `plan` does, of seeds int64 (M,)."""
-        location = draw_integers(seeds, np.array([_STEPS, _STEPS]), _LOCATION)
+        location = draw_integers(seeds, np.array([STEPS, STEPS]), _LOCATION)
         if self._num_scenes is not None:
             seeds = seeds % self._num_scenes  # the first location alone is always drawn anew
-        single = draw_integers(seeds, np.array([_STEPS]), _SINGLE) < single_share * _STEPS
+        single = draw_integers(seeds, np.array([STEPS]), _SINGLE) < single_share * STEPS
         is_there = ~single | (np.arange(len(self._is_own)) == 0)  # (M, D)
         shape = self._draw_shapes(seeds, canvas_range, single[:, 0], sides)
         classes = draw_integers(seeds, np.array([len(self._count)]), _CLASS)[:, 0]
@@ -149,7 +147,7 @@ class MegapixelPainter:
         return MegapixelPlans(
             index=index,
             box=box,
-            location=(location.astype(np.float64) / (_STEPS / 2) - 1.0).astype(np.float32),
+            location=as_shares(location).astype(np.float32),
             label=self._answers(classes, index, box),
             scribbles=self._draw_scribbles(seeds, shape),
             shape=shape,
@@ -166,7 +164,7 @@ class MegapixelPainter:
         if canvas_range is None:
             return np.broadcast_to(self._canvas_shape, (len(seeds), 2))
         if sides is None:
-            draws = draw_integers(seeds, np.array([SPREAD_STEPS]), _SIDE)[:, 0]
+            draws = draw_integers(seeds, np.array([STEPS]), _SIDE)[:, 0]
             lowest, highest = canvas_range
             for_all = max(lowest, self.smallest), max(highest, self.smallest)
             of_one, of_all = spread_evenly(draws, *canvas_range), spread_evenly(draws, *for_all)
@@ -202,10 +200,10 @@ class MegapixelPainter:
         """Return corners of digits of which none overlap, each redrawn until it is so.
 
         Returns:
-            int64 (M, D, 2); -1 where there is none.
+            int64 (M, D, 2); `FAR` where there is none.
         """
         num_digits = len(self._is_own)
-        corners = np.full((*is_there.shape, 2), _FAR)
+        corners = np.full((*is_there.shape, 2), FAR)
         first = _IMAGES + num_digits + _DRAWS_PER_SCRIBBLE * self._num_scribbles
         bounds = shape - self._size + 1
         for digit in range(num_digits):
@@ -238,7 +236,7 @@ class MegapixelPainter:
         axis = plans.index.ndim - 1
         parts = zip(*layers, strict=True)
         pixels, corners, pattern = (np.concatenate(part, axis=axis) for part in parts)
-        far = _FAR * np.arange(1, len(self.sprite_shapes) + 1)
+        far = far_rows(len(self.sprite_shapes))
         corners[..., 0] = np.where(corners[..., 0] < 0, far, corners[..., 0])
         return Placed(pixels.reshape(*plans.label.shape, -1), corners, pattern)
 
@@ -272,11 +270,11 @@ def make_patterns(image_shape: tuple[int, int], first_seed: int) -> np.ndarray:
     height, width = image_shape
     seeds = first_seed + np.arange(NUM_PATTERNS)
     grey = [255 - _DIMMEST + 1] * (height * width)
-    draws = draw_integers(seeds, np.array([_STEPS, _STEPS, 1000, *grey]))
+    draws = draw_integers(seeds, np.array([STEPS, STEPS, 1000, *grey]))
     strokes = np.zeros((2, NUM_PATTERNS, height, width), dtype=bool)
     number = np.arange(NUM_PATTERNS)[:, None]
     for stroke, angle in zip(strokes, draws[:, :2].T, strict=True):
-        slope = np.tan(angle / _STEPS * _STEEPEST)[:, None]  # columns per row
+        slope = np.tan(angle / STEPS * _STEEPEST)[:, None]  # columns per row
         longest = np.minimum(height - 0.51, (width - 0.51) / np.maximum(slope, 1e-9))
         rows = longest * np.linspace(0.0, 1.0, _STROKE_POINTS * max(image_shape))
         stroke[number, np.rint(rows).astype(int), np.rint(slope * rows).astype(int)] = True

@@ -10,24 +10,19 @@ from typing import Any
 import numpy as np
 
 from ram_env.geometry import Rows, padded_shape
-from ram_env.hashing import SPREAD_STEPS, draw_integers, spread_evenly
+from ram_env.hashing import STEPS, as_shares, draw_integers, spread_evenly
 from ram_env.retina import Retina
 from ram_env.scenes.canvases import Canvases, PaddedImages
 from ram_env.scenes.distortion import NODES, distort
 from ram_env.scenes.source import ScenePlans
-from ram_env.scenes.sprites import Placed
+from ram_env.scenes.sprites import Placed, far_rows
 
 _IDENTITY = np.eye(2, dtype=np.float32)
 
-# A location is drawn on a grid of 2**24 points, the finest that float32 holds exactly in [-1, 1).
-_LOCATION_STEPS = 2**24
-# Each number of a distortion is drawn in so many steps from -1 to 1.
-_DISTORTION_STEPS = 2**24
 _DRAWS_PER_SCENE = 5  # image, row, column, x, y
 _DRAWS_PER_DISTRACTOR = 5  # image, row and column of the crop, row and column on the canvas
 _DRAWS_PER_MAP = 4
 _DRAWS_PER_BEND = 2 * NODES**2  # row and column of each node
-_FAR = -(2**40)  # the row of a distractor that a scene does without
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,14 +79,13 @@ class ScenePainter:
     ) -> None:
         (num_images, height, width), (canvas_height, canvas_width) = images.shape, canvas_shape
         size = distractor_size
-        scene = [num_images, canvas_height - height + 1, canvas_width - width + 1]
-        scene += [_LOCATION_STEPS, _LOCATION_STEPS]
+        scene = [num_images, canvas_height - height + 1, canvas_width - width + 1, STEPS, STEPS]
         distractor = [num_images, height - size + 1, width - size + 1]
         distractor += [canvas_height - size + 1, canvas_width - size + 1]
         bounds = scene + distractor * num_distractors
         # Last, and only if needed: all else of a scene is the same with and without distortion.
-        bounds += [_DISTORTION_STEPS] * (_DRAWS_PER_MAP if distortion else 0)
-        bounds += [_DISTORTION_STEPS] * (_DRAWS_PER_BEND if elastic_distortion else 0)
+        bounds += [STEPS] * (_DRAWS_PER_MAP if distortion else 0)
+        bounds += [STEPS] * (_DRAWS_PER_BEND if elastic_distortion else 0)
         self.canvas_shape = canvas_shape
         self.sprite_shapes: np.ndarray = np.array(
             [(height, width)] + [(size, size)] * num_distractors
@@ -142,16 +136,13 @@ class ScenePainter:
             bounds = bounds + self._grows * (canvas_size[..., None] - shape[0])
             shape = np.stack([canvas_size, canvas_size], axis=-1)
         draws = draw_integers(scene_seeds, bounds)
-        steps = draws[..., 3:5].astype(np.float64) / (_LOCATION_STEPS / 2) - 1.0
         end = _DRAWS_PER_SCENE + _DRAWS_PER_DISTRACTOR * self._num_distractors
         distractors = draws[..., _DRAWS_PER_SCENE:end]
         distractors = distractors.reshape(*draws.shape[:-1], -1, _DRAWS_PER_DISTRACTOR)
         if distractors_range is not None:
             if num_distractors is None:
                 num_distractors = self._draw_numbers(scene_seeds, distractors_range)
-            number = np.arange(self._num_distractors)
-            absent = number >= num_distractors[..., None]
-            distractors[..., 3] = np.where(absent, _FAR * (number + 1), distractors[..., 3])
+            _leave_out(distractors, num_distractors)
         bend = end + (_DRAWS_PER_MAP if self._distortion else 0)
         box = np.empty((*draws.shape[:-1], 4), dtype=np.int64)
         box[..., :2] = draws[..., 1:3]
@@ -159,7 +150,7 @@ class ScenePainter:
         return PaintedPlans(
             index=draws.T[0] if indices is None else indices,
             box=box,
-            location=steps.astype(np.float32),
+            location=as_shares(draws[..., 3:5]).astype(np.float32),
             distractors=distractors,
             map=self._map(draws[..., end:bend]),
             node_shifts=self._node_shifts(draws[..., bend:]),
@@ -169,7 +160,7 @@ class ScenePainter:
     def _draw_sides(self, scene_seeds: np.ndarray, canvas_range: tuple[int, int]) -> np.ndarray:
         """Return the sides that the seeds choose, log-uniform, int64 (...)."""
         # Behind all other draws, which are the same with and without.
-        draws = draw_integers(scene_seeds, np.array([SPREAD_STEPS]), len(self._bounds) + 1)
+        draws = draw_integers(scene_seeds, np.array([STEPS]), len(self._bounds) + 1)
         return spread_evenly(draws[..., 0], *canvas_range)
 
     def _draw_numbers(
@@ -184,14 +175,14 @@ class ScenePainter:
         """Return the maps, float32 (..., 2, 2), that draws, int64 (..., 4 or 0), stand for."""
         if not self._distortion:
             return _IDENTITY
-        shares = _shares(draws).reshape(*draws.shape[:-1], 2, 2)
+        shares = as_shares(draws).reshape(*draws.shape[:-1], 2, 2)
         return (self._distortion * shares + _IDENTITY).astype(np.float32)
 
     def _node_shifts(self, draws: np.ndarray) -> np.ndarray | None:
         """Return the shifts of the nodes in pixels that draws, int64 (..., 50 or 0), stand for."""
         if not self._elastic_distortion:
             return None
-        shares = _shares(draws).reshape(*draws.shape[:-1], 2, NODES, NODES)
+        shares = as_shares(draws).reshape(*draws.shape[:-1], 2, NODES, NODES)
         sides = np.array(self._images.inside.shape[1:])[:, None, None]
         return (self._elastic_distortion * sides * shares).astype(np.float32)
 
@@ -268,9 +259,11 @@ def plan_bytes(num_distractors: int) -> int:
     return 4 * 8 * _DRAWS_PER_DISTRACTOR * num_distractors  # hashed in four steps
 
 
-def _shares(draws: np.ndarray) -> np.ndarray:
-    """Return draws of a distortion, int64 (...), as float64 (...) in [-1, 1)."""
-    return draws.astype(np.float64) / (_DISTORTION_STEPS / 2) - 1.0
+def _leave_out(distractors: np.ndarray, num_distractors: np.ndarray) -> None:
+    """Put those of distractors, int64 (..., D, 5), beyond a number, int64 (...), far away."""
+    number = distractors.shape[-2]
+    is_absent = np.arange(number) >= num_distractors[..., None]
+    distractors[..., 3] = np.where(is_absent, far_rows(number), distractors[..., 3])
 
 
 def add_saturating(

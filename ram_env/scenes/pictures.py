@@ -11,14 +11,12 @@ from typing import NamedTuple
 import numpy as np
 
 from ram_env.geometry import Rows, pixels_in
-from ram_env.hashing import draw_integers
+from ram_env.hashing import STEPS, as_shares, draw_integers
 from ram_env.pictures.pyramids import PictureStore
 from ram_env.retina import Retina
-from ram_env.scenes.source import ScenePlans
+from ram_env.scenes.source import LONGEST_SIDE, ScenePlans
 
-_STEPS = 2**24  # of each number that is drawn, the finest that float32 holds exactly in [-1, 1)
 _DRAWS = 7  # x, y, mirrored, enlarged, down, right, lighter
-LONGEST_SIDE = 512  # of the picture of a scene that people are shown
 
 
 class Changes(NamedTuple):
@@ -81,9 +79,9 @@ class Pictures:
 
     def plan(self, scene_seeds: np.ndarray, indices: np.ndarray | None = None) -> PicturePlans:
         """Decide what scenes consist of: see `SceneSource.plan`."""
-        bounds = np.array([len(self._numbers)] + [_STEPS] * _DRAWS)
+        bounds = np.array([len(self._numbers)] + [STEPS] * _DRAWS)
         draws = draw_integers(scene_seeds, bounds)
-        shares = draws[..., 1:].astype(np.float64) / (_STEPS / 2) - 1.0  # in [-1, 1)
+        shares = as_shares(draws[..., 1:])
         index = draws.T[0] if indices is None else indices
         box = np.zeros((*shares.shape[:-1], 4), dtype=np.int64)
         box[..., 2:] = self._store.shapes[self._numbers[index]]

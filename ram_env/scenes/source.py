@@ -9,6 +9,7 @@ from ram_env.geometry import Rows
 from ram_env.retina import Visible
 
 NUM_FROZEN = 10_000  # scenes of each split, where they are seeds alone
+LONGEST_SIDE = 512  # in pixels, of the picture of a scene that people are shown
 # The scene seed of image 0 in the frozen set of each split.
 _FROZEN_SEEDS = {"validation": 10_000, "test": 0}
 

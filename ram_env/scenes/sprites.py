@@ -12,15 +12,21 @@ import numpy as np
 
 from ram_env.geometry import Rows, pixels_in, window_side
 from ram_env.retina import Retina, white_sums
+from ram_env.scenes.source import LONGEST_SIDE
 
-LONGEST_SIDE = 512  # of the picture of a scene that people are shown
+FAR = -(2**40)  # a row far above every canvas
+
+
+def far_rows(num_sprites: int) -> np.ndarray:
+    """Return the rows of sprites that a scene does without, far from canvas and others, int64 (N,).
+
+    So they need no flag: no window meets them, and they share no pixels.
+    """
+    return FAR * np.arange(1, num_sprites + 1)
 
 
 class Placed(NamedTuple):
-    """The sprites of some scenes.
-
-    One that a scene does without lies far from the canvas and from the others.
-    """
+    """The sprites of some scenes; one that a scene does without lies in its row of `far_rows`."""
 
     pixels: np.ndarray  # uint8 (..., L), fresh: those of one sprite after those of the other
     corners: np.ndarray  # int64 (..., N, 2): row and column of the top-left pixel of each

@@ -119,19 +119,7 @@ class CanvasMemory(Memory):
     """
 
     def __init__(self, num_episodes: int, task: Game) -> None:
-        canvas_shape = getattr(task, "canvas_shape", None)
-        if canvas_shape is None:
-            raise ValueError(
-                "`env` must have scenes on a canvas for the canvas to be remembered; pictures "
-                "differ in their shapes: remember the history of glimpses instead."
-            )
-        canvas_range = getattr(task, "canvas_range", None)
-        if canvas_range is not None:
-            raise ValueError(
-                "`env` must have canvases of one size for the canvas to be remembered, got "
-                f"`canvas_range` {canvas_range}: choose `canvas_size` instead, or remember "
-                "the history of glimpses."
-            )
+        canvas_shape = _canvas_shape_of(task)
         (height, width), (num_scales, side, _) = canvas_shape, task.retina.glimpse_shape
         padded = padded_shape(canvas_shape, side, num_scales)
         glimpse_shape = (num_scales, side, side)
@@ -201,6 +189,28 @@ class CanvasMemory(Memory):
             "canvas": canvas if isinstance(rows, np.ndarray) else canvas.copy(),
             "seen": (self._finest.inside[rows] < self._unseen).astype(np.float32),
         }
+
+
+def _canvas_shape_of(task: Game) -> tuple[int, int]:
+    """Return height and width of all canvases of a task.
+
+    Raises:
+        ValueError: If there are none, or they differ.
+    """
+    canvas_shape: tuple[int, int] | None = getattr(task, "canvas_shape", None)
+    if canvas_shape is None:
+        raise ValueError(
+            "`env` must have scenes on a canvas for the canvas to be remembered; pictures differ in"
+            " their shapes: remember the history of glimpses instead."
+        )
+    canvas_range = getattr(task, "canvas_range", None)
+    if canvas_range is not None:
+        raise ValueError(
+            "`env` must have canvases of one size for the canvas to be remembered, got "
+            f"`canvas_range` {canvas_range}: choose `canvas_size` instead, or remember the history "
+            "of glimpses."
+        )
+    return canvas_shape
 
 
 def task_of(env: Any, space: spaces.Space[Any]) -> Game:

@@ -1,9 +1,6 @@
 """Does the page do in Chromium what the model does in Python, and can everybody use it?"""
 
-import functools
-import threading
 from collections.abc import Iterator
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +9,16 @@ import pytest
 import torch
 from browsing import (
     ASK,
-    AXE,
-    CHROMIUM,
     DESK,
     PHONE,
+    assert_accessible,
+    chromium,
     drag,
     draw_four,
     needs_browser,
     play,
     point,
+    served,
     wait_for,
 )
 
@@ -28,12 +26,7 @@ from agents import RAM
 from demo import build
 from ram_env.geometry import location_to_pixel
 
-pytestmark = needs_browser
-
-
-class Quiet(SimpleHTTPRequestHandler):
-    def log_message(self, *_: Any) -> None:
-        """Say nothing."""
+pytestmark = [pytest.mark.slow, needs_browser]
 
 
 @pytest.fixture(scope="module")
@@ -47,22 +40,15 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def site(folder: Path) -> Iterator[str]:
     """The address of the page."""
-    handler = functools.partial(Quiet, directory=str(folder))
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}/"
-        server.shutdown()
+    with served(folder) as address:
+        yield address
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     """Chromium without a window."""
-    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright: `make test-demo`")
-    with sync_api.sync_playwright() as playwright:
-        with playwright.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox"]
-        ) as chromium:
-            yield chromium
+    with chromium() as started:
+        yield started
 
 
 @pytest.fixture
@@ -272,8 +258,4 @@ def test_page_is_accessible(browser: Any, site: str, scheme: str, viewport: dict
         page = context.new_page()
         page.goto(site)
         wait_for(page, "#said", "Look 2")
-        page.add_script_tag(path=AXE)
-        found = page.evaluate("axe.run()")["violations"]
-        serious = [it for it in found if it["impact"] in ("serious", "critical")]
-        assert [(it["help"], node["html"]) for it in serious for node in it["nodes"]] == []
-        assert page.evaluate("document.documentElement.scrollWidth") <= viewport["width"]
+        assert_accessible(page)

@@ -3,7 +3,7 @@
 import numpy as np
 from reference import draw, splitmix64
 
-from ram_env.hashing import SPREAD_STEPS, draw_integers, mix_bits, spread_evenly
+from ram_env.hashing import STEPS, as_shares, draw_integers, mix_bits, spread_evenly
 
 LARGEST_SEED = 2**63 - 1
 
@@ -40,16 +40,23 @@ def test_later_draws_and_bounds_of_each_scene() -> None:
     ]
 
 
+def test_shares_are_exact_in_float32() -> None:
+    """The lowest draw gives -1, the middle one 0, the highest stays below 1 by one step."""
+    shares = as_shares(np.array([0, STEPS // 2, STEPS - 1]))
+    assert shares.tolist() == [-1.0, 0.0, 1.0 - 2.0**-23]
+    assert shares.astype(np.float32).tolist() == shares.tolist()
+
+
 def test_numbers_are_spread_evenly_over_orders_of_magnitude() -> None:
     """Draw d of D gives lowest * (highest + 1 / lowest) ** (d / D), rounded down, ends included."""
-    draws = np.array([0, 1, SPREAD_STEPS // 4, SPREAD_STEPS // 2, SPREAD_STEPS - 1])
+    draws = np.array([0, 1, STEPS // 4, STEPS // 2, STEPS - 1])
     assert spread_evenly(draws, 1, 2**20 - 1).tolist() == [1, 1, 2**5, 2**10, 2**20 - 1]
     assert spread_evenly(draws, 60, 60).tolist() == [60] * 5
     rng = np.random.default_rng(0)
-    draws = np.sort(rng.integers(SPREAD_STEPS, size=20_000))
+    draws = np.sort(rng.integers(STEPS, size=20_000))
     for lowest, highest in ((28, 4_000), (1, 2), (3, 2**30)):
         numbers = spread_evenly(draws, lowest, highest)
-        exact = lowest * ((highest + 1) / lowest) ** (draws / SPREAD_STEPS)
+        exact = lowest * ((highest + 1) / lowest) ** (draws / STEPS)
         # A number just under a whole one may be rounded either way.
         assert (np.abs(numbers - np.floor(exact)) <= (np.abs(exact - np.rint(exact)) < 1e-6)).all()
         assert (np.diff(numbers) >= 0).all()

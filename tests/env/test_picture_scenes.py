@@ -12,7 +12,8 @@ from reference import draw, pixel_under
 
 from ram_env.pictures.pyramids import Pyramids, pyramid_of
 from ram_env.retina import Retina
-from ram_env.scenes.pictures import LONGEST_SIDE, Changes, Pictures
+from ram_env.scenes.pictures import Changes, Pictures
+from ram_env.scenes.source import LONGEST_SIDE
 
 Sizes = list[tuple[int, int]]
 SIZES: Sizes = [(1, 1), (1, 40), (33, 2), (17, 64), (64, 63), (25, 19)]

@@ -11,7 +11,8 @@ from vector_games import make_native
 
 from ram_env.retina import Retina
 from ram_env.scenes.painted import Painted, ScenePainter
-from ram_env.scenes.sprites import LONGEST_SIDE, Sprites
+from ram_env.scenes.source import LONGEST_SIDE
+from ram_env.scenes.sprites import Sprites
 
 NUM_SCENES = 3
 LARGE: dict[str, Any] = {"canvas_size": 1000, "num_distractors": 8, "num_scales": 8}

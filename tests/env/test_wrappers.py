@@ -18,19 +18,16 @@ from helpers import (
 )
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from memories import SINGLE, VECTOR, by_name
 from reference import pixel_under
+from vector_games import by_mode
 
 from ram_env import TASKS
 from ram_env.env import GlimpseEnv
 from ram_env.vector_env import GlimpseVectorEnv
-from ram_env.wrappers import GlimpseHistory, SeenCanvas, vector
+from ram_env.wrappers import SeenCanvas
 
 Observation = dict[str, np.ndarray]
-NAMES = ("GlimpseHistory", "SeenCanvas")
-SINGLE: dict[str, Any] = {"GlimpseHistory": GlimpseHistory, "SeenCanvas": SeenCanvas}
-VECTOR: dict[str, Any] = {name: getattr(vector, name) for name in NAMES}
-by_name = pytest.mark.parametrize("name", NAMES)
-by_mode = pytest.mark.parametrize("mode", list(AutoresetMode), ids=lambda mode: mode.value)
 ODD = {"canvas_size": (31, 50), "patch_size": 7, "num_scales": 3, "num_glimpses": 4}
 
 

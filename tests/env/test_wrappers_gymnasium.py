@@ -10,13 +10,8 @@ from gymnasium.utils.env_checker import check_env
 from gymnasium.wrappers import FlattenObservation
 from gymnasium.wrappers.vector import DictInfoToList
 from helpers import IDS, assert_identical, rollout
+from memories import NAMES, SINGLE, VECTOR, by_name
 
-from ram_env.wrappers import GlimpseHistory, SeenCanvas, vector
-
-NAMES = ("GlimpseHistory", "SeenCanvas")
-SINGLE: dict[str, Any] = {"GlimpseHistory": GlimpseHistory, "SeenCanvas": SeenCanvas}
-VECTOR: dict[str, Any] = {name: getattr(vector, name) for name in NAMES}
-by_name = pytest.mark.parametrize("name", NAMES)
 # What Gymnasium raises for no env at all: its older releases assert.
 OF_WRONG_TYPE = (TypeError, AssertionError)
 

@@ -200,13 +200,7 @@ class Comparison:
     def __init__(self, model: RAM, graph: OnnxGraph) -> None:
         self.model, self.graph, self.largest_difference = model, graph, 0.0
 
-    def predict(
-        self,
-        observation: Any,
-        state: Any = None,
-        episode_start: np.ndarray | None = None,
-        deterministic: bool = False,
-    ) -> tuple[Any, Any]:
+    def predict(self, observation: Any, state: Any = None, *_: Any, **__: Any) -> tuple[Any, Any]:
         """Answer as the model, and note how far the logits of the graph are from its own."""
         size = len(observation["location"])
         before = self.graph.first_state(size) if state is None else state[0]

@@ -13,6 +13,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 import torch
+from command_lines import refusal
 from gymnasium.vector import AutoresetMode
 from PIL import Image
 
@@ -103,14 +104,9 @@ def faked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[list[str], Settings]]:
 
 
 def refuse(arguments: list[str], capsys: pytest.CaptureFixture[str], out: Path) -> str:
-    """Require exit code 2, a clear last line and nothing written; return the line."""
-    with pytest.raises(SystemExit) as stop:
-        command.main([*arguments, "--out", str(out)])
-    assert stop.value.code == 2
-    output, errors = capsys.readouterr()
-    assert output == "" and "Traceback" not in errors
+    """Require one line and nothing written; return the line."""
+    line = refusal(command.main, [*arguments, "--out", str(out)], capsys)
     assert not out.exists()
-    line = errors.splitlines()[-1]
     assert line.startswith("python -m benchmarks: error: ")
     return line
 
@@ -175,10 +171,7 @@ def test_out_that_is_a_file_is_refused(
 ) -> None:
     """A report needs a folder, and says so before anything is measured."""
     (tmp_path / "out").write_text("")
-    with pytest.raises(SystemExit) as stop:
-        main(["--out", str(tmp_path / "out")])
-    assert stop.value.code == 2
-    assert "must be a folder" in capsys.readouterr().err
+    assert "must be a folder" in refusal(main, ["--out", str(tmp_path / "out")], capsys)
 
 
 @pytest.mark.parametrize("main", [command.main, curves.main])
@@ -190,10 +183,7 @@ def test_images_that_cannot_be_had_are_told_in_one_line(
 ) -> None:
     """Before anything is measured."""
     monkeypatch.setenv("RAM_ENV_DATA", str(tmp_path / "nowhere"))
-    with pytest.raises(SystemExit) as stop:
-        main(["--dataset", "mnist", "--out", str(tmp_path)])
-    assert stop.value.code == 2
-    assert "nowhere" in capsys.readouterr().err.splitlines()[-1]
+    assert "nowhere" in refusal(main, ["--dataset", "mnist", "--out", str(tmp_path)], capsys)
 
 
 @pytest.mark.parametrize(
@@ -276,10 +266,8 @@ def test_a_trial_does_not_replace_a_whole_report(
     Report(tmp_path, MACHINE).add(fake_result("vector_env", 1.0))
     before = (tmp_path / "table.json").read_bytes()
     arguments = ["--dataset", "digits", "--out", str(tmp_path)]
-    with pytest.raises(SystemExit) as stop:
-        command.main([*options, *arguments])
-    assert stop.value.code == 2
-    assert "of another machine or commit" in capsys.readouterr().err
+    line = refusal(command.main, [*options, *arguments], capsys)
+    assert "of another machine or commit" in line
     assert (tmp_path / "table.json").read_bytes() == before and faked == []
     monkeypatch.setattr(command, "all_rows", lambda cores, quick: ["retina", "single_env"])
     assert command.main(arguments) == 0

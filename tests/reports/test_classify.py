@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from command_lines import refusal
+from helpers import made_up_image
 from photos import make_photos
 from PIL import Image
 from small_runs import make_options, run
@@ -100,9 +102,8 @@ def test_an_earlier_run_is_asked_by_its_images(
     rows = asked(capsys, "--run", folder, photos / "square")
     assert rows == asked(capsys, "--run", runs["ram"], photos / "square")
     write_json(folder / "config.json", config | {"task": task | {"class_names": 5}})
-    with pytest.raises(SystemExit):
-        main(["--run", str(folder), str(photos)])
-    assert "config.json` is damaged: its `task` is none" in capsys.readouterr().err
+    line = refusal(main, ["--run", str(folder), str(photos)], capsys)
+    assert "config.json` is damaged: its `task` is none" in line
 
 
 def test_a_table_and_csv_show_the_belief_in_the_label(
@@ -166,9 +167,30 @@ def test_digits_have_the_sizes_of_the_task(
     assert f"{path} must have 28 x 28 or 60 x 60 pixels" in capsys.readouterr().err
 
 
+def test_canvases_of_many_sizes_are_looked_at(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In one call, by the model that knows them all, as each by itself."""
+    paths = []
+    for number, shape in enumerate(((28, 28), (60, 60), (60, 60), (60, 90), (1500, 333))):
+        canvas = np.zeros(shape, np.uint8)
+        canvas[:28, -28:] = made_up_image(number, (28, 28))
+        paths.append(str(tmp_path / f"{number}.png"))
+        Image.fromarray(canvas).save(paths[-1])
+    assert main(["--pretrained", "any", "--json", *paths]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert [row["path"] for row in rows] == paths
+    model = RAM.from_pretrained("any", device="cpu")
+    for row in rows:
+        look = model.look_at(row["path"])
+        assert (row["label"], row["num_glimpses"]) == (look.label, 12)
+        assert look.belief is not None
+        np.testing.assert_allclose([*row["belief"].values()], look.belief, atol=1e-4)
+
+
 REFUSED = {
     "--run {tmp} x.jpg": "`--run` must be the folder of a finished run",
-    "--pretrained sharks x.jpg": "must be one of catch, centered",
+    "--pretrained sharks x.jpg": "must be one of any, catch",
     "--run {ram} {tmp}": "FILES must be pictures or folders of some, got none",
     "--run {ram} {photos} --confidence 2": "`--confidence` must be a number in 0.0..1.0, got 2.0",
     "--run {ppo} {photos} --confidence 0.5": "`--confidence` needs a model that tells its belief",
@@ -187,10 +209,7 @@ def test_what_is_impossible_is_one_line(
 ) -> None:
     """With exit code 2, before anything is looked at."""
     given = words.format(tmp=tmp_path, photos=photos, **runs).split()
-    with pytest.raises(SystemExit) as refused:
-        main(given)
-    assert refused.value.code == 2
-    assert REFUSED[words] in capsys.readouterr().err
+    assert REFUSED[words] in refusal(main, given, capsys)
 
 
 def test_a_name_moves_no_cursor() -> None:

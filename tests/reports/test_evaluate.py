@@ -11,6 +11,7 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import pytest
+from command_lines import refusal
 from helpers import IDS
 
 from agents import RAM, make_vec_env
@@ -184,11 +185,7 @@ class Hesitant:
     """Answers 0, 1, 2, ... with a belief that grows from 0.6 to 0.7 and 0.8."""
 
     def predict(
-        self,
-        observation: Any,
-        state: Any = None,
-        episode_start: np.ndarray | None = None,
-        deterministic: bool = False,
+        self, observation: Any, state: Any = None, *_: Any, **__: Any
     ) -> tuple[np.ndarray, Any]:
         glimpse = state or 0
         actions = np.full((len(observation["location"]), 12), -1.0, dtype=np.float32)
@@ -229,18 +226,22 @@ def test_each_scene_ends_by_itself() -> None:
     assert result.mean_glimpses == np.mean(taken)
     answers = played.answers[np.array(taken) - 1, np.arange(300)]
     assert result.num_errors == (answers != scenes.labels).sum()
+    shown = scenes.replay(model, np.array([299, 0, 7]), confidence)
+    assert [len(episode) for episode in shown] == [taken[299], taken[0], taken[7]]
+    for number, episode in zip((299, 0, 7), shown, strict=True):
+        assert (episode[-1].label, episode[-1].prediction) == (
+            scenes.labels[number],
+            answers[number],
+        )
+    (first, second) = scenes.record(model, 2, 0, confidence)
+    right = np.flatnonzero(answers == scenes.labels)[:2]
+    assert [len(first), len(second)] == [taken[number] for number in right]
 
 
 class Stopper:
     """Answers a class that depends on what it sees, and stops where it sees enough white."""
 
-    def predict(
-        self,
-        observation: Any,
-        state: Any = None,
-        episode_start: np.ndarray | None = None,
-        deterministic: bool = False,
-    ) -> tuple[np.ndarray, Any]:
+    def predict(self, observation: Any, *_: Any, **__: Any) -> tuple[np.ndarray, Any]:
         glimpse = observation["glimpse"].reshape(-1, 64)
         actions = np.full((len(glimpse), 13), -1.0, dtype=np.float32)
         angle = 50 * (glimpse.sum(axis=1) + observation["location"][:, 0])
@@ -459,9 +460,31 @@ def test_confidence_on_the_command_line(
     expected = player_of_run(finished_run).measure(confidence=0.2)
     main(["--run", str(finished_run), "--confidence", "0.2"])
     assert capsys.readouterr().out.splitlines()[0] == expected.describe()
-    with pytest.raises(SystemExit):
-        main(["--run", str(finished_run), "--confidence", "7"])
-    assert "`--confidence` must be a number" in capsys.readouterr().err
+    line = refusal(main, ["--run", str(finished_run), "--confidence", "7"], capsys)
+    assert "`--confidence` must be a number" in line
+
+
+def test_scenes_of_a_run_are_changed(
+    finished_run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By arguments of its env; of a model of the package nothing is said of its own scenes then."""
+    main(
+        [
+            "--run",
+            str(finished_run),
+            "--env-kwargs",
+            "canvas_size=40",
+            "num_distractors=2",
+            "--json",
+        ]
+    )
+    changed: dict[str, Any] = DIGITS | {"canvas_size": 40, "num_distractors": 2}
+    expected = FrozenScenes(ENV_ID, changed, "test").evaluate(make_model())
+    assert Evaluation(**json.loads(capsys.readouterr().out)) == expected
+    main(["--pretrained", "centered", "--dataset", "digits", "--env-kwargs", "num_glimpses=2"])
+    told = capsys.readouterr().out
+    assert "after glimpse 2" in told and "after glimpse 3" not in told
+    assert "committed" not in told
 
 
 def test_module_runs_as_a_program(finished_run: Path) -> None:
@@ -489,9 +512,6 @@ def test_command_line_refuses_what_is_no_run(
 ) -> None:
     """A clear line and exit code 2."""
     spoil(finished_run)
-    with pytest.raises(SystemExit) as stop:
-        main(["--run", str(finished_run)])
-    assert stop.value.code == 2
-    last = capsys.readouterr().err.splitlines()[-1]
-    assert last.startswith("python -m agents.evaluate: error: ")
-    assert re.search(message, last)
+    line = refusal(main, ["--run", str(finished_run)], capsys)
+    assert line.startswith("python -m agents.evaluate: error: ")
+    assert re.search(message, line)

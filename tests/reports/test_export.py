@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from command_lines import refusal
 from onnx_player import OnnxGraph
 from PIL import Image
 from small_runs import make_options, run
@@ -95,10 +96,7 @@ def test_what_cannot_be_exported_is_refused(
 ) -> None:
     """One line, and no file is left."""
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(SystemExit) as caught:
-        ram_env(["export", *words.format(**runs).split()])
-    assert caught.value.code == 2
-    (line,) = (line for line in capsys.readouterr().err.splitlines() if "error: " in line)
+    line = refusal(ram_env, ["export", *words.format(**runs).split()], capsys)
     assert re.search(message, line)
     assert not list(tmp_path.iterdir())
 
@@ -110,6 +108,5 @@ def test_a_damaged_model_is_refused(
     for path in runs["ram"].iterdir():
         (tmp_path / path.name).write_bytes(path.read_bytes())
     (tmp_path / "model.zip").write_bytes(b"no model")
-    with pytest.raises(SystemExit):
-        main(["--run", str(tmp_path), "--out", str(tmp_path / "look.onnx")])
-    assert "is damaged or not a ram-model file" in capsys.readouterr().err
+    line = refusal(main, ["--run", str(tmp_path), "--out", str(tmp_path / "look.onnx")], capsys)
+    assert "is damaged or not a ram-model file" in line

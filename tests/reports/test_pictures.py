@@ -17,10 +17,12 @@ from agents.looking.gazes import (
     LAST_FRAME_MS,
     MARGIN,
     SCENE,
+    draw_gaze_grid,
     save_gaze_animation,
     save_gaze_grid,
+    save_scene_rows,
 )
-from ram_env.drawing.rendering import RIGHT, WRONG, EpisodeView, glimpse_color
+from ram_env.drawing.rendering import RIGHT, WRONG, EpisodeView, draw_scene, glimpse_color
 
 COLUMNS = (
     "time/episodes,rollout/error,validation/error,validation/error_low,validation/error_high,"
@@ -88,6 +90,47 @@ def test_grid_has_a_row_per_episode(
         for cell, index in [(0, 0), (cells - 1, num_glimpses - 1)]:  # the first and the last
             corner = sheet[top, MARGIN + 2 * (SCENE + GAP) + cell * (CELL + GAP)]
             assert tuple(corner) == glimpse_color(index, num_glimpses)
+
+
+@pytest.mark.parametrize("lengths", [(8, 3), (3, 8)])
+def test_grid_of_episodes_that_ended_at_different_glimpses(lengths: tuple[int, int]) -> None:
+    """All glimpses of the longest are shown, none of those that another did without."""
+    episodes = [make_episode(seed)[:length] for seed, length in enumerate(lengths)]
+    sheet = np.asarray(draw_gaze_grid(episodes, "title"))
+    for above, episode in enumerate(reversed(episodes)):
+        top = len(sheet) - MARGIN - SCENE - above * (SCENE + GAP)
+        for number in range(8):
+            left = MARGIN + 2 * (SCENE + GAP) + number * (CELL + GAP)
+            cell = sheet[top : top + SCENE, left : left + CELL]
+            assert (cell == 255).all() == (number >= len(episode))
+
+
+def test_scene_rows_show_scene_gaze_and_answer(tmp_path: Path) -> None:
+    """Side by side, each canvas exact, above where it was looked at, above the answer."""
+    easy = [make_episode(seed)[:1] for seed in range(3)]
+    hard = [make_episode(seed, right=False) for seed in range(3, 5)]
+    save_scene_rows(tmp_path / "scenes.png", {"easy": easy, "hard": hard}, "title")
+    with Image.open(tmp_path / "scenes.png") as file:
+        sheet = np.asarray(file)
+    tops = []
+    for number, episode in enumerate([*easy, *hard]):
+        left = MARGIN + number % 3 * (SCENE + GAP)
+        enlarged = np.kron(episode[-1].canvas, np.ones((3, 3), np.uint8))[..., None].repeat(3, 2)
+        band = sheet[:, left : left + SCENE]
+        (top,) = (
+            top
+            for top in range(len(sheet) - SCENE)
+            if (band[top] == enlarged[0]).all() and (band[top : top + SCENE] == enlarged).all()
+        )
+        tops.append(top)
+        below = top + SCENE + GAP
+        drawn = np.asarray(draw_scene(episode[-1], SCENE))
+        np.testing.assert_array_equal(band[below : below + SCENE], drawn)
+        answer = Image.fromarray(band[below + SCENE : below + SCENE + 50])
+        assert shows(answer, WRONG) == (number >= 3)
+    assert tops[0] == tops[1] == tops[2] < tops[3] == tops[4]
+    with pytest.raises(ValueError, match="`episodes` must hold at least one episode"):
+        save_scene_rows(tmp_path / "none.png", {"easy": []}, "title")
 
 
 @pytest.mark.parametrize(("right", "color"), [(True, RIGHT), (False, WRONG)])

@@ -5,10 +5,12 @@ import re
 from pathlib import Path
 
 import pytest
+from command_lines import refusal
 from helpers import images_of
 from PIL import Image
 
 from agents import RAM, make_vec_env
+from agents.__main__ import main as ram_env
 from agents.base.pretrained import pretrained_rows
 from agents.evaluation.show import main
 from ram_env.data import datasets
@@ -71,10 +73,7 @@ def test_what_is_no_model_is_refused(
 ) -> None:
     """One line that tells the names, and nothing is drawn."""
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(SystemExit) as caught:
-        main([model], prog="ram-env show")
-    assert caught.value.code == 2
-    (line,) = (line for line in capsys.readouterr().err.splitlines() if "error: " in line)
+    line = refusal(ram_env, ["show", model], capsys)
     assert line.startswith("ram-env show: error: ")
     assert re.search(message, line)
     assert list(tmp_path.iterdir()) == []

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from command_lines import refusal
 from small_runs import BATCH, FILES, make_options, resume, run
 
 from agents import RAM
@@ -118,10 +119,7 @@ def test_what_needs_classes_is_refused(
         (evaluate, ["--run", str(finished), "--confidence", "0.9"], "`--confidence` is for tasks"),
         (show, [str(finished), "--dataset", "digits"], "unexpected keyword argument 'dataset'"),
     ):
-        with pytest.raises(SystemExit):
-            main(words)
-        error = capsys.readouterr().err.splitlines()[-1]
-        assert told in error
+        assert told in refusal(main, words, capsys)
 
 
 def test_preset_learns_from_reward_at_the_end() -> None:

@@ -8,6 +8,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 import small_runs
+from command_lines import refusal
 from helpers import save_images
 from idx_files import encode_idx
 
@@ -52,17 +53,6 @@ def moved(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, str]:
     return {"option": option, "new": str(tmp_path / names[1]), "other": str(tmp_path / names[2])}
 
 
-def error_line(arguments: list[str], program: Any, capsys: pytest.CaptureFixture[str]) -> str:
-    """Return the one line that says why a program does nothing."""
-    try:
-        code = program.main(arguments)
-    except SystemExit as stop:
-        code = stop.code
-    assert code == 2
-    (line,) = (line for line in capsys.readouterr().err.splitlines() if "error: " in line)
-    return str(line)
-
-
 def test_moved_images_are_found_by_an_option(
     moved: dict[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -76,8 +66,8 @@ def test_moved_images_are_found_by_an_option(
         (launch, ["--resume", run]),
     ]
     for program, arguments in programs:
-        assert f"`{option}` must be" in error_line(arguments, program, capsys)
-        line = error_line([*arguments, option, moved["other"]], program, capsys)
+        assert f"`{option}` must be" in refusal(program.main, arguments, capsys)
+        line = refusal(program.main, [*arguments, option, moved["other"]], capsys)
         assert "`--dataset` must hold the images of the run" in line and option in line
         assert program.main([*arguments, option, new]) == 0
     again = read_json(tmp_path / "run" / "evaluation.json")
@@ -127,12 +117,12 @@ def test_a_folder_without_images_ends_a_run_before_it_begins(
     (tmp_path / "photos" / "cat.png").touch()
     monkeypatch.chdir(tmp_path)
     for options in (["--data-dir", "photos"], ["--data-dir", ""], ["--dataset", "digits.npz"]):
-        line = error_line([*options, "--episodes", "64", "--run-dir", "run"], launch, capsys)
+        line = refusal(launch.main, [*options, "--episodes", "64", "--run-dir", "run"], capsys)
         assert f"`{options[0]}` must be" in line
         assert not (tmp_path / "run").exists()
         assert ("it holds 'cat.png'" in line) == (options[1] == "photos")
     monkeypatch.setenv("RAM_ENV_DATA", "photos")
-    assert "`RAM_ENV_DATA` must be" in error_line(["--episodes", "64"], launch, capsys)
+    assert "`RAM_ENV_DATA` must be" in refusal(launch.main, ["--episodes", "64"], capsys)
 
 
 @pytest.mark.parametrize("program", [evaluate, show], ids=lambda program: program.__name__)
@@ -143,5 +133,5 @@ def test_a_model_of_the_package_plays_images_that_an_option_names(
     write_idx(tmp_path / "images")
     options = ["--dataset", "idx", "--data-dir", str(tmp_path / "images")]
     model = ["--pretrained", "centered"] if program is evaluate else ["centered"]
-    line = error_line([*model, *options], program, capsys)
+    line = refusal(program.main, [*model, *options], capsys)
     assert "`--dataset` must have the classes of the model, which tells 10 classes apart" in line

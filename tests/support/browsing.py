@@ -1,6 +1,12 @@
-"""How do tests use the page as a visitor does? In the Chromium of the system."""
+"""How do tests use a site as a visitor does? In the Chromium of the system."""
 
+import functools
 import shutil
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,11 +15,10 @@ from demo import build
 
 AXE = build.HERE / "node_modules" / "axe-core" / "axe.min.js"
 CHROMIUM = shutil.which("chromium")
-needs_browser = [
-    pytest.mark.slow,
-    pytest.mark.skipif(not CHROMIUM, reason="the browser test needs Chromium: install `chromium`"),
-    pytest.mark.skipif(not AXE.exists(), reason="`make test-demo` installs what the page needs"),
-]
+needs_browser = pytest.mark.skipif(
+    CHROMIUM is None or not AXE.exists(),
+    reason="needs Chromium, and what `make test-demo` installs for the page",
+)
 DESK, PHONE = {"width": 1280, "height": 900}, {"width": 360, "height": 740}
 # Strokes of (x, y) in pixels.
 FOUR: list[list[tuple[float, float]]] = [[(20, 8), (16, 28), (40, 28)], [(34, 10), (32, 52)]]
@@ -24,6 +29,40 @@ ASK = """async () => {
     const looks = game.episode.looks.map((look) => ({ ...look, glimpse: [...look.glimpse] }));
     return { canvas: [...game.episode.canvas], looks, label, target, clutter };
 }"""
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *_: Any) -> None:
+        """Say nothing."""
+
+
+@contextmanager
+def served(folder: Path) -> Iterator[str]:
+    """Serve the files of a folder; yield the address."""
+    handler = functools.partial(Quiet, directory=str(folder))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+
+
+@contextmanager
+def chromium() -> Iterator[Any]:
+    """Start Chromium without a window."""
+    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright: `make test-demo`")
+    with sync_api.sync_playwright() as playwright:
+        with playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"]) as browser:
+            yield browser
+
+
+def assert_accessible(page: Any) -> None:
+    """axe-core finds nothing serious, and nothing is wider than the screen."""
+    page.add_script_tag(path=AXE)
+    found = page.evaluate("axe.run()")["violations"]
+    serious = [it for it in found if it["impact"] in ("serious", "critical")]
+    assert [(it["help"], node["html"]) for it in serious for node in it["nodes"]] == []
+    width = page.viewport_size["width"]
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
 def wait_for(page: Any, selector: str, text: str) -> None:

@@ -46,11 +46,7 @@ class OnnxPlayer:
         self.graph, self.action_format = graph, action_format
 
     def predict(
-        self,
-        observation: dict[str, np.ndarray],
-        state: Any = None,
-        episode_start: np.ndarray | None = None,
-        deterministic: bool = False,
+        self, observation: Any, state: Any = None, *_: Any, **__: Any
     ) -> tuple[Any, np.ndarray]:
         """Choose actions for a batch of observations; all episodes begin and end together."""
         state = self.graph.first_state(len(observation["location"])) if state is None else state

@@ -10,6 +10,7 @@ def refusal(
     main: Callable[[list[str]], Any], words: Sequence[str], capsys: pytest.CaptureFixture[str]
 ) -> str:
     """Call the `main` of a command with what it cannot do; return the line that says why."""
+    capsys.readouterr()  # of what ran before
     try:
         code = main([*words])
     except SystemExit as stop:  # argparse's way

@@ -219,6 +219,13 @@ class RAMConfig:
     discount: float = setting(
         0.0, "of rewards after the glimpse that a location leads to", lowest=0, highest=1
     )
+    gae_lambda: float = setting(
+        1.0,
+        "share of what comes later that is read from rewards, step by step, instead of from the "
+        "baseline, which foretells it with less chance in it; 1: rewards alone",
+        lowest=0,
+        highest=1,
+    )
     policy_coef: float = setting(0.3, "weight of the policy loss", lowest=0)
     entropy_coef: float = setting(
         0.0,

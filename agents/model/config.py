@@ -167,6 +167,11 @@ class RAMConfig:
         lowest=1,
         highest=MAX_PATCH,
     )
+    location_absolute: bool = setting(
+        False,
+        "whether a retinotopic gaze knows where on the scene it looks, beside which way it came: "
+        "for scenes of one size, whose borders matter",
+    )
     location_spread: float = setting(
         1.0,
         "share of the chosen cell, around its middle, that a retinotopic location is drawn from",
@@ -439,6 +444,7 @@ PRESETS: dict[str, RAMConfig] = {
         feature_size=64,
         glimpse_statistics="data",
         location="retinotopic",
+        location_absolute=True,
         location_spread=0.0,
         location_hidden_size=0,
         location_gain=0.3,

@@ -194,6 +194,18 @@ def test_scenes_of_any_size_look_alike() -> None:
         torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-5)
 
 
+@pytest.mark.parametrize("absolute", [False, True])
+def test_location_is_known_if_asked_for(absolute: bool) -> None:
+    """The same glimpses after the same moves elsewhere on the scene, away from its borders."""
+    networks = RAMNetworks((K, G, G), C, make_config(location_absolute=absolute))
+    glimpse, reach, seen = torch.rand(B, K, G, G), torch.full((B, 2), 0.1), []
+    for start in (-0.5, 0.5):
+        state, location = networks.initial_state(B), torch.full((B, 2), start)
+        state = networks(glimpse, location, state, reach).state
+        seen.append(networks(glimpse, location + 0.05, state, reach).logits)
+    assert torch.allclose(*seen, rtol=1e-3, atol=1e-5) is not absolute
+
+
 def test_earlier_locations_are_remembered_in_the_state() -> None:
     """The latest first, and no more than asked for."""
     networks = RAMNetworks((K, G, G), C, make_config())

@@ -26,6 +26,8 @@ PYTHONS = $(shell for version in $$(sed -n 's/.*Python :: \(3\.[0-9]*\)$$/\1/p' 
 PYTHON ?= $(or $(MODERN),python3)
 
 BIN = .venv/bin
+# As many tests at once as there are cores, those of a file one after the other.
+PARALLEL = -n auto --dist loadfile
 INSTALL = $(BIN)/python -m pip install --constraint constraints.txt --editable
 REQUIREMENTS = setup.cfg pyproject.toml constraints.txt
 
@@ -40,18 +42,18 @@ docs: .venv/docs.stamp
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --config-file website/mkdocs.yml $(ARGS)
 
 test: .venv/test.stamp
-	$(BIN)/python -m pytest -m "not slow" $(ARGS)
+	$(BIN)/python -m pytest $(PARALLEL) -m "not slow" $(ARGS)
 
 test-slow: .venv/test.stamp
-	$(BIN)/python -m pytest -m slow $(ARGS)
+	$(BIN)/python -m pytest $(PARALLEL) -m slow $(ARGS)
 
 test-oldest: .venv-oldest/test.stamp
-	.venv-oldest/bin/python -m pytest $(ARGS)
+	.venv-oldest/bin/python -m pytest $(PARALLEL) $(ARGS)
 
 test-pythons: $(PYTHONS:%=.venv-python%/test.stamp)
 	@echo "testing under Python $(PYTHONS)"
 	for version in $(PYTHONS); do \
-		.venv-python$$version/bin/python -m pytest -m "not slow" $(ARGS) || exit; done
+		.venv-python$$version/bin/python -m pytest $(PARALLEL) -m "not slow" $(ARGS) || exit; done
 
 LIBRARIES = skrl tianshou rllib zoo
 LIBRARY_TESTS = tests/runs/test_examples.py tests/reports/test_zoo.py
@@ -61,7 +63,7 @@ test-libraries: $(LIBRARIES:%=.venv-%/test.stamp)
 
 FUZZ = 10000
 fuzz: .venv/test.stamp
-	RAM_ENV_FUZZ_EXAMPLES=$(FUZZ) $(BIN)/python -m pytest tests/faults/test_fuzz_*.py $(ARGS)
+	RAM_ENV_FUZZ_EXAMPLES=$(FUZZ) $(BIN)/python -m pytest $(PARALLEL) tests/faults/test_fuzz_*.py $(ARGS)
 
 SOAK = 10000000
 soak: .venv/test.stamp

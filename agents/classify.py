@@ -9,6 +9,7 @@ import argparse
 import csv
 import glob
 import json
+import math
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -137,14 +138,16 @@ def batches(
 ) -> Iterator[list[tuple[str, np.ndarray | ValueError]]]:
     """Yield paths with the pixels of each, or why it has none, as many as memory is to hold."""
     batch: list[tuple[str, np.ndarray | ValueError]] = []
-    num_numbers = 0
+    num_numbers, on_canvas = 0, task.image_shape is not None
     for path in paths:
         try:
             picture: np.ndarray | ValueError = task.pixels_of(path)
         except ValueError as error:
             picture = error
-        size = picture.size if isinstance(picture, np.ndarray) else 0
-        if batch and (len(batch) == MAX_PICTURES or num_numbers + size > MAX_NUMBERS):
+        shape = picture.shape if isinstance(picture, np.ndarray) else (0,)
+        size = math.prod(shape)
+        is_full = len(batch) == MAX_PICTURES or num_numbers + size > MAX_NUMBERS
+        if batch and (is_full or (on_canvas and getattr(batch[-1][1], "shape", shape) != shape)):
             yield batch
             batch, num_numbers = [], 0
         batch.append((path, picture))

@@ -84,7 +84,8 @@ def draw_frontier(options: argparse.Namespace) -> int:
 def tell(evaluation: Evaluation, pictures: list[Path], options: argparse.Namespace) -> None:
     """Print a result for people."""
     print(evaluation.describe())
-    is_committed = options.pretrained and options.split == "test" and options.confidence is None
+    is_committed = options.pretrained and options.split == "test"
+    is_committed = is_committed and options.confidence is None and options.env_kwargs is None
     if is_committed and (options.dataset is None or evaluation.dataset == "mnist"):
         committed = pretrained_rows()[options.pretrained]["error"]
         print(f"  committed with the model: {committed:.2f} %")
@@ -124,6 +125,8 @@ def make_parser(prog: str) -> argparse.ArgumentParser:
     add_data(parser)
     add = parser.add_argument
     add("--split", choices=["validation", "test"], default="test", help="(default: test)")
+    changes = "arguments of the env that differ, such as canvas_size=80 (default: none)"
+    add("--env-kwargs", **PAIRS, help=changes)
     confidence = "end an episode at this belief in a class (default: after all glimpses)"
     add("--confidence", type=float, metavar="X", help=confidence)
     add("--pictures", **FOLDER, help="where to draw (default: nowhere)")
@@ -139,7 +142,6 @@ def add_for_policy(group: Any) -> None:
     """Declare what a policy of the user's plays, and what it leaves."""
     add = group.add_argument
     add("--env", metavar="ID", help="task (default: cluttered)")
-    add("--env-kwargs", **PAIRS, help="arguments of it (default: none)")
     add("--memory", choices=MEMORIES, help="what it is told of what was seen (default: nothing)")
     add("--out", **FOLDER, help="where to leave what a run leaves (default: nowhere)")
     facts = "for `--out`, of the training: what reads_labels env_steps seconds parameters"
@@ -153,19 +155,18 @@ def find_player(options: argparse.Namespace) -> Player:
         ValueError, gymnasium.error.Error: If they name nothing that can be measured.
     """
     if options.policy is None:
-        for name in ("env", "env_kwargs", "memory"):
+        for name in ("env", "memory"):
             if getattr(options, name) is not None:
                 raise ValueError(f"`{as_option(name)}` is for `--policy`: leave it out.")
-    data = find_data(options)
+    changes = parse_pairs("env_kwargs", options.env_kwargs or []) | find_data(options)
+    check_env_kwargs(changes)
     if options.run is not None:
-        return player_of_run(options.run, options.split, data=data)
+        return player_of_run(options.run, options.split, changes=changes)
     if options.pretrained is not None:
-        return player_of_pretrained(options.pretrained, options.split, **data)
+        return player_of_pretrained(options.pretrained, options.split, **changes)
     env_id, _ = resolve_env(options.env or "cluttered")
-    env_kwargs = parse_pairs("env_kwargs", options.env_kwargs or []) | data
-    check_env_kwargs(env_kwargs)
     memory = options.memory or "none"
-    return player_of_policy(options.policy, env_id, env_kwargs, options.split, memory=memory)
+    return player_of_policy(options.policy, env_id, changes, options.split, memory=memory)
 
 
 def find_facts(options: argparse.Namespace) -> dict[str, Any]:

@@ -12,9 +12,9 @@ import gymnasium as gym
 from agents.base.commands import data_of, speak_of_options
 from agents.base.errors import plain_output
 from agents.base.files import path_of
-from agents.base.pretrained import pretrained_rows
+from agents.base.pretrained import env_of_task, pretrained_rows
 from agents.reports.cards import write_card
-from ram_env.registration import CATCH_TASKS, SHORT_NAMES
+from ram_env.registration import CATCH_TASKS
 
 
 @plain_output()
@@ -31,7 +31,7 @@ def main(arguments: list[str] | None = None, prog: str = "python -m agents.publi
     try:
         for name in options.models:
             folder = options.out / f"ram-{name}"
-            data = {} if SHORT_NAMES[name] in CATCH_TASKS else data_of(options)
+            data = {} if env_of_task(name)[0] in CATCH_TASKS else data_of(options)
             write_card(name, folder, **data)
             print(folder, flush=True)
     except (ValueError, OSError, gym.error.Error) as error:

@@ -1,25 +1,36 @@
 """How does a trained model generalise? `python -m agents.study --pretrained cluttered`.
 
 With `--looks`: how many looks do scenes take until it is sure, and which are the hardest?
+With `--sides`: how does one model for canvases of any size do beside two that were made for one?
 """
 
 import argparse
 import sys
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import gymnasium as gym
 
 from agents.base.errors import plain_output
 from agents.base.figures import save_figure
 from agents.base.files import make_folder, path_of, write_atomically, write_json
-from agents.base.pretrained import pretrained_path
-from agents.evaluation.generalisation import draw, measure_sweeps, write_page
+from agents.base.pretrained import env_of_task, pretrained_path
+from agents.evaluation.generalisation import (
+    SIDE_BY_SIDE,
+    SIDES,
+    draw,
+    draw_sides,
+    measure_sides,
+    measure_sweeps,
+    write_page,
+    write_page_of_sides,
+)
 from agents.evaluation.pictures import CONFIDENCE, draw_looks, measure_looks, write_page_of_looks
 from agents.evaluation.players import Player, player_of_pretrained
 from agents.evaluation.provenance import describe_source
 from agents.looking.gazes import save_gaze_grid
-from ram_env import SHORT_NAMES, TASKS
+from ram_env import TASKS
 
 NUM_FAILURES = 12
 
@@ -32,12 +43,17 @@ def main(arguments: list[str] | None = None, prog: str = "python -m agents.study
     add = parser.add_argument
     add("--pretrained", metavar="TASK", default="cluttered", help="(default: cluttered)")
     add("--looks", action="store_true", help="measure how many looks scenes take, instead")
+    add("--sides", action="store_true", help="measure models on canvases of 28 to 4,000 pixels")
     add("--out", type=path_of, default=Path("results"), metavar="DIR", help="(default: results)")
     options = parser.parse_args(arguments)
     folder = options.out / "study"
     try:
+        if options.sides:
+            make_folder(folder)
+            study_sides(folder)
+            return 0
         pretrained_path(options.pretrained)  # is there such a model?
-        if SHORT_NAMES[options.pretrained] not in TASKS:
+        if env_of_task(options.pretrained)[0] not in TASKS:
             raise ValueError(
                 "`--pretrained` must be of a task with an image on a canvas, got "
                 f"{options.pretrained!r}."
@@ -84,6 +100,29 @@ def study_looks(name: str, player: Player, folder: Path) -> None:
     write_atomically(folder / "looks.md", lambda file: file.write(page))
     title = f"{name}: looks until it is {CONFIDENCE:g} sure, {scenes.num_scenes:,} test scenes"
     draw_looks(folder / "looks.png", model, scenes, groups, title)
+
+
+def study_sides(folder: Path, **options: Any) -> None:
+    """Measure models on canvases of any size; write sides.json, sides.md and sides.png.
+
+    The options are those of `measure_sides`.
+    """
+    results = {}
+    for name in SIDE_BY_SIDE:
+        results[name] = measure_sides(name, **options)
+        shown = zip(SIDES, results[name], strict=True)
+        print(f"{name}:", ", ".join(f"{x}: {it.error:.2f} %" for x, it in shown), flush=True)
+    source = describe_source()
+    rows = [
+        {"model": name, "canvas_size": side, **asdict(it)}
+        for name, of_model in results.items()
+        for side, it in zip(SIDES, of_model, strict=True)
+    ]
+    write_json(folder / "sides.json", {"version": 1, **source, "rows": rows})
+    page = write_page_of_sides(results, source["commit"]).encode()
+    write_atomically(folder / "sides.md", lambda file: file.write(page))
+    title = "Each model as it ships, on canvases of any size"
+    save_figure(folder / "sides.png", lambda: draw_sides(results, title), dpi=110)
 
 
 if __name__ == "__main__":

@@ -177,7 +177,7 @@ class GlimpseEnv(PlaysGame, gym.Env[Observation, Any]):
     | `distortion` | 0.0 | strength of random linear maps of training images, up to 0.45 |
     | `elastic_distortion` | 0.0 | strength of random bends of training images, up to 0.25 |
     | `patch_size` | 8 | g, side of each scale of a glimpse; at most the canvas's longer side |
-    | `num_scales` | 1 | K, up to 13; the widest window is under 4 times the canvas's longer side |
+    | `num_scales` | 1 | K, up to 13: windows may be wider than the canvas |
     | `num_glimpses` | 7 | T |
 
     Arguments of scenes of several images, beside `dataset`, `data_dir` and `canvas_range` as above:

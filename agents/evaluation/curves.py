@@ -1,6 +1,7 @@
 """How did a run learn? A picture of its errors and losses over its episodes."""
 
 import csv
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,13 @@ def save_curves(path: Path, progress_csv: Path, title: str) -> None:
     """
     columns = _read_columns(progress_csv)
     save_figure(path, lambda: _draw_curves(columns, title))
+
+
+def show_ticks(axis: Any, ticks: Sequence[float], style: str = "%g") -> None:
+    """Let an axis have ticks at these numbers alone, written in this style."""
+    axis.set_major_locator(ticker.FixedLocator(ticks))
+    axis.set_minor_locator(ticker.NullLocator())
+    axis.set_major_formatter(ticker.FormatStrFormatter(style))
 
 
 def _draw_curves(columns: dict[str, np.ndarray], title: str) -> Figure:
@@ -82,6 +90,4 @@ def _plot_errors(axes: Axes, columns: dict[str, np.ndarray]) -> None:
     lowest, _ = axes.get_ylim()
     bottom = max((tick for tick in ERROR_TICKS[:-1] if tick <= lowest), default=lowest)
     axes.set_ylim(bottom, 100)  # so that two ticks are in sight
-    axes.yaxis.set_major_locator(ticker.FixedLocator(ERROR_TICKS))
-    axes.yaxis.set_minor_locator(ticker.NullLocator())
-    axes.yaxis.set_major_formatter(ticker.FuncFormatter(lambda percent, _: f"{percent:g} %"))
+    show_ticks(axes.yaxis, ERROR_TICKS, "%g %%")

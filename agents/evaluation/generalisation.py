@@ -1,10 +1,10 @@
 """How does a trained model generalise, without being trained again?
 
 It plays the test scenes with more glimpses, more clutter, larger canvases and other sizes of digits
-than it was trained on.
+than it was trained on; and, beside other models, on canvases of any size.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,7 +12,9 @@ import numpy as np
 from PIL import Image
 
 from agents.base.figures import Figure
+from agents.evaluation.curves import ERROR_TICKS, show_ticks
 from agents.evaluation.frozen_scenes import FrozenScenes
+from agents.evaluation.players import player_of_pretrained
 from agents.evaluation.result import Evaluation, markdown_table, wilson_interval
 from agents.looking.play import Predictor
 from ram_env.data.images import ImageDataset
@@ -23,6 +25,10 @@ DISTRACTORS = (0, 1, 2, 4, 6, 8, 12, 16)
 CANVASES = (60, 80, 100, 120, 160, 200)
 SCALES = (0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.35, 1.5)
 COLOR = "#0072B2"
+# Models that are measured on canvases of any size, and their colours: the last was trained on all.
+SIDE_BY_SIDE = {"cluttered": "#868E96", "cluttered100": "#D55E00", "any": COLOR}
+SIDES = (28, 60, 100, 200, 400, 1000, 2000, 4000)  # pixels; on the first lies a digit alone
+NUM_DISTRACTORS = 8  # on the others
 
 
 @dataclass(frozen=True)
@@ -76,6 +82,22 @@ def measure_sweeps(
         if side <= min(task.canvas_shape):
             points.append(measure_point(scale, dataset=resized(task.dataset, side)))
     yield Sweep("size", "size of all digits, times MNIST's", 1.0, points)
+
+
+def measure_sides(name: str, num_scenes: int | None = None, **data: Any) -> list[Evaluation]:
+    """Measure a model of the package on canvases of each of `SIDES`.
+
+    Args:
+        name: That of its task.
+        num_scenes: The first so many of each; all if None.
+        data: `dataset` and `data_dir`.
+    """
+    results = []
+    for side in SIDES:
+        clutter = NUM_DISTRACTORS if side > SIDES[0] else 0
+        changes = {"canvas_range": [side, side], "num_distractors": clutter, **data}
+        results.append(player_of_pretrained(name, num_scenes=num_scenes, **changes).measure())
+    return results
 
 
 def _after_each_glimpse(result: Evaluation) -> list[Point]:
@@ -136,4 +158,42 @@ def draw(sweeps: list[Sweep], title: str) -> Figure:
         axes.set_ylim(0, 1.2 * max(high))  # room for the legend
         axes.grid(alpha=0.3)
         axes.legend(frameon=False)
+    return figure
+
+
+def write_page_of_sides(results: Mapping[str, list[Evaluation]], commit: str | None) -> str:
+    """Return the errors of models on canvases of `SIDES` as a page of Markdown: one table."""
+    rows = [
+        {"side": side} | {name: results[name][place].error for name in results}
+        for place, side in enumerate(SIDES)
+    ]
+    columns = {"side": "{side:,}"} | {f"`{name}`": f"{{{name}:.2f}} %" for name in results}
+    (num_scenes,) = {it.num_scenes for of_model in results.values() for it in of_model}
+    introduction = (
+        "# Canvases of any size\n\nTest error of models that come with the package, not trained "
+        f"again, on {num_scenes:,} test scenes of each side in pixels, with {NUM_DISTRACTORS} "
+        f"crops as clutter; on {SIDES[0]} pixels lies a digit alone. Written by `python -m "
+        f"agents.study --sides` at {commit}.\n\n![Error against the side of the canvas]"
+        "(sides.png)\n"
+    )
+    return "\n".join([introduction, *markdown_table(columns, rows)]) + "\n"
+
+
+def draw_sides(results: Mapping[str, list[Evaluation]], title: str) -> Figure:
+    """Draw the error of each model against the side of the canvas, with its interval."""
+    figure = Figure(figsize=(8, 5), layout="constrained")
+    axes = figure.subplots()
+    axes.set_title(title)
+    for name, of_model in results.items():
+        color = SIDE_BY_SIDE[name]
+        axes.plot(SIDES, [it.error for it in of_model], "o-", color=color, label=name)
+        axes.vlines(SIDES, [it.low for it in of_model], [it.high for it in of_model], color=color)
+    axes.set_xscale("log")
+    show_ticks(axes.xaxis, SIDES)
+    axes.set_yscale("log")
+    show_ticks(axes.yaxis, ERROR_TICKS)
+    axes.set_xlabel("side of the canvas / pixels")
+    axes.set_ylabel("test error / percent")
+    axes.grid(alpha=0.3)
+    axes.legend(frameon=False)
     return figure

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from gymnasium import spaces
 
 from agents.base.files import CONFIG, MODEL, read_config
+from agents.base.pretrained import env_of_task
 from agents.evaluation.frozen_scenes import FrozenScenes
 from agents.evaluation.provenance import check_data
 from agents.evaluation.result import Evaluation
@@ -16,7 +17,6 @@ from agents.looking.play import Predictor
 from agents.model.ram import RAM
 from agents.sb3.policy_file import load_model
 from agents.sb3.spaces import other_classes
-from ram_env import SHORT_NAMES
 from ram_env.games.record import TaskRecord, at_new_place
 
 
@@ -44,14 +44,15 @@ class Player(NamedTuple):
 
 
 def player_of_run(
-    run: pathlib.Path, split: str = "test", data: dict[str, Any] | None = None
+    run: pathlib.Path, split: str = "test", changes: dict[str, Any] | None = None
 ) -> Player:
     """Return the final model of a run folder.
 
     Args:
         run: The folder.
         split: `"validation"` or `"test"`.
-        data: `dataset` and `data_dir`, if its images are not any more where they were.
+        changes: Arguments of the env that are other ones now: `dataset` and `data_dir`, if its
+            images are not any more where they were, or what its scenes are to differ in.
 
     Raises:
         ValueError: If the folder holds no finished run, or the images are others now.
@@ -61,7 +62,7 @@ def player_of_run(
         env_id, env_kwargs, memory = config["env_id"], config["env_kwargs"], config["memory"]
     except KeyError as error:
         raise ValueError(f"`{run / CONFIG}` is damaged: it has no {error}.") from error
-    env_kwargs = at_new_place(env_kwargs, data or {})
+    env_kwargs = at_new_place(env_kwargs, changes or {})
     scenes = FrozenScenes(env_id, env_kwargs, split, memory=memory)
     check_data(config, scenes.task)
     _check_classes(model, scenes)
@@ -107,16 +108,16 @@ def player_of_pretrained(
     num_scenes: int | None = None,
     *,
     usual: str = "mnist",
-    **data: str,
+    **changes: Any,
 ) -> Player:
     """Return the model of a task that comes with the package.
 
     Args:
-        name: Short name of the task.
+        name: That of the task.
         split: `"validation"` or `"test"`.
         num_scenes: The first so many; all if None.
         usual: The `dataset` if none is given, of a task that has one.
-        data: `dataset` and `data_dir`.
+        changes: Arguments of the env that are other ones, such as `dataset` and `data_dir`.
 
     Raises:
         ValueError: If there is no model of that name, or no such data set.
@@ -124,8 +125,9 @@ def player_of_pretrained(
     expert = expert_of_pretrained(name)
     model: Any = expert.model
     images = {"dataset": usual} if "dataset" in expert.task.arguments else {}
-    arguments = images | model.config.env_kwargs | data
-    scenes = FrozenScenes(SHORT_NAMES[name], arguments, split, num_scenes)
+    env_id, arguments = env_of_task(name)
+    arguments = arguments | images | model.config.env_kwargs | changes
+    scenes = FrozenScenes(env_id, arguments, split, num_scenes)
     _check_classes(model, scenes)
     return Player(model, scenes)
 

@@ -50,7 +50,7 @@ def find_player(model: str, data: dict[str, Any]) -> Player:
     if model in names:
         return player_of_pretrained(model, usual="auto", **data)
     if path_of(model).is_dir():
-        return player_of_run(path_of(model), data=data)
+        return player_of_run(path_of(model), changes=data)
     raise ValueError(
         f"`model` must be one of {', '.join(names)}, or a run folder, got {model!r}."
         f"{did_you_mean(model, names)}"

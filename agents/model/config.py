@@ -19,6 +19,7 @@ MAX_UNITS = 2**31  # of a layer, and
 MAX_PATCH = 2**10  # pixels along a side of a glimpse
 MAX_LOOKS = 2**10  # of an episode, that are remembered
 MAX_BATCH = 2**24  # episodes: far more than any machine trains
+GOLDEN_RATIO = (5**0.5 - 1) / 2
 
 
 def setting(
@@ -279,6 +280,13 @@ class RAMConfig:
         lowest=0,
         highest=1,
     )
+    rehearsal_fraction: float = setting(
+        0.0,
+        "share of the updates whose largest canvas is a smaller one than it has grown to, of every "
+        "order of magnitude alike, if the env has a `canvas_range`",
+        lowest=0,
+        highest=1,
+    )
     # Exploration and optimisation; schedules run over the whole budget
     location_std: float = setting(
         0.13, "std of the location at the start (canvas spans -1 to 1)", above=0
@@ -355,14 +363,24 @@ class RAMConfig:
         share = (progress - self.warmup_fraction) / (1.0 - self.warmup_fraction)
         return self.learning_rate * (1.0 + math.cos(math.pi * min(share, 1.0))) / 2.0
 
-    def canvas_range_at(self, progress_remaining: float, full: tuple[int, int]) -> tuple[int, int]:
-        """Return the range of canvases at a point of the budget, of an env with the full one."""
+    def canvas_range_at(
+        self, progress_remaining: float, full: tuple[int, int], update: int
+    ) -> tuple[int, int]:
+        """Return the range of canvases of an update, at a point of the budget.
+
+        Args:
+            progress_remaining: 1 at the start, 0 at the end.
+            full: That of the env.
+            update: The number of the update.
+        """
         lowest, highest = full
-        progress = 1.0 - progress_remaining
-        if progress >= self.growth_fraction:
-            return full
+        progress, growth = 1.0 - progress_remaining, self.growth_fraction
+        grown = progress / growth if progress < growth else 1.0
+        place = update * GOLDEN_RATIO % 1.0  # spread evenly, however few follow each other
+        if place < self.rehearsal_fraction:
+            grown *= place / self.rehearsal_fraction
         # By equal factors in equal times, as canvases are drawn.
-        return lowest, round(lowest * (highest / lowest) ** (progress / self.growth_fraction))
+        return lowest, round(lowest * (highest / lowest) ** grown)
 
     def location_std_at(self, progress_remaining: float) -> float:
         """Return the standard deviation of the location at a point of the budget."""

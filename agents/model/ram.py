@@ -257,17 +257,18 @@ class RAM(BaseAlgorithm):
 
     def _grow_canvases(self, total_timesteps: int, anew: bool) -> None:
         """Set the canvases of the episodes that `learn` begins with: those of the update before."""
-        done = 0 if anew else self.num_timesteps
-        before = done * (self._n_updates - 1) // self._n_updates if done else 0
-        self._set_canvas_range(1.0 - before / (done + total_timesteps))
+        done, last = 0 if anew else self.num_timesteps, max(0, self._n_updates - 1)
+        before = done * last // self._n_updates if done else 0
+        self._set_canvas_range(1.0 - before / (done + total_timesteps), last)
 
-    def _set_canvas_range(self, progress_remaining: float) -> None:
-        """Let canvases of episodes to come be as large as suits a point of the budget."""
-        if not self.config.growth_fraction or (task := task_in(self.env)) is None:
+    def _set_canvas_range(self, progress_remaining: float, update: int) -> None:
+        """Let canvases of episodes to come be as large as suits an update, where it is."""
+        varies = self.config.growth_fraction or self.config.rehearsal_fraction
+        if not varies or (task := task_in(self.env)) is None:
             return
         full = task.option_limits.get("canvas_size")
         if full is not None:
-            now = self.config.canvas_range_at(progress_remaining, full)
+            now = self.config.canvas_range_at(progress_remaining, full, update)
             self.env.env_method("set_canvas_range", *now)
 
     def _update(self, callback: BaseCallback) -> Losses:
@@ -277,7 +278,7 @@ class RAM(BaseAlgorithm):
         start = self.num_timesteps
         self._update_current_progress_remaining(start, self._total_timesteps)
         policy.location_std.fill_(self.config.location_std_at(self._current_progress_remaining))
-        self._set_canvas_range(self._current_progress_remaining)
+        self._set_canvas_range(self._current_progress_remaining, self._n_updates)
         policy.set_training_mode(True)
         policy.optimizer.zero_grad()
         callback.on_rollout_start()

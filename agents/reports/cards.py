@@ -13,7 +13,7 @@ from agents.base.pretrained import pretrained_rows
 from agents.evaluation.pictures import draw_gazes
 from agents.evaluation.players import player_of_pretrained
 from agents.evaluation.result import describe_dataset, markdown_table
-from ram_env.registration import CATCH_TASKS, SHORT_NAMES
+from ram_env.registration import CATCH_TASKS
 
 CARD, RESULTS = "README.md", "results.json"
 TAGS = ("reinforcement-learning", "stable-baselines3", "gymnasium", "visual-attention")
@@ -95,14 +95,14 @@ def write_card(name: str, folder: Path, **data: Any) -> None:
     task = model.task.to_json()
     write_json(folder / CONFIG, {"algo": "ram", "config": model.config.to_dict(), "task": task})
     write_json(folder / RESULTS, row)
-    write_atomically(folder / CARD, lambda file: file.write(card_of(name, model, row).encode()))
+    write_atomically(folder / CARD, lambda file: file.write(card_of(model, row).encode()))
     images = describe_dataset(player.scenes.task.data_name)
-    draw_gazes(player.scenes, model, folder, f"{SHORT_NAMES[name]}, test scenes of {images}")
+    draw_gazes(player.scenes, model, folder, f"{model.task.env_id}, test scenes of {images}")
 
 
-def card_of(name: str, model: Any, row: dict[str, Any]) -> str:
+def card_of(model: Any, row: dict[str, Any]) -> str:
     """Return the card of a model, by what the package says of it."""
-    env_id = SHORT_NAMES[name]
+    env_id = model.task.env_id
     per_glimpse = enumerate(row["error_per_glimpse"], start=1)
     columns = {"after glimpse": "{number}", "error": "{error:.2f} %"}
     table = markdown_table(columns, [{"number": n, "error": error} for n, error in per_glimpse])
@@ -120,7 +120,9 @@ def card_of(name: str, model: Any, row: dict[str, Any]) -> str:
 def what_it_reads(arguments: dict[str, Any]) -> dict[str, str]:
     """Return what a card says of a model that reads digits, by the arguments of its env."""
     clutter, side = arguments["num_distractors"], arguments["canvas_size"]
-    scene = f"one on a black canvas of {side}x{side} pixels"
+    smallest, _ = arguments.get("canvas_range") or (side, side)
+    sides = f"{smallest}x{smallest} to " if smallest < side else ""
+    scene = f"one on a black canvas of {sides}{side}x{side} pixels"
     scene += f" among {clutter} pieces of others" if clutter else ""
     code, knows = LOOK.format(canvas=(side, side)), DIGITS.format(scene=scene)
     return {"does": "classifies a hidden image", "data": "MNIST", "code": code, "knows": knows}

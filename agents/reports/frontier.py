@@ -6,16 +6,16 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from agents.base.figures import Figure, save_figure, ticker
+from agents.base.figures import Figure, save_figure
 from agents.base.files import write_atomically, write_json
-from agents.base.pretrained import pretrained_rows
-from agents.evaluation.curves import ERROR_TICKS
+from agents.base.pretrained import env_of_task, pretrained_rows
+from agents.evaluation.curves import ERROR_TICKS, show_ticks
 from agents.evaluation.frozen_scenes import FrozenScenes, Playback
 from agents.evaluation.players import Player, player_of_pretrained, player_of_run
 from agents.evaluation.provenance import describe_source
 from agents.evaluation.result import markdown_table
 from agents.looking.play import Predictor, glimpses_until
-from ram_env.registration import CATCH_TASKS, SHORT_NAMES
+from ram_env.registration import CATCH_TASKS
 
 CONFIDENCES = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999, 0.9999)
 COLORS = {"fixed": "#868E96", "belief": "#0072B2", "learned": "#D55E00"}
@@ -82,9 +82,9 @@ def write_frontier(
     Raises:
         ValueError: If there is no such data set, or a run does not stop or is of another task.
     """
-    learned = [player_of_run(run, split, data=data) for run in stopping]
+    learned = [player_of_run(run, split, changes=data) for run in stopping]
     frontier = {}
-    for name in (it for it in pretrained_rows() if SHORT_NAMES[it] not in CATCH_TASKS):
+    for name in (it for it in pretrained_rows() if env_of_task(it)[0] not in CATCH_TASKS):
         player = player_of_pretrained(name, split, **data)
         same_task = [it for it in learned if it.scenes.env_id == player.scenes.env_id]
         frontier[name] = measure_frontier(player.scenes, player.model)
@@ -142,9 +142,7 @@ def draw_frontier(frontier: dict[str, list[Point]]) -> Figure:
         axes.set_xlabel("glimpses on average")
         axes.set_ylabel("error / percent")
         axes.set_yscale("log")
-        axes.yaxis.set_major_locator(ticker.FixedLocator(ERROR_TICKS))
-        axes.yaxis.set_minor_locator(ticker.NullLocator())
-        axes.yaxis.set_major_formatter(ticker.FormatStrFormatter("%g"))
+        show_ticks(axes.yaxis, ERROR_TICKS)
         axes.grid(alpha=0.3)
         axes.legend(frameon=False)
     return figure

@@ -1,54 +1,90 @@
 """What is in the paper's table: which rows, what each is trained on, and how are they shown?"""
 
+import dataclasses
+import json
+import shlex
 import statistics
 from pathlib import Path
+from typing import Any
 
-from agents.base import pretrained
 from agents.base.figures import Figure
-from agents.base.files import write_atomically, write_json
+from agents.base.files import CONFIG, EVALUATION, make_folder, read_json, write_json
+from agents.base.pretrained import VARIANTS
+from agents.evaluation.players import player_of_run
 from agents.evaluation.result import markdown_table
 from agents.reports import whole_image
 from agents.reports.table import Entry, Row, Table, describe_commands, row_of_program
 from agents.runs import launch
-from agents.runs.plan import usual_preset
-from ram_env import SHORT_NAMES, TASKS
 
 OURS, THEIRS = "#0072B2", "#D55E00"
 
 
 def make_row(
     name: str,
-    task: str,  # short name
+    task: str,  # short name, or one of `agents.base.pretrained.VARIANTS`
     preset: str,  # of RAM, or a network of `agents.reports.whole_image`
     num_glimpses: int,  # 0 for a network that sees the whole image
     episodes: int,  # the budget
     paper: float | None,  # test error in percent that the paper prints: NIPS 2014, tables 1 and 2
     gaze: str = "learned",  # or "random", or "none" for a network that sees the whole image
     seed: int = 0,
-    distortion: float = 0.0,  # of training images: pays where a budget shows each of them often
-    elastic: float = 0.0,  # the same of `elastic_distortion`
     settings: tuple[str, ...] = (),  # of RAM, beyond its preset
     dataset: str | None = "mnist",  # None: there are no images, and the game says how long it is
+    **arguments: Any,  # of the env. Distortions pay where a budget shows each image often
 ) -> Row:
     """Return one row of the table."""
+    env, changes = VARIANTS.get(task, (task, {}))
     facts: Entry = {"task": task, "preset": preset, "gaze": gaze, "num_glimpses": num_glimpses}
     facts |= {"seed": seed, "settings": list(settings), "paper": paper, "episodes": episodes}
-    bends = {"distortion": distortion, "elastic_distortion": elastic}
-    words = ["--env", task, "--episodes", str(episodes), "--seed", str(seed)]
+    words = ["--env", env, "--episodes", str(episodes), "--seed", str(seed)]
     words += ["--dataset", dataset] if dataset else []
     if gaze == "none":
         words += ["--network", preset]
         return row_of_program(name, facts, "-m agents.reports.whole_image", whole_image.main, words)
+    facts |= {"distortion": 0.0, "elastic_distortion": 0.0, **changes, **arguments}
     words += ["--preset", preset]
     words += ["--num-glimpses", str(num_glimpses)] if dataset else []
-    for argument, value in bends.items():
-        words += ["--env-kwargs", f"{argument}={value}"] if value else []
+    words += ["--env-kwargs", *pairs_of(changes | arguments)] if changes | arguments else []
     pairs = [*settings, *(["gaze=random"] if gaze == "random" else [])]
     words += ["--settings", *pairs] if pairs else []
-    return row_of_program(name, facts | bends, "train.py", launch.main, words)
+    return row_of_program(name, facts, "train.py", launch.main, words)
+
+
+def pairs_of(arguments: dict[str, Any]) -> list[str]:
+    """Return arguments of an env as a command line has them."""
+    return [f"{name}={json.dumps(it, separators=(',', ':'))}" for name, it in arguments.items()]
+
+
+def row_of_side(trained: Row, side: int, **changes: Any) -> Row:
+    """Return the row of another row's model on canvases of one side, in pixels, and so changed."""
+    changes = {"canvas_range": [side, side], **changes}
+
+    def run(folder: Path) -> int:
+        training = folder.with_name(trained.name)
+        return trained.run(training) or measure_again(training, folder, changes)
+
+    return Row(
+        f"{trained.name}-{side}",
+        trained.facts | changes | {"canvas_size": side},
+        f"python -m agents.evaluate --run runs/{trained.name} --env-kwargs "
+        + shlex.join(pairs_of(changes)),
+        run,
+    )
+
+
+def measure_again(training: Path, folder: Path, changes: dict[str, Any]) -> int:
+    """Leave what a run does of its results, for a finished one on other scenes; return 0."""
+    validation = player_of_run(training, "validation", changes=changes).measure()
+    test = player_of_run(training, "test", changes=changes).measure()
+    measured = dataclasses.asdict(test) | {"validation_error": validation.error}
+    make_folder(folder)
+    write_json(folder / CONFIG, read_json(training / CONFIG))
+    write_json(folder / EVALUATION, read_json(training / EVALUATION) | measured)
+    return 0
 
 
 M = 1_000_000
+STRONG: dict[str, Any] = {"distortion": 0.2, "elastic_distortion": 0.1}  # images run out
 # The paper's reward, but each location is paid what its glimpse does for it. (The weight of the
 # gradient that trains the locations and its way into the core are those of preset `paper`.)
 CREDIT = (
@@ -58,13 +94,16 @@ CREDIT = (
     "policy_gradient_to_core=true",
     "batch_size=256",
 )
+# One model for canvases of every size, which it is then measured on: an hour.
+GROWTH = ("rehearsal_fraction=0.9", "growth_fraction=0.6")  # most episodes on small canvases
+ANY = make_row("any", "any", "large", 12, 2_048_000, None, settings=GROWTH)
 ROWS = (
     # The tasks as they are, 17 to 60 minutes each; the first with three seeds.
     make_row("cluttered", "cluttered", "default", 8, 6 * M, 4.04, distortion=0.1),
     make_row("cluttered-seed1", "cluttered", "default", 8, 6 * M, 4.04, seed=1, distortion=0.1),
     make_row("cluttered-seed2", "cluttered", "default", 8, 6 * M, 4.04, seed=2, distortion=0.1),
-    make_row("centered", "centered", "default", 7, 14 * M, 1.07, distortion=0.2, elastic=0.1),
-    make_row("translated", "translated", "default", 8, 10 * M, 1.20, distortion=0.2, elastic=0.1),
+    make_row("centered", "centered", "default", 7, 14 * M, 1.07, **STRONG),
+    make_row("translated", "translated", "default", 8, 10 * M, 1.20, **STRONG),
     make_row("cluttered100", "cluttered100", "default", 8, 6 * M, 8.11, distortion=0.1),
     # With fewer glimpses, and with the paper's own model: 10 to 19 minutes each.
     make_row("cluttered-6", "cluttered", "default", 6, 5 * M, 4.08, distortion=0.1),
@@ -90,6 +129,9 @@ ROWS = (
     make_row("translated-conv", "translated", "convolutional", 0, 24 * M, 1.62, "none"),
     # A canvas of 1,000 pixels, by a gaze that needs no canvas: half an hour.
     make_row("cluttered1000", "cluttered1000", "large", 12, 204_800, None, seed=1),
+    ANY,
+    row_of_side(ANY, 28, num_distractors=0),
+    *(row_of_side(ANY, side) for side in (60, 100, 200, 400, 1000, 2000, 4000)),
     # The game of section 4.2, whose figure the paper does not print, in 20 million steps.
     make_row("catch", "catch", "catch", 23, 869_000, None, dataset=None),
 )
@@ -136,7 +178,8 @@ def _describe_seeds(rows: list[Entry]) -> list[str]:
     """Return mean and spread of each row that was trained with several seeds."""
     groups: dict[tuple[str, ...], list[float]] = {}
     for row in rows:
-        facts = [str(row[name]) for name in ("task", "preset", "num_glimpses", "gaze", "settings")]
+        names = ("task", "preset", "num_glimpses", "gaze", "settings", "canvas_size")
+        facts = [str(row.get(name)) for name in names]
         groups.setdefault(tuple(facts), []).append(row["error"])
     lines = []
     for (task, preset, num_glimpses, *_), errors in groups.items():
@@ -172,33 +215,6 @@ def draw(rows: list[Entry]) -> Figure:
     axes.legend(frameon=False)
     axes.spines[["top", "right"]].set_visible(False)
     return figure
-
-
-def keep_if_better(row: Entry, model: Path, folder: Path | None = None) -> bool:
-    """Ship the model of a whole task, learned our best way, if its validation error is lower.
-
-    Args:
-        row: The row of the table that it was measured as.
-        model: A file that `RAM.save` wrote, without its optimiser.
-        folder: Where the shipped models are; those of the package if None.
-
-    Returns:
-        Whether it is shipped now.
-    """
-    env_id, num_glimpses = SHORT_NAMES[row["task"]], row["num_glimpses"]
-    is_whole = num_glimpses == TASKS.get(env_id, row)["num_glimpses"]
-    if row["preset"] != usual_preset(env_id) or not is_whole:
-        return False
-    folder = folder or pretrained.FOLDER
-    shipped = pretrained.pretrained_rows(folder)
-    best = shipped.get(row["task"])
-    if best is not None and best["validation_error"] <= row["validation_error"]:
-        return False
-    folder.mkdir(exist_ok=True)
-    content = model.read_bytes()
-    write_atomically(folder / f"{row['task']}.zip", lambda file: file.write(content))
-    write_json(folder / pretrained.INDEX, shipped | {row["task"]: row})
-    return True
 
 
 def describe_run(config: Entry, result: Entry) -> Entry:

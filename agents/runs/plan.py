@@ -166,7 +166,7 @@ def usual_preset(env_id: str) -> str:
 def usual_curriculum(options: Options, env_id: str) -> dict[str, Any]:
     """Return arguments of the env in training alone: those asked for, or what suits the task."""
     grows = options.algo == "ram" and options.preset in (None, "large") and env_id in LARGE_TASKS
-    if options.train_env_kwargs or not grows:
+    if options.train_env_kwargs or not grows or "canvas_range" in options.env_kwargs:
         return options.train_env_kwargs
     side = options.env_kwargs.get("canvas_size", LARGE_TASKS[env_id])
     largest = max(side) if isinstance(side, list | tuple) else side

@@ -139,8 +139,8 @@ class TaskRecord:
 
         Args:
             picture: A path, an image of Pillow, or uint8 (h, w) or (h, w, 3). If this task's images
-                lie on a canvas, it has the size of these, and is put into the middle, or the size
-                of the canvas.
+                lie on a canvas, it has the size of these, and is put into the middle of the
+                smallest canvas, or that of a canvas.
 
         Returns:
             uint8 (h, w, 1) or in colour (h, w, 3).
@@ -152,18 +152,21 @@ class TaskRecord:
         if self.image_shape is None:
             channels, image_size = self.arguments["channels"], self.arguments["image_size"]
             return pixels_of(picture, channels, image_size)
-        pixels, canvas_shape = pixels_of(picture, channels=1), self._canvas_shape
-        if pixels.shape[:2] == canvas_shape:
+        pixels, (smallest, largest) = pixels_of(picture, channels=1), self._canvas_shapes
+        sides = zip(smallest, pixels.shape[:2], largest, strict=True)
+        if all(low <= side <= high for low, side, high in sides):
             return pixels
         if pixels.shape[:2] != self.image_shape:
-            sizes = {f"{width} x {height}" for height, width in (self.image_shape, canvas_shape)}
+            known = dict.fromkeys((self.image_shape, smallest))
+            sizes = " or ".join(f"{width} x {height}" for height, width in known)
+            sizes += f" to {largest[1]} x {largest[0]}" if largest != smallest else ""
             raise ValueError(
-                f"`picture` must have {' or '.join(sorted(sizes))} pixels, as the model's images "
-                f"or canvas, got {pixels.shape[1]} x {pixels.shape[0]}: scale or crop it."
+                f"`picture` must have {sizes} pixels, as the model's images or canvas, got "
+                f"{pixels.shape[1]} x {pixels.shape[0]}: scale or crop it."
             )
         # By itself, among other pictures, and as a scene.
-        check_bytes(3 * math.prod(canvas_shape), "copies of the canvas")
-        margins = [canvas - own for canvas, own in zip(canvas_shape, self.image_shape, strict=True)]
+        check_bytes(3 * math.prod(smallest), "copies of the canvas")
+        margins = [canvas - own for canvas, own in zip(smallest, self.image_shape, strict=True)]
         return np.pad(pixels, [*((it // 2, it - it // 2) for it in margins), (0, 0)])
 
     def arguments_on(self, pictures: Sequence[np.ndarray]) -> dict[str, Any]:
@@ -173,7 +176,7 @@ class TaskRecord:
         chance.
 
         Args:
-            pictures: What `pixels_of` returns of each, at least one.
+            pictures: What `pixels_of` returns of each, at least one; on a canvas all of one shape.
         """
         labels = np.zeros(len(pictures), dtype=np.int64)
         dataset: ImageDataset | PictureDataset
@@ -184,16 +187,22 @@ class TaskRecord:
             images = np.stack(pictures)[..., 0]
             dataset = ImageDataset(images, labels, self.class_names, _GIVEN)
         kept = {key: value for key, value in self.arguments.items() if key not in _ON_CANVAS}
-        given = {"dataset": dataset, "split": "test"}
+        given: dict[str, Any] = {"dataset": dataset, "split": "test"}
+        if self.image_shape is not None:
+            given["canvas_size"] = pictures[0].shape[:2]
         if self.arguments["scenes"] == "megapixel":
             given["scenes"] = "canvas"  # that of the picture itself
         return kept | given | {"initial_location": InitialLocation.CENTER.value}
 
     @property
-    def _canvas_shape(self) -> tuple[int, int]:
+    def _canvas_shapes(self) -> tuple[tuple[int, int], tuple[int, int]]:
+        """Height and width of the smallest and of the largest canvas."""
+        if self.arguments["canvas_range"] is not None:
+            lowest, highest = self.arguments["canvas_range"]
+            return (lowest, lowest), (highest, highest)
         size = self.arguments["canvas_size"]
         height, width = size if isinstance(size, list | tuple) else (size, size)
-        return height, width
+        return (height, width), (height, width)
 
 
 def at_new_place(arguments: dict[str, Any], data: dict[str, Any]) -> dict[str, Any]:

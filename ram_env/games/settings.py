@@ -137,7 +137,7 @@ class ImageSettings(Settings):
             self.canvas_size = self.canvas_range[1]
         self.canvas_shape = canvas_shape_of(self.canvas_size)
         super().__post_init__()
-        check_windows(self.patch_size, self.num_scales, self.canvas_shape)
+        whole_number("patch_size", self.patch_size, 1, max(self.canvas_shape))
 
     def check_image_sizes(self, image_shape: tuple[int, ...]) -> None:
         """Refuse images in colour or larger than the canvas."""
@@ -300,7 +300,18 @@ class CatchSettings(LookingSettings):
         height, width = self.canvas_shape
         whole_number("canvas_size", height, 2)  # a row to fall from, and one to fall into
         self.paddle_size = whole_number("paddle_size", self.paddle_size, 1, width)
-        check_windows(self.patch_size, self.num_scales, self.canvas_shape)
+        self._check_windows(max(height, width))
+
+    def _check_windows(self, side: int) -> None:
+        """Refuse windows so wide that nearly all of them lies outside the screen."""
+        whole_number("patch_size", self.patch_size, 1, side)
+        widest = window_side(self.patch_size, self.num_scales - 1)
+        if self.num_scales > 1 and widest >= 4 * side:
+            raise ValueError(
+                "`num_scales` is too high: the widest window, `patch_size` * 2**(`num_scales` - 1)"
+                f" = {widest} pixels, must be under 4 times the canvas side {side}, got "
+                f"patch_size={self.patch_size} and num_scales={self.num_scales}."
+            )
 
 
 def canvas_shape_of(canvas_size: Any) -> tuple[int, int]:
@@ -312,16 +323,3 @@ def canvas_shape_of(canvas_size: Any) -> tuple[int, int]:
         )
     height, width = (whole_number("canvas_size", side, 1, MAX_CANVAS) for side in sides)
     return height, width
-
-
-def check_windows(patch_size: int, num_scales: int, canvas_shape: tuple[int, int]) -> None:
-    """Refuse windows so wide that nearly all of them lies outside the canvas."""
-    side = max(canvas_shape)
-    whole_number("patch_size", patch_size, 1, side)
-    widest = window_side(patch_size, num_scales - 1)
-    if num_scales > 1 and widest >= 4 * side:
-        raise ValueError(
-            "`num_scales` is too high: the widest window, `patch_size` * 2**(`num_scales` - 1)"
-            f" = {widest} pixels, must be under 4 times the canvas side {side}, got "
-            f"patch_size={patch_size} and num_scales={num_scales}."
-        )

@@ -55,7 +55,7 @@ def test_a_task_read_again_is_the_same(env_id: str, folder: Path, tmp_path: Path
 
 
 def test_ranges_are_written_down() -> None:
-    """A task of many canvases is read again as one; its pictures are taken for its largest."""
+    """A task of many canvases is read again as one, and knows pictures of all their sizes."""
     record = digits_record(canvas_range=(30, 90), distractors_range=[1, 3])
     again = TaskRecord.from_json(json.loads(json.dumps(record.to_json())))
     assert again == record
@@ -65,9 +65,15 @@ def test_ranges_are_written_down() -> None:
         record.env_id, dataset="digits", canvas_range=(30, 90), distractors_range=(1, 3)
     )
     assert_identical(second.reset(seed=3), first)
-    pixels = again.pixels_of(np.zeros((28, 28), np.uint8))
-    assert pixels.shape == (90, 90, 1)
-    gym.make(again.env_id, **again.arguments_on([pixels])).reset(seed=0)
+    for given, expected in (((28, 28), (30, 30)), ((30, 90), (30, 90)), ((55, 41), (55, 41))):
+        pixels = again.pixels_of(np.full(given, 7, np.uint8))
+        assert pixels.shape == (*expected, 1) and pixels.sum() == 7 * np.prod(given)
+        env: Any = gym.make(again.env_id, **again.arguments_on([pixels])).unwrapped
+        env.reset(seed=0)
+        assert env.task.draw_scenes(np.array([0]))[0][0].tolist() == pixels[..., 0].tolist()
+    sizes = r"`picture` must have 28 x 28 or 30 x 30 to 90 x 90 pixels, .*, got 91 x 28"
+    with pytest.raises(ValueError, match=sizes):
+        again.pixels_of(np.zeros((28, 91), np.uint8))
 
 
 def test_what_the_data_decides_is_written_down(folder: Path, tmp_path: Path) -> None:

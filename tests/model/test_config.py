@@ -5,6 +5,7 @@ import json
 import math
 from typing import Any
 
+import numpy as np
 import pytest
 
 from agents.model.config import PRESETS, RAMConfig, check_rounds, make_config, replace_settings
@@ -76,6 +77,22 @@ def test_make_config_changes_only_what_is_named() -> None:
 def test_whole_numbers_do_for_fractional_settings() -> None:
     """1 is as good as 1.0."""
     assert make_config(discount=1).discount == 1
+
+
+def test_largest_canvas_grows_and_smaller_ones_come_back() -> None:
+    """It grows by equal factors; three updates of four play smaller ones, of every size alike."""
+    growing, full = make_config("large"), (60, 6000)
+    assert [growing.canvas_range_at(it, full, 7)[1] for it in (1.0, 0.75, 0.5, 0.0)] == [
+        *(60, 600, 6000, 6000)
+    ]
+    config = make_config("large", rehearsal_fraction=0.75)
+    for progress_remaining, largest in ((0.75, 600), (0.2, 6000)):
+        ranges = [config.canvas_range_at(progress_remaining, full, it) for it in range(1000)]
+        assert {lowest for lowest, _ in ranges} == {60}
+        highest = np.array(sorted(it for _, it in ranges))
+        assert 740 <= (highest < largest).sum() <= 760 and highest.max() == largest
+        grown = np.log(highest[:740] / 60) / np.log(largest / 60)
+        np.testing.assert_allclose(grown, np.arange(740) / 750, atol=0.02)
 
 
 def test_unknown_preset_is_refused() -> None:

@@ -8,12 +8,11 @@ from command_lines import refusal
 from helpers import images_of, needs_mnist
 
 from agents import RAM
-from agents.base.pretrained import FOLDER, INDEX, pretrained_path, pretrained_rows
+from agents.base.pretrained import FOLDER, INDEX, env_of_task, pretrained_path, pretrained_rows
 from agents.evaluate import main
 from agents.evaluation.players import player_of_pretrained
-from ram_env import SHORT_NAMES
 
-MAX_BYTES = 16_000_000  # of all models together
+MAX_BYTES = 20_000_000  # of all models together
 by_model = pytest.mark.parametrize("name", sorted(pretrained_rows()))
 
 
@@ -28,7 +27,8 @@ def test_the_folder_holds_what_its_index_says() -> None:
 def test_models_fit_their_tasks(name: str) -> None:
     """A model takes the glimpses of its task, and was measured on the whole test set."""
     model = RAM.from_pretrained(name, device="cpu")
-    task: Any = gym.make(SHORT_NAMES[name], **images_of(name, "digits")).unwrapped
+    env_id, changes = env_of_task(name)
+    task: Any = gym.make(env_id, **images_of(name, "digits"), **changes).unwrapped
     glimpse = model.observation_space["glimpse"]
     assert glimpse.shape == (task.num_scales, task.patch_size, task.patch_size)
     row = pretrained_rows()[name]

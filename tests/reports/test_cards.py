@@ -11,9 +11,8 @@ from command_lines import refusal
 from PIL import Image
 
 from agents import RAM, publish
-from agents.base.pretrained import pretrained_rows
+from agents.base.pretrained import env_of_task, pretrained_rows
 from agents.reports.cards import card_of
-from ram_env import SHORT_NAMES
 
 NAME = "centered"
 
@@ -69,9 +68,9 @@ def test_the_code_of_a_game_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 def test_cards_tell_the_measured_numbers(name: str) -> None:
     """In the text and in the facts for programs; no field is left unfilled."""
     row = pretrained_rows()[name]
-    card = card_of(name, RAM.from_pretrained(name, device="cpu"), row)
+    card = card_of(RAM.from_pretrained(name, device="cpu"), row)
     _, facts, text = card.split("---\n", 2)
-    assert text.startswith(f"\n# RAM on {SHORT_NAMES[name]}\n")
+    assert text.startswith(f"\n# RAM on {env_of_task(name)[0]}\n")
     assert f"**{row['error']:.2f} %** error on 10,000 frozen test scenes of " in text
     assert row["command"] in text and row["commit"] in text
     assert ("The paper reports" in text) == (row["paper"] is not None)
@@ -83,7 +82,7 @@ def test_cards_tell_the_measured_numbers(name: str) -> None:
     assert read["library_name"] == "stable-baselines3" and read["license"] == "mit"
     (model,) = read["model-index"]
     (result,) = model["results"]
-    assert result["dataset"]["name"] == SHORT_NAMES[name]
+    assert result["dataset"]["name"] == env_of_task(name)[0]
     assert result["metrics"][0]["value"] == pytest.approx(1 - row["num_errors"] / 10_000)
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from command_lines import refusal
+from helpers import made_up_image
 from photos import make_photos
 from PIL import Image
 from small_runs import make_options, run
@@ -166,9 +167,30 @@ def test_digits_have_the_sizes_of_the_task(
     assert f"{path} must have 28 x 28 or 60 x 60 pixels" in capsys.readouterr().err
 
 
+def test_canvases_of_many_sizes_are_looked_at(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In one call, by the model that knows them all, as each by itself."""
+    paths = []
+    for number, shape in enumerate(((28, 28), (60, 60), (60, 60), (60, 90), (1500, 333))):
+        canvas = np.zeros(shape, np.uint8)
+        canvas[:28, -28:] = made_up_image(number, (28, 28))
+        paths.append(str(tmp_path / f"{number}.png"))
+        Image.fromarray(canvas).save(paths[-1])
+    assert main(["--pretrained", "any", "--json", *paths]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert [row["path"] for row in rows] == paths
+    model = RAM.from_pretrained("any", device="cpu")
+    for row in rows:
+        look = model.look_at(row["path"])
+        assert (row["label"], row["num_glimpses"]) == (look.label, 12)
+        assert look.belief is not None
+        np.testing.assert_allclose([*row["belief"].values()], look.belief, atol=1e-4)
+
+
 REFUSED = {
     "--run {tmp} x.jpg": "`--run` must be the folder of a finished run",
-    "--pretrained sharks x.jpg": "must be one of catch, centered",
+    "--pretrained sharks x.jpg": "must be one of any, catch",
     "--run {ram} {tmp}": "FILES must be pictures or folders of some, got none",
     "--run {ram} {photos} --confidence 2": "`--confidence` must be a number in 0.0..1.0, got 2.0",
     "--run {ppo} {photos} --confidence 0.5": "`--confidence` needs a model that tells its belief",

@@ -464,6 +464,29 @@ def test_confidence_on_the_command_line(
     assert "`--confidence` must be a number" in line
 
 
+def test_scenes_of_a_run_are_changed(
+    finished_run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By arguments of its env; of a model of the package nothing is said of its own scenes then."""
+    main(
+        [
+            "--run",
+            str(finished_run),
+            "--env-kwargs",
+            "canvas_size=40",
+            "num_distractors=2",
+            "--json",
+        ]
+    )
+    changed: dict[str, Any] = DIGITS | {"canvas_size": 40, "num_distractors": 2}
+    expected = FrozenScenes(ENV_ID, changed, "test").evaluate(make_model())
+    assert Evaluation(**json.loads(capsys.readouterr().out)) == expected
+    main(["--pretrained", "centered", "--dataset", "digits", "--env-kwargs", "num_glimpses=2"])
+    told = capsys.readouterr().out
+    assert "after glimpse 2" in told and "after glimpse 3" not in told
+    assert "committed" not in told
+
+
 def test_module_runs_as_a_program(finished_run: Path) -> None:
     """`python -m agents.evaluate` prints the same."""
     command = [sys.executable, "-m", "agents.evaluate", "--run", str(finished_run), "--json"]

@@ -84,7 +84,7 @@ def test_command_line_writes_table_page_and_picture(
         return player
 
     monkeypatch.setattr(frontier, "player_of_pretrained", find)
-    monkeypatch.setattr(frontier, "player_of_run", lambda run, split, data: stopping)
+    monkeypatch.setattr(frontier, "player_of_run", lambda run, split, changes: stopping)
     folder = tmp_path / "new"
     arguments = ["--frontier", str(folder), "--split", "validation", "--dataset", "digits"]
     main([*arguments, "--stopping", "runs/learned"])

@@ -1,6 +1,8 @@
 """The paper's table: what each row trains, what is written when, and what is left alone."""
 
 import json
+import re
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -8,17 +10,18 @@ import gymnasium as gym
 import pytest
 from command_lines import refusal
 
-from agents import RAM, reproduce
+from agents import RAM, evaluate, reproduce
 from agents.base import pretrained
 from agents.base.files import is_finished, lock_folder
 from agents.base.pretrained import INDEX, pretrained_path
+from agents.evaluation.frozen_scenes import FrozenScenes
 from agents.model.config import make_config
 from agents.reports import agents as compare
 from agents.reports import paper, table, whole_image
-from agents.reports.paper import keep_if_better, make_row
+from agents.reports.paper import make_row, row_of_side
 from agents.reports.table import Row, Table, check_facts, read_entries
 from agents.runs import launch
-from agents.runs.options import parse_options
+from agents.runs.options import parse_options, parse_pairs
 from agents.runs.plan import usual_preset
 from ram_env import SHORT_NAMES, TASKS
 
@@ -36,13 +39,21 @@ def tiny_row(values: tuple[Any, ...] = TINY, **changes: Any) -> Row:
 
 def words_of(row: Row) -> list[str]:
     """Return the options in the command of a row."""
-    return row.command.split("train.py ")[-1].split("whole_image ")[-1].split()
+    _, words = re.split("train.py |agents.reports.whole_image |agents.evaluate ", row.command)
+    return shlex.split(words)
 
 
 @pytest.mark.parametrize("row", paper.ROWS, ids=lambda row: row.name)
 def test_every_row_is_a_command_that_can_be_given(row: Row) -> None:
     """The program that trains a row understands its options, and they say what the row says."""
     facts = row.facts
+    if "canvas_size" in facts:  # another row's model, on other scenes
+        given = evaluate.make_parser("").parse_args(words_of(row))
+        assert given.run.name in paper.TABLE.rows
+        changes = parse_pairs("env_kwargs", given.env_kwargs)
+        assert changes["canvas_range"] == [facts["canvas_size"]] * 2
+        assert changes.items() <= facts.items()
+        return
     if facts["gaze"] == "none":
         words = dict(zip(*[iter(words_of(row))] * 2, strict=True))
         assert words["--network"] == facts["preset"] in whole_image.NETWORKS
@@ -53,12 +64,13 @@ def test_every_row_is_a_command_that_can_be_given(row: Row) -> None:
     assert options.preset is not None and options.preset == facts["preset"]
     config = make_config(options.preset, **options.settings)
     assert config.gaze == facts["gaze"]
+    env, changes = pretrained.VARIANTS.get(facts["task"], (facts["task"], {}))
     assert (options.env, options.episodes, options.seed) == (
-        facts["task"],
+        env,
         facts["episodes"],
         facts["seed"],
     )
-    images = {"dataset": "mnist", "num_glimpses": facts["num_glimpses"]}
+    images = {"dataset": "mnist", "num_glimpses": facts["num_glimpses"], **changes}
     if facts["task"] == "catch":  # a game without images, whose length is its own
         images = {}
         assert facts["num_glimpses"] == gym.make("GlimpseCatch-v0").get_wrapper_attr("num_glimpses")
@@ -171,6 +183,41 @@ def test_finished_rows_are_not_trained_again(
         patch.setattr(RAM, "learn", None)
         assert reproduce.main(arguments_for(reproduced)) == 0
     assert path.read_bytes() == before
+
+
+def test_rows_of_one_model_on_canvases_of_many_sizes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is trained once, for the first of them; each is measured on scenes of its own."""
+    trained = tiny_row(name="wide", task="translated", num_glimpses=8, canvas_range=[30, 70])
+    sides = [row_of_side(trained, side) for side in (30, 60)]
+    use_tiny_rows(monkeypatch, tmp_path, *sides, row_of_side(trained, 28, num_distractors=3))
+    trained_in = []
+    learn = RAM.learn
+
+    def counted(model: RAM, *args: Any, **kwargs: Any) -> RAM:
+        trained_in.append(model)
+        return learn(model, *args, **kwargs)
+
+    monkeypatch.setattr(RAM, "learn", counted)
+    assert reproduce.main([*arguments_for(tmp_path), "--ship"]) == 0
+    assert len(trained_in) == 1
+    assert not (tmp_path / "pretrained").exists()  # none is the row of the whole task
+    rows = read_rows(tmp_path)
+    model = RAM.load(tmp_path / "runs" / "wide" / "model.zip", device="cpu")
+    for name, changes in (
+        ("wide-30", {"canvas_size": 30}),
+        ("wide-60", {"canvas_size": 60}),
+        ("wide-28", {"canvas_size": 28, "num_distractors": 3}),
+    ):
+        for split, key in (("test", "error"), ("validation", "validation_error")):
+            scenes = FrozenScenes(
+                "GlimpseTranslatedMNIST-v0", {"dataset": "digits", **changes}, split
+            )
+            assert rows[name][key] == scenes.evaluate(model).error
+        assert changes.items() <= rows[name].items()
+        assert rows[name]["episodes"] == 1024
+    assert "seeds: mean" not in paper.write_page(list(rows.values()))
 
 
 def test_a_model_that_could_not_be_shipped_is_offered_again(
@@ -388,7 +435,7 @@ def test_a_shipped_model_gives_way_to_a_better_one_alone(tmp_path: Path) -> None
         model.write_text(content)
         row = {"task": "centered", "preset": "default", "num_glimpses": 7, **facts}
         row |= {"validation_error": validation_error, "error": test_error}
-        return keep_if_better(row, model, shipped)
+        return reproduce.keep_if_better(row, model, shipped)
 
     assert not offer(2.0, 3.0, "fewer glimpses", num_glimpses=6)
     assert not offer(2.0, 3.0, "the paper's", preset="paper")

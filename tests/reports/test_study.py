@@ -1,8 +1,10 @@
 """The study of generalisation measures what it says, and agrees with the plain evaluation."""
 
+import itertools
 import json
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import gymnasium as gym
 import numpy as np
@@ -16,21 +18,24 @@ from agents.evaluation.generalisation import (
     DISTRACTORS,
     NUM_GLIMPSES,
     SCALES,
+    SIDE_BY_SIDE,
+    SIDES,
     Sweep,
     draw,
     measure_sweeps,
     resized,
 )
 from agents.evaluation.pictures import CONFIDENCE, Group, measure_looks
-from agents.evaluation.players import Player
+from agents.evaluation.players import Player, player_of_pretrained
 from agents.looking.gazes import SCENE
-from agents.study import main, study
+from agents.study import main, study, study_sides
 from ram_env.data.datasets import load_dataset
 from ram_env.env import GlimpseEnv
 
 ENV_ID = "GlimpseClutteredMNIST-v0"
 DIGITS = {"dataset": "digits"}
 NUM_SCENES = 40
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -215,3 +220,37 @@ def test_committed_looks_are_those_of_the_frontier_and_the_docs() -> None:
     page = " ".join((root / "docs" / "results.md").read_text().split())
     assert f"{late} of the {errors} errors" in page
     assert not looks["commit"].endswith("-dirty")
+
+
+def test_models_are_measured_side_by_side(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """On the same scenes of each side: a table, a page, a picture; and a line for each model."""
+    study_sides(tmp_path, num_scenes=10, dataset="digits")
+    assert {path.name for path in tmp_path.iterdir()} == {"sides.json", "sides.md", "sides.png"}
+    rows = json.loads((tmp_path / "sides.json").read_text())["rows"]
+    assert [(row["model"], row["canvas_size"]) for row in rows] == [
+        *itertools.product(SIDE_BY_SIDE, SIDES)
+    ]
+    changes: dict[str, Any] = {"canvas_range": None, "canvas_size": 400, "num_distractors": 8}
+    for name in SIDE_BY_SIDE:
+        player = player_of_pretrained(name, num_scenes=10, **DIGITS, **changes)
+        (row,) = (it for it in rows if it["model"] == name and it["canvas_size"] == 400)
+        assert row["error_per_glimpse"] == player.measure().error_per_glimpse
+    page, told = (tmp_path / "sides.md").read_text(), capsys.readouterr().out
+    of_side = [f"{it['error']:.2f} %" for it in rows if it["canvas_size"] == 4000]
+    assert f"| 4,000 | {' | '.join(of_side)} |" in page
+    assert all(f"4000: {error}" in told for error in of_side)
+
+
+def test_committed_sides_are_those_of_the_papers_table_and_the_docs() -> None:
+    """The rows of the model `any` are measured twice, and told thrice."""
+    rows = json.loads((ROOT / "results" / "study" / "sides.json").read_text())["rows"]
+    table = json.loads((ROOT / "results" / "paper" / "table.json").read_text())["rows"]
+    errors = {row["name"]: row["error_per_glimpse"] for row in table}
+    for row in rows:
+        if row["model"] == "any":
+            assert row["error_per_glimpse"] == errors[f"any-{row['canvas_size']}"]
+    lines = (ROOT / "results" / "study" / "sides.md").read_text().splitlines()
+    told = (ROOT / "docs" / "results.md").read_text().splitlines()
+    assert {line for line in lines if line.startswith("|")} <= set(told)

@@ -145,7 +145,8 @@ def test_a_killed_run_goes_on_as_if_nothing_had_happened(
 
 def growing(folder: Path, num_envs: int) -> Options:
     """Return the options of a run on canvases that grow, and that are measured on one size."""
-    settings = {"location": "retinotopic", "growth_fraction": 0.6, "glimpse_statistics": "running"}
+    settings: dict[str, Any] = {"location": "retinotopic", "glimpse_statistics": "running"}
+    settings |= {"growth_fraction": 0.6, "rehearsal_fraction": 0.5}
     return make_options(
         folder,
         settings=settings,

@@ -23,6 +23,7 @@ from agents.runs.plan import plan_run
             "large",
             {"canvas_range": [60, 2000]},
         ),
+        ({"env": "cluttered1000", "env_kwargs": {"canvas_range": [28, 4000]}}, "large", {}),
         ({"env": "cluttered1000", "preset": "default"}, "default", {}),
         (
             {"env": "cluttered1000", "train_env_kwargs": {"distractors_range": [0, 8]}},
@@ -40,7 +41,8 @@ def test_preset_and_curriculum(
     assert plan is not None
     assert plan.to_json()["preset"] == preset
     assert plan.train_env_kwargs == curriculum
-    assert "canvas_range" not in plan.env_kwargs
+    assert plan.env_kwargs.items() >= options.get("env_kwargs", {}).items()
+    assert "canvas_range" in options.get("env_kwargs", {}) or "canvas_range" not in plan.env_kwargs
 
 
 def test_curriculum_is_for_ram(tmp_path: Path) -> None:

@@ -40,7 +40,7 @@ def made_up_image(number: int, shape: tuple[int, int]) -> np.ndarray:
 
 def images_of(name: str, dataset: str) -> dict[str, Any]:
     """Return the arguments of the env of a task for its images, none if it has none."""
-    return {} if SHORT_NAMES[name] in CATCH_TASKS else {"dataset": dataset}
+    return {} if SHORT_NAMES.get(name) in CATCH_TASKS else {"dataset": dataset}
 
 
 def save_images(path: Path, num_images: int, shape: tuple[int, int], num_classes: int) -> str:

@@ -191,8 +191,9 @@ class RAMConfig:
     squash_location: bool = setting(True, "tanh on the mean of the next location")
     location_gain: float = setting(
         1.0,
-        "factor of what the state says of the next location, of that mean before the tanh: below 1 "
-        "the gaze changes more slowly than the rest is learned, and less by chance",
+        "factor of what the state says of the next location: of that mean before the tanh, or of "
+        "its wishes for cells. Below 1 the gaze is learned more slowly than the rest, and less by "
+        "chance",
         above=0,
         highest=1,
     )

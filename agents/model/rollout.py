@@ -129,7 +129,7 @@ def lambda_returns(
 
     Source: Schulman et al. 2016, arXiv:1506.02438.
     """
-    returns, foretold = torch.zeros_like(rewards), baselines.detach().clone()
+    returns, foretold = torch.zeros_like(rewards), baselines.detach().to(rewards, copy=True)
     foretold[-1] = 0.0  # nothing comes after the last step
     for t in range(len(rewards) - 2, -1, -1):
         later = foretold[t + 1].lerp(returns[t + 1], gae_lambda)

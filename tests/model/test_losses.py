@@ -80,7 +80,8 @@ def test_discounted_returns_start_at_the_next_glimpse(
 )
 def test_lambda_returns_foretell_what_comes_later(gae_lambda: float, expected: float) -> None:
     """R_t = r_{t+1} + discount * (lambda R_{t+1} + (1 - lambda) b_{t+1}); the last b counts not."""
-    rewards, baselines = torch.tensor([[1.0], [2.0], [20.0]]), torch.tensor([[9.0], [0.6], [9.0]])
+    rewards = torch.tensor([[1.0], [2.0], [20.0]], dtype=torch.float64)  # as of any env
+    baselines = torch.tensor([[9.0], [0.6], [9.0]])
     baselines.requires_grad_()
     returns = lambda_returns(rewards, baselines, 0.5, gae_lambda)
     assert returns.flatten().tolist() == pytest.approx([expected, 20.0, 0.0], rel=1e-6)

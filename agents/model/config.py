@@ -168,6 +168,17 @@ class RAMConfig:
         lowest=1,
         highest=MAX_PATCH,
     )
+    location_absolute: bool = setting(
+        False,
+        "whether a retinotopic gaze knows where on the scene it looks, beside which way it came: "
+        "for scenes of one size, whose borders matter",
+    )
+    location_spread: float = setting(
+        1.0,
+        "share of the chosen cell, around its middle, that a retinotopic location is drawn from",
+        lowest=0,
+        highest=1,
+    )
     location_memory: int = setting(
         0,
         "how many of its latest locations a retinotopic location network sees on its cells",
@@ -180,10 +191,17 @@ class RAMConfig:
     squash_location: bool = setting(True, "tanh on the mean of the next location")
     location_gain: float = setting(
         1.0,
-        "factor of that mean before the tanh: below 1 the gaze leaves the centre more slowly than "
-        "the rest is learned, and less by chance",
+        "factor of what the state says of the next location: of that mean before the tanh, or of "
+        "its wishes for cells. Below 1 the gaze is learned more slowly than the rest, and less by "
+        "chance",
         above=0,
         highest=1,
+    )
+    location_salience: float = setting(
+        0.0,
+        "how strongly a retinotopic gaze is drawn at first to cells that differ from the mean, "
+        "whatever is in them; 0: each kind of cell draws or repels it, by chance",
+        lowest=0,
     )
     # What is learned, and from what
     learn_class_from: str = setting(
@@ -219,6 +237,13 @@ class RAMConfig:
     )
     discount: float = setting(
         0.0, "of rewards after the glimpse that a location leads to", lowest=0, highest=1
+    )
+    gae_lambda: float = setting(
+        1.0,
+        "share of what comes later that is read from rewards, step by step, instead of from the "
+        "baseline, which foretells it with less chance in it; 1: rewards alone",
+        lowest=0,
+        highest=1,
     )
     policy_coef: float = setting(0.3, "weight of the policy loss", lowest=0)
     entropy_coef: float = setting(
@@ -437,20 +462,23 @@ PRESETS: dict[str, RAMConfig] = {
         where_hidden_size=64,
         feature_size=64,
         glimpse_statistics="data",
+        location="retinotopic",
+        location_absolute=True,
+        location_spread=0.0,
         location_hidden_size=0,
-        location_gain=0.1,
+        location_gain=0.3,
+        location_salience=0.5,
         discount=0.97,
+        gae_lambda=0.9,
         policy_coef=0.3,
         entropy_coef=0.005,
         baseline_coef=5.0,
         baseline_hidden_size=64,
         baseline_gradient_to_core=True,
-        location_std=0.1,
-        final_location_std=0.05,
         learning_rate=2e-3,
         adam_beta2=0.999,
         warmup_fraction=0.01,
-        batch_size=512,
+        batch_size=256,
     ),
 }
 

@@ -28,11 +28,12 @@ class Cells(NamedTuple):
         """Return the middle of the likeliest cell, (B, 2)."""
         return self._inside(self.logits.argmax(1), 0.5)
 
-    def draw(self, uniform: Tensor) -> tuple[Tensor, Tensor]:
+    def draw(self, uniform: Tensor, spread: float = 1.0) -> tuple[Tensor, Tensor]:
         """Draw a cell, and a point in it.
 
         Args:
             uniform: Numbers (B, 3) in [0, 1) that draw the cell, x and y.
+            spread: Share of the cell, around its middle, that the point lies in.
 
         Returns:
             Locations (B, 2), without gradient, and the log-likelihoods of their cells, (B,).
@@ -42,7 +43,8 @@ class Cells(NamedTuple):
         # The clamp meets a cumulative sum that rounding keeps under 1.
         cells = below.sum(1).clamp(max=self.logits.shape[1] - 1)
         log_prob = log_probs.gather(1, cells.unsqueeze(1)).squeeze(1)
-        return self._inside(cells, uniform[:, 1:]), log_prob
+        share = uniform.new_tensor(0.5).lerp(uniform[:, 1:], spread)
+        return self._inside(cells, share), log_prob
 
     def entropy(self) -> Tensor:
         """Return the entropy of the choice in nats, (B,)."""
@@ -89,12 +91,17 @@ class RetinotopicNetwork(nn.Module):
         hidden_size = config.location_hidden_size
         self.hidden = nn.Linear(config.hidden_size, hidden_size) if hidden_size else None
         self.wish = nn.Linear(hidden_size or config.hidden_size, num_logits)
+        self.gain = config.location_gain
         # What is wished for is near nothing at first, but something is asked: or else neither the
-        # patterns nor the questions would have a gradient.
+        # patterns nor the questions would have a gradient. If every pattern is asked for, a cell is
+        # the likelier the more it differs from the mean, whatever its patterns are.
         for layer in (self.question, self.wish):
             nn.init.normal_(layer.weight, std=0.01)
             nn.init.zeros_(layer.bias)
-        nn.init.normal_(self.question.bias, std=NUM_PATTERNS**-0.5)
+        if config.location_salience:
+            nn.init.constant_(self.question.bias, config.location_salience)
+        else:
+            nn.init.normal_(self.question.bias, std=NUM_PATTERNS**-0.5)
 
     def forward(self, glimpse: Tensor, hidden: Tensor, looked_at: Tensor | None) -> Tensor:
         """Return the logits of the cells, (B, K n n).
@@ -113,10 +120,11 @@ class RetinotopicNetwork(nn.Module):
         found = self.patterns(cells)  # (B, K, n n, patterns)
         if self.memory is not None and looked_at is not None:
             found = found + self.memory(looked_at.reshape(size, self.num_scales, n * n, 1))
-        asked = self.question(hidden).reshape(size, self.num_scales, NUM_PATTERNS, 1)
+        asked = functional.linear(self.gain * hidden, self.question.weight, self.question.bias)
+        asked = asked.reshape(size, self.num_scales, NUM_PATTERNS, 1)
         answers = (torch.relu(found) @ asked).reshape(size, -1)  # (B, K n n)
         wish = hidden if self.hidden is None else torch.relu(self.hidden(hidden))
-        return answers.float() + self.wish(wish).float()
+        return answers.float() + self.gain * self.wish(wish).float()
 
 
 def choice_among_cells(

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from agents.model.config import RAMConfig
-from agents.model.rollout import Rollout, discounted_returns
+from agents.model.rollout import Rollout, discounted_returns, lambda_returns
 
 MIN_VARIANCE = 1e-8  # of what answers earn: less is rounding
 
@@ -71,10 +71,12 @@ def hybrid_loss(rollout: Rollout, config: RAMConfig, glimpse_cost: float = 0.0) 
         classification_loss = _likelihood_loss(rollout, rollout.possible, config)
     else:
         classification_loss = _cross_entropy(rollout, config.classify_every_step)
-    returns = discounted_returns(gaze_rewards(rollout, config), config.discount)[:-1]  # (T - 1, B)
+    rewards, discount = gaze_rewards(rollout, config), config.discount
+    returns = discounted_returns(rewards, discount)[:-1]  # (T - 1, B)
     baselines, log_probs = rollout.baselines[:-1], rollout.log_probs[:-1]
+    earned = lambda_returns(rewards, rollout.baselines, discount, config.gae_lambda)[:-1]
     # Detached: the baseline is fitted by its own loss, not by the policy's.
-    advantages = returns - baselines.detach()
+    advantages = earned - baselines.detach()
     policy_loss = -(log_probs * advantages).mean(1).sum()
     baseline_loss = functional.mse_loss(baselines, returns, reduction="sum") / returns.shape[1]
     # A random gaze follows no policy: there is nothing to learn from it.

@@ -261,7 +261,8 @@ class RAMNetworks(nn.Module):
         self.num_scales = glimpse_shape[0]
         self.num_cells = glimpse_shape[-1] // config.location_cell_size
         self.num_looks = max(1, config.location_memory) if is_retinotopic else 0
-        location_size = 2 * self.num_scales if is_retinotopic else 2
+        self.knows_location = not is_retinotopic or config.location_absolute
+        location_size = 2 * self.knows_location + 2 * self.num_scales * is_retinotopic
         self.glimpse_network = GlimpseNetwork(glimpse_shape, config, location_size)
         core = CORES[config.core](config.feature_size, config.hidden_size)
         self.core_network: nn.Module = core
@@ -304,7 +305,10 @@ class RAMNetworks(nn.Module):
         looks = looks.reshape(size, self.num_looks, NUMBERS_PER_LOOK)  # the latest first
         places = relative_places(looks, location, reach, self.num_scales)  # (B, K, M, 2)
         step = places[:, :, 0] * looks[:, None, 0, 2:]  # 0 where there was none before
-        features = self.glimpse_network(glimpse, step.clamp(-1.0, 1.0).flatten(1))
+        way = step.clamp(-1.0, 1.0).flatten(1)
+        features = self.glimpse_network(
+            glimpse, torch.cat([way, location], dim=1) if self.knows_location else way
+        )
         hidden, state = self.core_network(features, state)
         looked_at = None
         if self.location_network.memory is not None:

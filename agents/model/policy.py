@@ -178,7 +178,7 @@ class RAMPolicy(BasePolicy):
             return location, self.log_prob(location, mean), None
         if noise is None:
             return mean, cells.logits.log_softmax(1).amax(1), cells.entropy()
-        location, log_prob = cells.draw(noise)
+        location, log_prob = cells.draw(noise, self.config.location_spread)
         if self.config.gaze == "random":
             location = 2.0 * noise[:, 1:] - 1.0
         return location, log_prob, cells.entropy()

@@ -107,9 +107,33 @@ def discounted_returns(rewards: Tensor, discount: float) -> Tensor:
     Returns:
         (T, B); the last row is 0, as nothing comes after it.
     """
-    returns = torch.zeros_like(rewards)
+    return lambda_returns(rewards, torch.zeros_like(rewards), discount, 1.0)
+
+
+def lambda_returns(
+    rewards: Tensor, baselines: Tensor, discount: float, gae_lambda: float
+) -> Tensor:
+    """Return what each decision brings later, as far as the baseline foretells it by that.
+
+    R_t = r_{t+1} + discount * (gae_lambda * R_{t+1} + (1 - gae_lambda) * b_{t+1}): the less lambda,
+    the less of what chance does later.
+
+    Args:
+        rewards: (T, B), as of `discounted_returns`.
+        baselines: (T, B), expected of the steps after each; the last one is not used.
+        discount: In 0..1.
+        gae_lambda: In 0..1; 1: only what is earned counts.
+
+    Returns:
+        (T, B), without gradient; the last row is 0.
+
+    Source: Schulman et al. 2016, arXiv:1506.02438.
+    """
+    returns, foretold = torch.zeros_like(rewards), baselines.detach().to(rewards, copy=True)
+    foretold[-1] = 0.0  # nothing comes after the last step
     for t in range(len(rewards) - 2, -1, -1):
-        returns[t] = rewards[t + 1] + discount * returns[t + 1]
+        later = foretold[t + 1].lerp(returns[t + 1], gae_lambda)
+        returns[t] = rewards[t + 1] + discount * later
     return returns
 
 
@@ -126,7 +150,8 @@ def earned_by_answers(rewards: Tensor, baselines: Tensor, config: RAMConfig) -> 
     """
     if config.answer_earns == "step":
         return rewards
-    beyond = discounted_returns(rewards, config.discount) - baselines.detach()
+    returns = lambda_returns(rewards, baselines, config.discount, config.gae_lambda)
+    beyond = returns - baselines.detach()
     beyond[-1] = 0.0  # nothing comes after the last step
     return rewards + config.discount * beyond
 

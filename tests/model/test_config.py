@@ -43,7 +43,7 @@ def test_pure_preset_reads_no_label() -> None:
 def test_each_answer_must_be_paid_where_it_earns_no_more() -> None:
     """Of an answer that earns what comes later, the env may decide what it is paid."""
     assert PRESETS["pure"].env_kwargs == {"reward": "every_step"}
-    assert PRESETS["catch"].env_kwargs == {}
+    assert PRESETS["catch"].env_kwargs == {"observe_reach": True}
 
 
 @pytest.mark.parametrize("preset", list(PRESETS))

@@ -49,8 +49,9 @@ def logits_by_loops(
 ) -> Tensor:
     """Return the logits of one example, cell by cell."""
     step, margin = G // N, G // N // 2
-    question = network.question(hidden).reshape(K, NUM_PATTERNS)
+    question = network.question(network.gain * hidden).reshape(K, NUM_PATTERNS)
     wish = network.wish(torch.relu(network.hidden(hidden))).reshape(K, N, N)  # type: ignore[misc]
+    wish = network.gain * wish
     logits = torch.zeros(K, N, N)
     for scale in range(K):
         image = torch.nn.functional.pad(glimpse[scale], (margin,) * 4)  # (3, g + 2m, g + 2m)
@@ -64,14 +65,29 @@ def logits_by_loops(
     return (logits + wish).flatten()
 
 
-def test_logits_are_those_of_each_cell_by_itself() -> None:
+@pytest.mark.parametrize("gain", [0.1, 1.0])
+def test_logits_are_those_of_each_cell_by_itself(gain: float) -> None:
     """The same network looks at every cell and a little around it, in colour too."""
-    network = RetinotopicNetwork((K, 3, G, G), make_config())
+    network = RetinotopicNetwork((K, 3, G, G), make_config(location_gain=gain))
     torch.nn.init.normal_(network.question.weight)
     glimpse, hidden, seen = torch.randn(B, K, 3, G, G), torch.randn(B, H), torch.rand(B, K, N, N)
     examples = zip(glimpse, hidden, seen, strict=True)
     expected = torch.stack([logits_by_loops(network, *example) for example in examples])
     torch.testing.assert_close(network(glimpse, hidden, seen), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_salience_draws_the_first_gaze_to_what_differs_from_the_mean() -> None:
+    """Of all cells those that see a spot are the likeliest, bright or dark, whatever the state."""
+    network = RetinotopicNetwork((1, G, G), make_config(location_salience=0.5, location_memory=0))
+    spot, hidden = torch.zeros(2, 1, G, G), torch.rand(2, H)
+    spot[:, :, 4, 2] = torch.tensor([[10.0], [-10.0]])
+    logits = network(spot, hidden, None).reshape(2, N, N)
+    step, margin = G // N, G // N // 2
+    starts = torch.arange(N) * step - margin
+    sees = [(starts <= at) & (at < starts + step + 2 * margin) for at in (4, 2)]
+    near = sees[0][:, None] & sees[1]
+    assert 1 <= near.sum() <= 4
+    assert (logits[:, near].amin(1) > logits[:, ~near].amax(1)).all()
 
 
 def test_cells_must_divide_the_patch() -> None:
@@ -110,6 +126,16 @@ def test_draws_are_uniform_in_the_cell_on_the_scene() -> None:
     assert points.min(0).values.tolist() == pytest.approx([0.9, -0.2], abs=0.005)
     assert points.max(0).values.tolist() == pytest.approx([1.0, 0.0], abs=0.005)
     assert points.mean(0).tolist() == pytest.approx([0.95, -0.1], abs=0.005)
+
+
+@pytest.mark.parametrize("spread", [0.0, 0.5])
+def test_draws_lie_in_a_share_of_the_cell(spread: float) -> None:
+    """That share around its middle; without any it is the middle itself."""
+    found = choice((0.0, 0.0), 0.4, 2 * 16 + 4 * 1 + 2)  # x from 0 to 0.2, y from -0.2 to 0
+    points = torch.cat([found.draw(torch.rand(1, 3), spread)[0] for _ in range(500)])
+    assert points.mean(0).tolist() == pytest.approx([0.1, -0.1], abs=0.01)
+    ways = points - torch.tensor([0.1, -0.1])
+    assert ways.abs().amax(0).tolist() == pytest.approx([0.1 * spread] * 2, abs=0.003)
 
 
 def test_cells_wholly_outside_the_scene_are_never_chosen() -> None:
@@ -166,6 +192,18 @@ def test_scenes_of_any_size_look_alike() -> None:
         seen.append((thought.logits, thought.cells.logits, thought.baseline))
     for one, other in zip(*seen, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize("absolute", [False, True])
+def test_location_is_known_if_asked_for(absolute: bool) -> None:
+    """The same glimpses after the same moves elsewhere on the scene, away from its borders."""
+    networks = RAMNetworks((K, G, G), C, make_config(location_absolute=absolute))
+    glimpse, reach, seen = torch.rand(B, K, G, G), torch.full((B, 2), 0.1), []
+    for start in (-0.5, 0.5):
+        state, location = networks.initial_state(B), torch.full((B, 2), start)
+        state = networks(glimpse, location, state, reach).state
+        seen.append(networks(glimpse, location + 0.05, state, reach).logits)
+    assert torch.allclose(*seen, rtol=1e-3, atol=1e-5) is not absolute
 
 
 def test_earlier_locations_are_remembered_in_the_state() -> None:

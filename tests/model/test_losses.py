@@ -12,7 +12,13 @@ from gymnasium import spaces
 from agents.model.config import PRESETS, RAMConfig, make_config
 from agents.model.losses import Losses, gaze_rewards, hybrid_loss
 from agents.model.policy import RAMPolicy
-from agents.model.rollout import Rollout, discounted_returns, earned_by_answers, narrowed
+from agents.model.rollout import (
+    Rollout,
+    discounted_returns,
+    earned_by_answers,
+    lambda_returns,
+    narrowed,
+)
 
 # Beliefs of T=3 glimpses, B=2 episodes, C=2 classes; the truth is 0 and 1.
 BELIEFS = [[[0.5, 0.5], [0.75, 0.25]], [[0.8, 0.2], [0.5, 0.5]], [[0.9, 0.1], [0.4, 0.6]]]
@@ -67,6 +73,34 @@ def test_discounted_returns_start_at_the_next_glimpse(
     """R_t = r_{t+1} + discount * R_{t+1}; the reward of a glimpse is not due to its own gaze."""
     rewards = torch.tensor([[1.0, 4.0], [2.0, 5.0], [3.0, 6.0]])
     assert discounted_returns(rewards, discount).tolist() == expected
+
+
+@pytest.mark.parametrize(
+    ("gae_lambda", "expected"), [(1.0, 12.0), (0.0, 2.0 + 0.5 * 0.6), (0.5, 2.0 + 0.5 * 10.3)]
+)
+def test_lambda_returns_foretell_what_comes_later(gae_lambda: float, expected: float) -> None:
+    """R_t = r_{t+1} + discount * (lambda R_{t+1} + (1 - lambda) b_{t+1}); the last b counts not."""
+    rewards = torch.tensor([[1.0], [2.0], [20.0]], dtype=torch.float64)  # as of any env
+    baselines = torch.tensor([[9.0], [0.6], [9.0]])
+    baselines.requires_grad_()
+    returns = lambda_returns(rewards, baselines, 0.5, gae_lambda)
+    assert returns.flatten().tolist() == pytest.approx([expected, 20.0, 0.0], rel=1e-6)
+    assert not returns.requires_grad
+
+
+def test_lambda_pays_gaze_and_answers_alike() -> None:
+    """What a decision is paid beyond the baseline is made of lambda returns; the target is not."""
+    rollout = make_rollout()
+    config = dataclasses.replace(ANSWERS_AS_ACTIONS, gae_lambda=0.5, answer_earns="episode")
+    returns = lambda_returns(rollout.rewards, rollout.baselines, 1.0, 0.5)
+    beyond = (returns - rollout.baselines)[:-1]
+    earned = earned_by_answers(rollout.rewards, rollout.baselines, config)
+    torch.testing.assert_close(earned[:-1], rollout.rewards[:-1] + beyond)
+    paper = dataclasses.replace(PRESETS["paper"], gae_lambda=0.5)
+    losses, usual = hybrid_loss(rollout, paper), hybrid_loss(rollout, PRESETS["paper"])
+    expected = -(rollout.log_probs[:-1] * beyond).mean(1).sum()
+    torch.testing.assert_close(losses.policy_loss, expected)
+    assert losses.baseline_loss == usual.baseline_loss
 
 
 def test_paper_loss_by_hand() -> None:

@@ -52,6 +52,8 @@ BATCH_SIZE = 256
 LEARNING_RATE = 3e-3  # of Adam at the start; a cosine leads it to 0
 EVALUATION_BATCH = 500
 HIDDEN_SIZE = 256
+DEFAULT_EPISODES = 2_000_000
+MEASURED_BATCHES = 8  # that a budget in minutes is reckoned from
 PROGRAM = "python -m agents.reports.whole_image"
 NETWORKS = ("fully_connected", "convolutional", "deep_convolutional")
 TASK_NAMES = [
@@ -110,6 +112,15 @@ def train(task: GlimpseTask, name: str, episodes: int, seed: int) -> nn.Sequenti
     return network
 
 
+def episodes_in(minutes: float, task: GlimpseTask, name: str) -> int:
+    """Return how many episodes this machine trains a network with in so many minutes."""
+    train(task, name, BATCH_SIZE, seed=0)  # the first batch is slow
+    started = time.perf_counter()
+    train(task, name, MEASURED_BATCHES * BATCH_SIZE, seed=0)
+    batches_per_second = MEASURED_BATCHES / (time.perf_counter() - started)
+    return max(1, round(60.0 * minutes * batches_per_second)) * BATCH_SIZE
+
+
 def scene_seeds(seed: int, update: int) -> np.ndarray:
     """Return the scene seeds of a batch, int64 (B,): a hash of seed, update and place."""
     first = mix_bits(np.array([seed], dtype=np.uint64)) + np.uint64(update * BATCH_SIZE)
@@ -150,8 +161,12 @@ def evaluate(env_id: str, task: GlimpseTask, split: str, network: nn.Module) -> 
     )
 
 
-def run(env_id: str, dataset: str, network: str, episodes: int, seed: int, folder: Path) -> None:
+def run(
+    env_id: str, dataset: str, network: str, budget: dict[str, Any], seed: int, folder: Path
+) -> None:
     """Train and measure a network; leave config.json and evaluation.json in a folder.
+
+    The budget is a number of `episodes` or of `minutes`.
 
     A folder with the finished run of the same arguments is left alone; one that was interrupted
     begins anew.
@@ -162,7 +177,7 @@ def run(env_id: str, dataset: str, network: str, episodes: int, seed: int, folde
         ValueError: If the data set cannot be had.
     """
     facts: dict[str, Any] = {"env_id": env_id, "dataset": dataset, "network": network}
-    facts |= {"episodes": episodes, "seed": seed}
+    facts |= {**budget, "seed": seed}
     if not (folder / CONFIG).exists() or not facts.items() <= read_json(folder / CONFIG).items():
         check_folder(folder)
     tasks: dict[str, GlimpseTask] = {
@@ -174,6 +189,7 @@ def run(env_id: str, dataset: str, network: str, episodes: int, seed: int, folde
         if is_finished(folder):
             return
         write_json(folder / CONFIG, facts | describe_source())
+        episodes = budget.get("episodes") or episodes_in(budget["minutes"], tasks["train"], network)
         started = time.monotonic()
         trained = train(tasks["train"], network, episodes, seed)
         seconds = time.monotonic() - started
@@ -196,19 +212,26 @@ def main(arguments: list[str] | None = None, prog: str = PROGRAM) -> int:
     add = parser.add_argument
     add("--network", choices=NETWORKS, required=True, help="the network to train")
     add("--env", choices=TASK_NAMES, default="cluttered", help="(default: cluttered)")
-    add("--episodes", type=int, default=2_000_000, metavar="N", help="scenes (default: 2,000,000)")
+    budgets = parser.add_mutually_exclusive_group()
+    scenes_help = f"scenes (default: {DEFAULT_EPISODES:,})"
+    budgets.add_argument("--episodes", type=int, metavar="N", help=scenes_help)
+    minutes_help = "as many scenes as this machine takes in so many minutes"
+    budgets.add_argument("--minutes", type=float, metavar="X", help=minutes_help)
     add("--seed", type=int, default=0, help="seed of scenes and first weights (default: 0)")
     add("--dataset", default="mnist", help="the data set (default: mnist)")
     add("--run-dir", type=path_of, required=True, metavar="DIR", help="a new or empty folder")
     options = parser.parse_args(arguments)
-    if options.episodes < 1 or options.seed < 0:
+    budget = {"episodes": DEFAULT_EPISODES if options.episodes is None else options.episodes}
+    if options.minutes is not None:
+        budget = {"minutes": options.minutes}
+    if options.seed < 0 or not all(0 < size < math.inf for size in budget.values()):
         parser.error(
-            "`--episodes` must be at least 1 and `--seed` at least 0, got "
-            f"{options.episodes} and {options.seed}."
+            "`--episodes` and `--minutes` must be above 0 and `--seed` at least 0, got "
+            f"{[*budget.values()]} and {options.seed}."
         )
     env_id, folder = SHORT_NAMES[options.env], options.run_dir
     try:
-        run(env_id, options.dataset, options.network, options.episodes, options.seed, folder)
+        run(env_id, options.dataset, options.network, budget, options.seed, folder)
     except (ValueError, OSError, gym.error.Error) as error:
         parser.error(speak_of_options(str(error)))
     result = read_json(folder / EVALUATION)

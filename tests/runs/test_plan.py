@@ -43,6 +43,14 @@ def test_preset_and_curriculum(
     assert "canvas_range" not in plan.env_kwargs
 
 
+def test_gaze_on_pictures_is_relative_to_where_it_looks(tmp_path: Path) -> None:
+    """Their sides differ, so the env tells how far the retina reaches; changes are its own."""
+    plan = plan_run(Options(run_dir=tmp_path / "run", env="folder"))
+    assert plan is not None
+    assert plan.settings["location"] == "retinotopic"
+    assert plan.env_kwargs == {"observe_reach": True}
+
+
 def test_curriculum_is_for_ram(tmp_path: Path) -> None:
     """Other algorithms have no canvases that grow; asked for, they learn on a range all along."""
     options: dict[str, Any] = {"env": "cluttered1000", "algo": "ppo", "run_dir": tmp_path / "run"}

@@ -17,6 +17,7 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import torch
+from gymnasium.vector import AutoresetMode
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
@@ -39,8 +40,9 @@ from agents.evaluation.result import (
     describe_dataset,
     make_evaluation,
 )
-from agents.runs.options import speak_of_options
+from agents.runs.options import check_env_kwargs, parse_pairs, speak_of_options
 from agents.runs.plan import check_folder
+from agents.sb3.envs import make_games, task_of
 from ram_env import SHORT_NAMES
 from ram_env.data.datasets import SPLITS
 from ram_env.games.classify import GlimpseTask
@@ -162,11 +164,17 @@ def evaluate(env_id: str, task: GlimpseTask, split: str, network: nn.Module) -> 
 
 
 def run(
-    env_id: str, dataset: str, network: str, budget: dict[str, Any], seed: int, folder: Path
+    env_id: str,
+    env_kwargs: dict[str, Any],
+    network: str,
+    budget: dict[str, Any],
+    seed: int,
+    folder: Path,
 ) -> None:
     """Train and measure a network; leave config.json and evaluation.json in a folder.
 
-    The budget is a number of `episodes` or of `minutes`.
+    The arguments of the env name a `dataset`, and the budget is a number of `episodes` or of
+    `minutes`.
 
     A folder with the finished run of the same arguments is left alone; one that was interrupted
     begins anew.
@@ -174,14 +182,14 @@ def run(
     Raises:
         FileExistsError: If the folder holds something else, or another process writes to it.
         PermissionError: If it cannot be made.
-        ValueError: If the data set cannot be had.
+        ValueError: If the data set cannot be had, or an argument is impossible.
     """
-    facts: dict[str, Any] = {"env_id": env_id, "dataset": dataset, "network": network}
+    facts: dict[str, Any] = {"env_id": env_id, **env_kwargs, "network": network}
     facts |= {**budget, "seed": seed}
     if not (folder / CONFIG).exists() or not facts.items() <= read_json(folder / CONFIG).items():
         check_folder(folder)
-    tasks: dict[str, GlimpseTask] = {
-        split: gym.make(env_id, dataset=dataset, split=split).unwrapped.task  # type: ignore[attr-defined]
+    tasks: dict[str, Any] = {
+        split: task_of(make_games(env_id, 1, AutoresetMode.DISABLED, **env_kwargs, split=split))
         for split in SPLITS
     }
     folder.mkdir(parents=True, exist_ok=True)
@@ -219,6 +227,7 @@ def main(arguments: list[str] | None = None, prog: str = PROGRAM) -> int:
     budgets.add_argument("--minutes", type=float, metavar="X", help=minutes_help)
     add("--seed", type=int, default=0, help="seed of scenes and first weights (default: 0)")
     add("--dataset", default="mnist", help="the data set (default: mnist)")
+    add("--env-kwargs", nargs="+", default=[], metavar="KEY=VALUE", help="arguments of the env")
     add("--run-dir", type=path_of, required=True, metavar="DIR", help="a new or empty folder")
     options = parser.parse_args(arguments)
     budget = {"episodes": DEFAULT_EPISODES if options.episodes is None else options.episodes}
@@ -231,7 +240,12 @@ def main(arguments: list[str] | None = None, prog: str = PROGRAM) -> int:
         )
     env_id, folder = SHORT_NAMES[options.env], options.run_dir
     try:
-        run(env_id, options.dataset, options.network, budget, options.seed, folder)
+        env_kwargs = parse_pairs("env_kwargs", options.env_kwargs)
+        if "dataset" in env_kwargs:
+            raise ValueError("give `dataset` by its own option, not by `env_kwargs dataset=...`.")
+        check_env_kwargs(env_kwargs)
+        env_kwargs["dataset"] = options.dataset
+        run(env_id, env_kwargs, options.network, budget, options.seed, folder)
     except (ValueError, OSError, gym.error.Error) as error:
         parser.error(speak_of_options(str(error)))
     result = read_json(folder / EVALUATION)

@@ -101,10 +101,11 @@ def test_a_budget_may_be_a_number_of_minutes(
         assert whole_image.episodes_in(0.1, make_task(), "convolutional") == 12 * 256
     monkeypatch.setattr(whole_image, "episodes_in", lambda *_: 256)
     words = [*ARGUMENTS[:-2], "--minutes", "0.5", "--run-dir", str(tmp_path / "run")]
+    words += ["--env-kwargs", "canvas_size=40"]
     assert whole_image.main(words) == 0
     config = json.loads((tmp_path / "run" / "config.json").read_text())
     result = json.loads((tmp_path / "run" / "evaluation.json").read_text())
-    assert (config["minutes"], result["episodes"]) == (0.5, 256)
+    assert (config["minutes"], config["canvas_size"], result["episodes"]) == (0.5, 40, 256)
     assert whole_image.main(words) == 0
 
 
@@ -132,6 +133,9 @@ def test_a_finished_run_is_left_alone_and_an_interrupted_one_begins_anew(
         (["--run-dir", "file/run"], "`--run-dir` must be"),
         (["--run-dir", "other", "--episodes", "0"], "`--episodes` and `--minutes` must be above 0"),
         (["--run-dir", "other", "--minutes", "1"], "not allowed with argument"),
+        (["--run-dir", "other", "--env-kwargs", "dataset=mnist"], "give `dataset` by its own"),
+        (["--run-dir", "other", "--env-kwargs", "split=test"], "is for the program to set"),
+        (["--run-dir", "other", "--env-kwargs", "nothing=1"], "unexpected keyword argument"),
         (["--run-dir", "other", "--network", "none"], "--network"),
         (["--run-dir", "other", "--dataset", "nothing"], "`dataset` must be"),
     ],

@@ -96,7 +96,7 @@ def test_a_budget_may_be_a_number_of_minutes(
     """It is the episodes that this machine trains in them, whole batches; else it is refused."""
     ticks = iter([0.0, whole_image.MEASURED_BATCHES * 0.5])  # half a second a batch
     with monkeypatch.context() as patch:
-        patch.setattr(whole_image.time, "perf_counter", lambda: next(ticks))
+        patch.setattr("time.perf_counter", lambda: next(ticks))
         patch.setattr(whole_image, "train", lambda *_, **__: None)
         assert whole_image.episodes_in(0.1, make_task(), "convolutional") == 12 * 256
     monkeypatch.setattr(whole_image, "episodes_in", lambda *_: 256)

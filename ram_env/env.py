@@ -231,7 +231,7 @@ class GlimpseEnv(PlaysGame, gym.Env[Observation, Any]):
     | `GlimpseImageFolder-v0` | the picture | none | 16x16 | as many as cover it | 6 |
     | `GlimpseCatch-v0` | 24x24, moving | none | 6x6 | 3 | 23 |
 
-    `GlimpseImageFolder-v0` has `flip=True`, `zoom=0.2`, `shift=0.1` and `brightness=0.2`.
+    `GlimpseImageFolder-v0` has `flip=True`, `zoom=0.4`, `shift=0.2` and `brightness=0.2`.
 
     ## References
     Mnih, Heess, Graves, Kavukcuoglu: Recurrent Models of Visual Attention. NIPS 2014,

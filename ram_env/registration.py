@@ -23,7 +23,7 @@ TASKS: dict[str, dict[str, Any]] = {
     task_id: dict(zip(_ARGUMENTS, values, strict=True)) for task_id, values in _SETTINGS.items()
 }
 
-_CHANGES = {"flip": True, "zoom": 0.2, "shift": 0.1, "brightness": 0.2}
+_CHANGES = {"flip": True, "zoom": 0.4, "shift": 0.2, "brightness": 0.2}
 PICTURE_TASKS: dict[str, dict[str, Any]] = {
     "GlimpseImageFolder-v0": {"scenes": "pictures", **_CHANGES}
 }

@@ -17,6 +17,7 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import torch
+from gymnasium.vector import AutoresetMode
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
@@ -40,7 +41,9 @@ from agents.evaluation.result import (
     describe_dataset,
     make_evaluation,
 )
+from agents.runs.options import check_env_kwargs, parse_pairs
 from agents.runs.plan import check_folder
+from agents.sb3.envs import make_games, task_of
 from ram_env import SHORT_NAMES
 from ram_env.data.datasets import SPLITS
 from ram_env.games.classify import GlimpseTask
@@ -52,6 +55,8 @@ BATCH_SIZE = 256
 LEARNING_RATE = 3e-3  # of Adam at the start; a cosine leads it to 0
 EVALUATION_BATCH = 500
 HIDDEN_SIZE = 256
+DEFAULT_EPISODES = 2_000_000
+MEASURED_BATCHES = 8  # that a budget in minutes is reckoned from
 PROGRAM = "python -m agents.reports.whole_image"
 NETWORKS = ("fully_connected", "convolutional", "deep_convolutional")
 TASK_NAMES = [
@@ -110,6 +115,15 @@ def train(task: GlimpseTask, name: str, episodes: int, seed: int) -> nn.Sequenti
     return network
 
 
+def episodes_in(minutes: float, task: GlimpseTask, name: str) -> int:
+    """Return how many episodes this machine trains a network with in so many minutes."""
+    train(task, name, BATCH_SIZE, seed=0)  # the first batch is slow
+    started = time.perf_counter()
+    train(task, name, MEASURED_BATCHES * BATCH_SIZE, seed=0)
+    batches_per_second = MEASURED_BATCHES / (time.perf_counter() - started)
+    return max(1, round(60.0 * minutes * batches_per_second)) * BATCH_SIZE
+
+
 def scene_seeds(seed: int, update: int) -> np.ndarray:
     """Return the scene seeds of a batch, int64 (B,): a hash of seed, update and place."""
     first = mix_bits(np.array([seed], dtype=np.uint64)) + np.uint64(update * BATCH_SIZE)
@@ -150,8 +164,18 @@ def evaluate(env_id: str, task: GlimpseTask, split: str, network: nn.Module) -> 
     )
 
 
-def run(env_id: str, dataset: str, network: str, episodes: int, seed: int, folder: Path) -> None:
+def run(
+    env_id: str,
+    env_kwargs: dict[str, Any],
+    network: str,
+    budget: dict[str, Any],
+    seed: int,
+    folder: Path,
+) -> None:
     """Train and measure a network; leave config.json and evaluation.json in a folder.
+
+    The arguments of the env name a `dataset`, and the budget is a number of `episodes` or of
+    `minutes`.
 
     A folder with the finished run of the same arguments is left alone; one that was interrupted
     begins anew.
@@ -159,14 +183,14 @@ def run(env_id: str, dataset: str, network: str, episodes: int, seed: int, folde
     Raises:
         FileExistsError: If the folder holds something else, or another process writes to it.
         PermissionError: If it cannot be made.
-        ValueError: If the data set cannot be had.
+        ValueError: If the data set cannot be had, or an argument is impossible.
     """
-    facts: dict[str, Any] = {"env_id": env_id, "dataset": dataset, "network": network}
-    facts |= {"episodes": episodes, "seed": seed}
+    facts: dict[str, Any] = {"env_id": env_id, **env_kwargs, "network": network}
+    facts |= {**budget, "seed": seed}
     if not (folder / CONFIG).exists() or not facts.items() <= read_json(folder / CONFIG).items():
         check_folder(folder)
-    tasks: dict[str, GlimpseTask] = {
-        split: gym.make(env_id, dataset=dataset, split=split).unwrapped.task  # type: ignore[attr-defined]
+    tasks: dict[str, Any] = {
+        split: task_of(make_games(env_id, 1, AutoresetMode.DISABLED, **env_kwargs, split=split))
         for split in SPLITS
     }
     folder.mkdir(parents=True, exist_ok=True)
@@ -174,6 +198,7 @@ def run(env_id: str, dataset: str, network: str, episodes: int, seed: int, folde
         if is_finished(folder):
             return
         write_json(folder / CONFIG, facts | describe_source())
+        episodes = budget.get("episodes") or episodes_in(budget["minutes"], tasks["train"], network)
         started = time.monotonic()
         trained = train(tasks["train"], network, episodes, seed)
         seconds = time.monotonic() - started
@@ -196,19 +221,32 @@ def main(arguments: list[str] | None = None, prog: str = PROGRAM) -> int:
     add = parser.add_argument
     add("--network", choices=NETWORKS, required=True, help="the network to train")
     add("--env", choices=TASK_NAMES, default="cluttered", help="(default: cluttered)")
-    add("--episodes", type=int, default=2_000_000, metavar="N", help="scenes (default: 2,000,000)")
+    budgets = parser.add_mutually_exclusive_group()
+    scenes_help = f"scenes (default: {DEFAULT_EPISODES:,})"
+    budgets.add_argument("--episodes", type=int, metavar="N", help=scenes_help)
+    minutes_help = "as many scenes as this machine takes in so many minutes"
+    budgets.add_argument("--minutes", type=float, metavar="X", help=minutes_help)
     add("--seed", type=int, default=0, help="seed of scenes and first weights (default: 0)")
     add("--dataset", default="mnist", help="the data set (default: mnist)")
+    add("--env-kwargs", nargs="+", default=[], metavar="KEY=VALUE", help="arguments of the env")
     add("--run-dir", type=path_of, required=True, metavar="DIR", help="a new or empty folder")
     options = parser.parse_args(arguments)
-    if options.episodes < 1 or options.seed < 0:
+    budget = {"episodes": DEFAULT_EPISODES if options.episodes is None else options.episodes}
+    if options.minutes is not None:
+        budget = {"minutes": options.minutes}
+    if options.seed < 0 or not all(0 < size < math.inf for size in budget.values()):
         parser.error(
-            "`--episodes` must be at least 1 and `--seed` at least 0, got "
-            f"{options.episodes} and {options.seed}."
+            "`--episodes` and `--minutes` must be above 0 and `--seed` at least 0, got "
+            f"{[*budget.values()]} and {options.seed}."
         )
     env_id, folder = SHORT_NAMES[options.env], options.run_dir
     try:
-        run(env_id, options.dataset, options.network, options.episodes, options.seed, folder)
+        env_kwargs = parse_pairs("env_kwargs", options.env_kwargs)
+        if "dataset" in env_kwargs:
+            raise ValueError("give `dataset` by its own option, not by `env_kwargs dataset=...`.")
+        check_env_kwargs(env_kwargs)
+        env_kwargs["dataset"] = options.dataset
+        run(env_id, env_kwargs, options.network, budget, options.seed, folder)
     except (ValueError, OSError, gym.error.Error) as error:
         parser.error(speak_of_options(str(error), vars(options)))
     result = read_json(folder / EVALUATION)

@@ -35,6 +35,7 @@ def zoo_settings(algo: str) -> dict[str, Any]:
     """Return what stands in `agents.sb3.algorithms`, in the words of the Zoo."""
     chosen = ALGORITHMS[algo]
     network = chosen.settings["policy_kwargs"].items()
+    parts = [f"{key}={_in_python(key, value)}" for key, value in network]
     game = {
         "action_format": chosen.action_formats[0],
         "reward": chosen.reward,
@@ -49,7 +50,7 @@ def zoo_settings(algo: str) -> dict[str, Any]:
         **wrapper,
         **chosen.settings,
         # The Zoo reads it as Python.
-        "policy_kwargs": f"dict({', '.join(f'{key}={_in_python(key, it)}' for key, it in network)})",
+        "policy_kwargs": f"dict({', '.join(parts)})",
     }
 
 

@@ -79,7 +79,11 @@ MODELS: dict[str, Callable[[], RAM]] = {
         make_env(**LARGE, num_scales=2), location_memory=4, **RETINOTOPIC
     ),
     "colour, conv": lambda: make_model(
-        make_vec_env("GlimpseImageFolder-v0", 4, env_kwargs=coloured()), preset="pictures"
+        make_vec_env("GlimpseImageFolder-v0", 4, env_kwargs=coloured()), glimpse_encoder="conv"
+    ),
+    "pictures": lambda: make_model(
+        make_vec_env("GlimpseImageFolder-v0", 4, env_kwargs=coloured(), observe_reach=True),
+        preset="pictures",
     ),
 }
 WHOLE: dict[str, Callable[[], RAM]] = {
@@ -152,7 +156,8 @@ def test_a_look_is_the_models(name: str, tmp_path: Path) -> None:
     model = restless(MODELS[name]())
     model.export_onnx(tmp_path / "new" / "look.onnx")
     graph = OnnxGraph(tmp_path / "new" / "look.onnx")
-    names = ["glimpse", "location", *["reach"] * (name == "retinotopic"), "state"]
+    has_reach = model.config.location == "retinotopic"
+    names = ["glimpse", "location", *["reach"] * has_reach, "state"]
     assert graph.inputs == names
     places = assert_plays_alike(model, graph, games_of(model))
     if name == "lstm":  # its locations are not squashed

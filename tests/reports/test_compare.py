@@ -29,7 +29,7 @@ TINY = (
 
 @pytest.mark.parametrize("row", agents.ROWS, ids=lambda row: row.name)
 def test_every_row_is_a_command_that_can_be_given(row: Row) -> None:
-    """train.py understands it, five or thirty minutes each, and only cross-entropy counts as labels read."""
+    """train.py understands it, for its minutes, and only cross-entropy counts as labels read."""
     facts = row.facts
     if facts["algo"] == "random":
         assert not facts["reads_labels"]

@@ -91,6 +91,25 @@ def test_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
     assert result["episodes"] == config["episodes"] == 300
 
 
+def test_a_budget_may_be_a_number_of_minutes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is the episodes that this machine trains in them, whole batches; else it is refused."""
+    ticks = iter([0.0, whole_image.MEASURED_BATCHES * 0.5])  # half a second a batch
+    with monkeypatch.context() as patch:
+        patch.setattr("time.perf_counter", lambda: next(ticks))
+        patch.setattr(whole_image, "train", lambda *_, **__: None)
+        assert whole_image.episodes_in(0.1, make_task(), "convolutional") == 12 * 256
+    monkeypatch.setattr(whole_image, "episodes_in", lambda *_: 256)
+    words = [*ARGUMENTS[:-2], "--minutes", "0.5", "--run-dir", str(tmp_path / "run")]
+    words += ["--env-kwargs", "canvas_size=40"]
+    assert whole_image.main(words) == 0
+    config = json.loads((tmp_path / "run" / "config.json").read_text())
+    result = json.loads((tmp_path / "run" / "evaluation.json").read_text())
+    assert (config["minutes"], config["canvas_size"], result["episodes"]) == (0.5, 40, 256)
+    assert whole_image.main(words) == 0
+
+
 def test_a_finished_run_is_left_alone_and_an_interrupted_one_begins_anew(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -113,7 +132,11 @@ def test_a_finished_run_is_left_alone_and_an_interrupted_one_begins_anew(
     [
         (["--run-dir", "run", "--seed", "1"], "`--run-dir` must be a new or empty folder"),
         (["--run-dir", "file/run"], "`--run-dir` must be"),
-        (["--run-dir", "other", "--episodes", "0"], "`--episodes` must be at least 1"),
+        (["--run-dir", "other", "--episodes", "0"], "`--episodes` and `--minutes` must be above 0"),
+        (["--run-dir", "other", "--minutes", "1"], "not allowed with argument"),
+        (["--run-dir", "other", "--env-kwargs", "dataset=mnist"], "give `dataset` by its own"),
+        (["--run-dir", "other", "--env-kwargs", "split=test"], "is for the program to set"),
+        (["--run-dir", "other", "--env-kwargs", "nothing=1"], "unexpected keyword argument"),
         (["--run-dir", "other", "--network", "none"], "--network"),
         (["--run-dir", "other", "--dataset", "nothing"], "`--dataset` must be"),
     ],

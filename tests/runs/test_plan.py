@@ -45,6 +45,14 @@ def test_preset_and_curriculum(
     assert "canvas_range" in options.get("env_kwargs", {}) or "canvas_range" not in plan.env_kwargs
 
 
+def test_gaze_on_pictures_is_relative_to_where_it_looks(tmp_path: Path) -> None:
+    """Their sides differ, so the env tells how far the retina reaches; changes are its own."""
+    plan = plan_run(Options(run_dir=tmp_path / "run", env="folder"))
+    assert plan is not None
+    assert plan.settings["location"] == "retinotopic"
+    assert plan.env_kwargs == {"observe_reach": True}
+
+
 @pytest.mark.parametrize(
     ("options", "curriculum"),
     [

@@ -76,13 +76,14 @@ AGENTS: tuple[tuple[Any, ...], ...] = (
     ("random", "random gaze and answer", "random"),
 )
 # What learns `cluttered` from reward alone, if it is given more time.
+PURE, RECURRENT = "RAM, reward alone, 30 minutes", "RecurrentPPO, 30 minutes"
 PATIENT = (
-    ("ram-pure-30", "RAM, reward alone, 30 minutes", "ram", ("--preset", "pure")),
-    ("recurrent-ppo-30", "RecurrentPPO, 30 minutes", "recurrent_ppo"),
+    make_row("cluttered", "ram-pure-30", PURE, "ram", ("--preset", "pure"), minutes=MORE_MINUTES),
+    make_row("cluttered", "recurrent-ppo-30", RECURRENT, "recurrent_ppo", minutes=MORE_MINUTES),
 )
 ROWS = [
     *(make_row(task, *agent) for task in ("centered", "cluttered") for agent in AGENTS),
-    *(make_row("cluttered", *agent, minutes=MORE_MINUTES) for agent in PATIENT),
+    *PATIENT,
 ]
 COLUMNS = {
     "agent": "{what} (`{name}`)",

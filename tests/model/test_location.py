@@ -203,7 +203,8 @@ def test_location_is_known_if_asked_for(absolute: bool) -> None:
         state, location = networks.initial_state(B), torch.full((B, 2), start)
         state = networks(glimpse, location, state, reach).state
         seen.append(networks(glimpse, location + 0.05, state, reach).logits)
-    assert torch.allclose(*seen, rtol=1e-3, atol=1e-5) is not absolute
+    here, there = seen
+    assert torch.allclose(here, there, rtol=1e-3, atol=1e-5) is not absolute
 
 
 def test_earlier_locations_are_remembered_in_the_state() -> None:

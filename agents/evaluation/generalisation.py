@@ -139,7 +139,7 @@ def write_page(name: str, sweeps: list[Sweep], num_scenes: int, commit: str | No
         f"interval. Written by `python -m agents.study --pretrained {name}` at {commit}.\n\n"
         "![Test error as one thing changes](picture.png)\n\n"
         "[The first scenes that it gets wrong](failures.png). [How many looks scenes take]"
-        "(looks.md), and [error against glimpses](frontier.md).\n"
+        "(looks.md), [error against glimpses](frontier.md), and [canvases of any size](sides.md).\n"
     )
     return "\n".join([introduction, *markdown_table(columns, rows)]) + "\n"
 
@@ -164,10 +164,10 @@ def draw(sweeps: list[Sweep], title: str) -> Figure:
 def write_page_of_sides(results: Mapping[str, list[Evaluation]], commit: str | None) -> str:
     """Return the errors of models on canvases of `SIDES` as a page of Markdown: one table."""
     rows = [
-        {"side": side} | {name: results[name][place].error for name in results}
-        for place, side in enumerate(SIDES)
+        {"model": name} | {f"on{side}": it.error for side, it in zip(SIDES, of_model, strict=True)}
+        for name, of_model in results.items()
     ]
-    columns = {"side": "{side:,}"} | {f"`{name}`": f"{{{name}:.2f}} %" for name in results}
+    columns = {"model, side": "`{model}`"} | {f"{it:,}": f"{{on{it}:.2f}} %" for it in SIDES}
     (num_scenes,) = {it.num_scenes for of_model in results.values() for it in of_model}
     introduction = (
         "# Canvases of any size\n\nTest error of models that come with the package, not trained "

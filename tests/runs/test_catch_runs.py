@@ -19,7 +19,7 @@ from agents.runs.plan import new_plan
 from ram_env.games.catch import CatchTask
 
 ENV_ID = "GlimpseCatch-v0"
-SMALL: dict[str, Any] = {"canvas_size": 6, "patch_size": 3, "num_scales": 2, "paddle_size": 1}
+SMALL: dict[str, Any] = {"canvas_size": 6, "patch_size": 4, "num_scales": 2, "paddle_size": 1}
 STEPS = 5
 
 
@@ -55,7 +55,7 @@ def test_a_run_leaves_what_any_run_leaves(finished: Path) -> None:
     config = json.loads((finished / "config.json").read_text())
     result = json.loads((finished / "evaluation.json").read_text())
     assert config["preset"] == "catch"
-    assert config["env_kwargs"] == SMALL
+    assert config["env_kwargs"] == SMALL | {"observe_reach": True}
     assert (result["dataset"], result["num_scenes"]) == ("falling balls", 10_000)
     assert result["error_per_glimpse"] == [result["error"]]
     assert result["confusion"] == result["error_per_class"] == {}
@@ -125,6 +125,6 @@ def test_what_needs_classes_is_refused(
 def test_preset_learns_from_reward_at_the_end() -> None:
     """RAM asks for no other reward of the env, and batches are those of the preset."""
     plan = new_plan(make_options(Path("run"), {}, env="catch", env_kwargs={}))
-    assert plan.env_kwargs == {}
+    assert plan.env_kwargs == {"observe_reach": True}  # for its gaze
     assert plan.settings["answer_earns"] == "episode"
     assert plan.num_envs == BATCH

@@ -134,7 +134,7 @@ def test_a_finished_run_is_left_alone_and_an_interrupted_one_begins_anew(
         (["--run-dir", "file/run"], "`--run-dir` must be"),
         (["--run-dir", "other", "--episodes", "0"], "`--episodes` and `--minutes` must be above 0"),
         (["--run-dir", "other", "--minutes", "1"], "not allowed with argument"),
-        (["--run-dir", "other", "--env-kwargs", "dataset=mnist"], "give `dataset` by its own"),
+        (["--run-dir", "other", "--env-kwargs", "dataset=mnist"], "give `--dataset` by its own"),
         (["--run-dir", "other", "--env-kwargs", "split=test"], "is for the program to set"),
         (["--run-dir", "other", "--env-kwargs", "nothing=1"], "unexpected keyword argument"),
         (["--run-dir", "other", "--network", "none"], "--network"),

@@ -10,6 +10,7 @@ from agents.evaluation.provenance import describe_source
 from agents.evaluation.result import Evaluation
 from agents.reports.table import Row, Table, fill
 from ram_env import SHORT_NAMES
+from ram_env.registration import CATCH_TASKS
 
 DATASET = "mnist"  # of all rows
 FACTS: dict[str, tuple[type, ...]] = {
@@ -77,7 +78,9 @@ def add_guest(table: Table, folder: Path, options: argparse.Namespace) -> int:
         raise ValueError(f"`--add`: {folder.name} is a row of the table's own: rename the folder.")
     tasks = {SHORT_NAMES[row.facts["task"]]: row.facts["task"] for row in table.rows.values()}
     others = sorted(set(result["env_kwargs"]) - FREE)
-    if result["env_id"] not in tasks or others or result["dataset"] != DATASET:
+    has_images = result["env_id"] not in CATCH_TASKS
+    other_images = has_images and result["dataset"] != DATASET
+    if result["env_id"] not in tasks or others or other_images:
         raise ValueError(
             f"`--add` must be of {' or '.join(tasks)} as registered, on {DATASET}, got "
             f"{result['env_id']} with {', '.join(others) or 'no other arguments'} on "

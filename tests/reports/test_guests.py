@@ -56,12 +56,25 @@ def test_it_joins_the_table(
     assert (tmp_path / "agents" / "README.md").read_text() == page
 
 
+def test_a_guest_that_catches_is_added(guest: Path, tmp_path: Path) -> None:
+    """It has no images."""
+    result = json.loads((guest / "evaluation.json").read_text())
+    changes = {"env_id": "GlimpseCatch-v0", "env_kwargs": {}, "dataset": "falling balls"}
+    catcher = tmp_path / "catcher"
+    catcher.mkdir()
+    (catcher / "config.json").write_text((guest / "config.json").read_text())
+    (catcher / "evaluation.json").write_text(json.dumps(result | changes))
+    assert compare.main(["--add", str(catcher), "--out", str(tmp_path)]) == 0
+    (row,) = json.loads((tmp_path / "agents" / "table.json").read_text())["rows"]
+    assert (row["name"], row["task"]) == ("catcher", "catch")
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
         ({"dataset": "digits"}, "on mnist, got GlimpseMNIST-v0 .* on digits"),
         ({"env_kwargs": {"num_glimpses": 20}}, "as registered, .* with num_glimpses"),
-        ({"env_id": "GlimpseCatch-v0"}, "must be of GlimpseMNIST-v0 or .* got GlimpseCatch"),
+        ({"env_id": "GlimpseTranslatedMNIST-v0"}, "must be of GlimpseMNIST-v0 or .* got .*Trans"),
     ],
 )
 def test_other_tasks_are_refused(

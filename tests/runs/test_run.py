@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+import importlib.metadata
 import json
 import math
 import os
@@ -76,7 +77,7 @@ def test_config_says_how_to_run_again(finished: Path) -> None:
     assert Options.from_json(config["options"]) == make_options(finished)
     assert config["config"]["hidden_size"] == 16
     assert (config["device"], config["precision"], config["threads"]) == ("cpu", "float32", 1)
-    assert config["versions"]["torch"] == torch.__version__
+    assert config["versions"]["torch"] == importlib.metadata.version("torch")
     for name in ("command", "python", "machine"):
         assert isinstance(config[name], str) and config[name]
     assert "commit" in config

@@ -106,13 +106,14 @@ COLUMNS = {
 }
 INTRODUCTION = f"""# What each agent learns in five minutes
 
-Test error after {MINUTES} minutes on two cores, or after {MORE_MINUTES} where it says so, one \
-deterministic pass over the frozen test set of 10,000 scenes, with its Wilson 95 % interval. Each \
-trains as many episodes as fit into that time at the speed of its first seconds; *seconds* says \
-how long it then took, validation included. *Labels*: whether it learns from the true class of \
-each scene by cross-entropy; the others are told no more than their reward. Of `catch` an error is \
-a ball that was missed. Settings of each are those of `agents/model/config.py` and \
-`agents/sb3/algorithms.py` at its commit. Written by `python -m agents.compare`.
+Test error after {MINUTES} minutes on at most two cores, or after {MORE_MINUTES} where it says so, \
+one deterministic pass over the frozen test set of 10,000 scenes, with its Wilson 95 % interval. \
+Each trains as many episodes as fit into that time at the speed of its first seconds; *seconds* \
+says how long it then took, validation included. *Labels*: whether it learns from the true class \
+of each scene by cross-entropy; the others are told no more than their reward. Of `catch` an error \
+is a ball that was missed. Settings of each are those of `agents/model/config.py` and \
+`agents/sb3/algorithms.py` at its commit, and so are the scenes it trains on. Written by `python \
+-m agents.compare`.
 
 ![The errors of all agents, best first](picture.png)"""
 

@@ -18,12 +18,13 @@ _LISTED = 5  # names in one
 
 
 def shown(value: Any) -> str:
-    """Return how an error message shows a value, of whatever kind and size it is."""
+    """Return how an error message shows a value, of whatever kind and size: both ends of it."""
     try:
         text = repr(value)
     except Exception:  # of numbers with thousands of digits, for one
         text = f"an object of type {type(value).__name__}"
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+    half = _SHOWN // 2
+    return text if len(text) <= _SHOWN else f"{text[:half]}...{text[-half:]}"
 
 
 def some_of(names: Sequence[str]) -> str:

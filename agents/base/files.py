@@ -10,6 +10,7 @@ from typing import IO, Any
 
 from filelock import FileLock, Timeout
 
+from ram_env.arguments import shown
 from ram_env.registration import import_env_module
 
 Path = str | os.PathLike[str]
@@ -125,7 +126,7 @@ def read_json(path: pathlib.Path) -> dict[str, Any]:
     except ValueError as error:  # of text or of JSON
         raise ValueError(f"`{path}` is damaged ({error}).") from error
     if not isinstance(content, dict):
-        raise ValueError(f"`{path}` is damaged: it must hold a dict, got {content!r}.")
+        raise ValueError(f"`{path}` is damaged: it must hold a dict, got {shown(content)}.")
     return content
 
 

@@ -246,6 +246,6 @@ def _absolute(path: str | os.PathLike[str] | None) -> str | None:
 def _refuse_folder(folder: str | None, name: str) -> None:
     if folder is not None:
         raise ValueError(
-            f"`data_dir` is the folder of IDX files, got it for `dataset` {name!r}, which is in "
-            "none: leave it out."
+            f"`data_dir` is the folder of IDX files, got it for `dataset` {shown(name)}, which is "
+            "in none: leave it out."
         )

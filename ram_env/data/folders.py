@@ -5,7 +5,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from ram_env.arguments import some_of
+from ram_env.arguments import shown, some_of
 from ram_env.data.idx import IDX_FILES
 
 
@@ -26,7 +26,7 @@ def find_idx_sets(folder: str, below: Sequence[str]) -> list[dict[str, Path]]:
         held, own = sorted(os.listdir(folder)), find_idx_files(Path(folder))
     except (OSError, ValueError) as error:  # ValueError: a name that no file can have
         reason = error.strerror if isinstance(error, OSError) else error
-        raise ValueError(f"the folder {folder!r} cannot be read ({reason})") from error
+        raise ValueError(f"the folder {shown(folder)} cannot be read ({reason})") from error
     sets = [own]
     if len(own) < len(IDX_FILES):
         for path in dict.fromkeys(path for one in below for path in sorted(Path(folder).glob(one))):
@@ -36,7 +36,7 @@ def find_idx_sets(folder: str, below: Sequence[str]) -> list[dict[str, Path]]:
     if not whole:
         missing = [name for name in IDX_FILES if name not in max(sets, key=len)]
         raise ValueError(
-            f"the folder {folder!r} lacks {', '.join(missing)} (plain or with .gz): it holds "
+            f"the folder {shown(folder)} lacks {', '.join(missing)} (plain or with .gz): it holds "
             f"{some_of(held)}"
         )
     return whole

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ram_env.arguments import check_bytes, some_of
+from ram_env.arguments import check_bytes, shown, some_of
 from ram_env.data.images import as_classes, as_grey
 
 # By layout, for the splits that share a part of the data: its arrays of images and of labels.
@@ -58,7 +58,7 @@ def read_npz(path: str, split: str) -> NpzPart:
         raise ValueError(
             "`dataset` must be an .npz file that you may read, with the arrays `images` and "
             "`labels`, made by `np.savez(path, images=images, labels=labels)`, or those of Keras "
-            f"or MedMNIST, got {path!r}: {reason}."
+            f"or MedMNIST, got {shown(path)}: {reason}."
         ) from error
 
 

@@ -283,9 +283,12 @@ class GlimpseEnv(PlaysGame, gym.Env[Observation, Any]):
         chosen = {name: values[ONLY] for name, values in given.items()}
         scene_seed, index = chosen.pop("scene_seed", drawn), chosen.pop("index", None)
         self.task.begin(self._episodes, ONLY, scene_seed, index, **chosen)
-        facts = self.task.info(self._episodes, ONLY).items()
-        self._numbers = {name: int(value) for name, value in facts if not value.ndim}
-        self._arrays = [(name, value) for name, value in facts if value.ndim]
+        self._numbers, self._arrays = {}, []
+        for name, fact in self.task.info(self._episodes, ONLY).items():
+            if fact.ndim:
+                self._arrays.append((name, fact))
+            else:
+                self._numbers[name] = int(fact)
         self._show()
         return self._observation(), self._info()
 
@@ -300,7 +303,8 @@ class GlimpseEnv(PlaysGame, gym.Env[Observation, Any]):
         terminated = bool(outcome.terminated)
         info = self._info()
         if terminated:
-            info |= {name: value.item() for name, value in outcome.verdict.items()}
+            for name, value in outcome.verdict.items():
+                info[name] = value.item()
         self._show()
         return self._observation(), float(outcome.rewards), terminated, False, info
 

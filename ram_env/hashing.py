@@ -4,6 +4,8 @@ NumPy promises the streams of its bit generators, not those of its distributions
 must survive every upgrade.
 """
 
+import functools
+
 import numpy as np
 
 # The increment and the two multipliers of SplitMix64 (Steele, Lea, Flood 2014).
@@ -34,11 +36,17 @@ def draw_integers(scene_seeds: np.ndarray, bounds: np.ndarray, first: int = 1) -
     Returns:
         int64 (..., D); column d lies in 0..bounds[d] - 1. Its bias is under bounds[d] / 2**32.
     """
-    draws = np.arange(first, first + bounds.shape[-1], dtype=np.uint64) * _INCREMENT
+    draws = _numbers_of_draws(first, bounds.shape[-1])
     # With an axis even for one seed: NumPy warns when single numbers overflow, as a hash does.
     streams = mix_bits(scene_seeds[..., None].astype(np.uint64) + _INCREMENT)  # (..., 1)
     hashes = mix_bits(streams + draws)  # (..., D)
     return (((hashes >> _HALF) * bounds.astype(np.uint64)) >> _HALF).astype(np.int64)
+
+
+@functools.lru_cache
+def _numbers_of_draws(first: int, number: int) -> np.ndarray:
+    """Return what tells so many draws apart, uint64 (`number`,), to be read alone."""
+    return np.arange(first, first + number, dtype=np.uint64) * _INCREMENT
 
 
 def as_shares(draws: np.ndarray) -> np.ndarray:

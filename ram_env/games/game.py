@@ -357,11 +357,12 @@ class Game(ABC):
             ValueError: If an action is not one of the action space.
         """
         num_taken = episodes.num_taken[rows]
-        if any_of(num_taken == 0):
-            raise ResetNeeded("`step()` before the first episode: call `reset()` to start one.")
-        if any_of(episodes.ended[rows]):
+        is_new = num_taken == 0
+        if any_of(is_new | episodes.ended[rows]):
             raise ResetNeeded(
-                "`step()` after the last glimpse: call `reset()` to start the next episode."
+                "`step()` before the first episode: call `reset()` to start one."
+                if any_of(is_new)
+                else "`step()` after the last glimpse: call `reset()` to start the next episode."
             )
         answers = self.format.decode(actions)
         if answers.labels.shape != num_taken.shape:

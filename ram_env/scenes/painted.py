@@ -198,7 +198,10 @@ class ScenePainter:
         if self._num_distractors:
             crops = self._images.windows(self._size, self._size)
             windows = canvases.windows_inside(self._size, self._size)
-            for image, crop_row, crop_column, row, column in zip(*plans.distractors.T, strict=True):
+            columns: Any = plans.distractors.T
+            if not isinstance(rows, np.ndarray):
+                columns = columns.tolist()  # Python's numbers: numpy indexes slower by its own
+            for image, crop_row, crop_column, row, column in zip(*columns, strict=True):
                 add_saturating(windows, (rows, row, column), crops[image, crop_row, crop_column])
         targets = self._targets(plans)
         row, column, _, _ = plans.box.T

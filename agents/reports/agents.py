@@ -12,6 +12,7 @@ from agents.runs import launch
 from ram_env import SHORT_NAMES
 
 MINUTES, MORE_MINUTES = 5, 30
+OTHER_SEEDS = (1, 2)
 COLORS = {True: "#0072B2", False: "#D55E00"}  # by whether labels are read
 RANDOM = "agents.policies:RandomPolicy"
 
@@ -23,14 +24,16 @@ def make_row(
     algo: str = "ram",  # of `train.py`, or "random", which is measured alone
     options: tuple[str, ...] = (),  # more options of `train.py`
     reads_labels: bool = False,  # whether it learns from the true class, beyond the reward
+    *,
     dataset: str | None = "mnist",  # None: there are no images
     minutes: int = MINUTES,
+    seed: int = 0,
     budget: tuple[str, ...] = (),  # instead of minutes
 ) -> Row:
     """Return the row of one agent on one task."""
-    name = f"{task}-{agent}"
+    name = f"{task}-{agent}" + (f"-seed{seed}" if seed else "")
     facts: Entry = {"task": task, "agent": agent, "what": what, "algo": algo}
-    facts |= {"reads_labels": reads_labels, "seed": 0}
+    facts |= {"reads_labels": reads_labels, "seed": seed}
     if algo == "random":
         command = f"python -m agents.evaluate --policy {RANDOM} --env {task}"
         command += f" --env-kwargs dataset={dataset}"
@@ -41,7 +44,7 @@ def make_row(
             lambda folder: measure_random(task, dataset, folder, what, command),
         )
     budget = budget or ("--minutes", str(minutes))
-    words = ["--env", task, "--algo", algo, *options, *budget, "--seed", "0"]
+    words = ["--env", task, "--algo", algo, *options, *budget, "--seed", str(seed)]
     words += ["--dataset", dataset] if dataset else []
     return row_of_program(name, facts, "train.py", launch.main, words)
 
@@ -76,9 +79,20 @@ AGENTS: tuple[tuple[Any, ...], ...] = (
     ("sac", "SAC on `GlimpseHistory`", "sac"),
     ("random", "random gaze and answer", "random"),
 )
-# What learns `cluttered` from reward alone, if it is given more time.
-PURE, RECURRENT = "RAM, reward alone, 30 minutes", "RecurrentPPO, 30 minutes"
+# What is given more time: PPO on the easy task, and what learns the other from reward alone.
+PPO, PURE, RECURRENT = (
+    f"{what}, {minutes} minutes"
+    for what, minutes in (
+        ("PPO on `GlimpseHistory`", 10),
+        ("RAM, reward alone", MORE_MINUTES),
+        ("RecurrentPPO", MORE_MINUTES),
+    )
+)
 PATIENT = (
+    *(
+        make_row("centered", "ppo-10", PPO, "ppo", minutes=10, seed=seed)
+        for seed in (0, *OTHER_SEEDS)
+    ),
     make_row("cluttered", "ram-pure-30", PURE, "ram", ("--preset", "pure"), minutes=MORE_MINUTES),
     make_row("cluttered", "recurrent-ppo-30", RECURRENT, "recurrent_ppo", minutes=MORE_MINUTES),
 )
@@ -93,11 +107,18 @@ ROWS = [
     *(make_row(task, *agent) for task in ("centered", "cluttered") for agent in AGENTS),
     *PATIENT,
     *CATCHERS,
+    *(
+        make_row(task, *agent, seed=seed)
+        for seed in OTHER_SEEDS
+        for task in ("centered", "cluttered")
+        for agent in AGENTS[:4]
+    ),
 ]
 COLUMNS = {
     "agent": "{what} (`{name}`)",
     "test error": "**{error:.2f} %**",
     "interval": "{low:.2f} to {high:.2f}",
+    "other seeds": "{other_seeds}",
     "labels": "{labels}",
     "env steps": "{env_steps:,}",
     "seconds": "{seconds:.0f}",
@@ -106,14 +127,14 @@ COLUMNS = {
 }
 INTRODUCTION = f"""# What each agent learns in five minutes
 
-Test error after {MINUTES} minutes on at most two cores, or after {MORE_MINUTES} where it says so, \
-one deterministic pass over the frozen test set of 10,000 scenes, with its Wilson 95 % interval. \
-Each trains as many episodes as fit into that time at the speed of its first seconds; *seconds* \
-says how long it then took, validation included. *Labels*: whether it learns from the true class \
-of each scene by cross-entropy; the others are told no more than their reward. Of `catch` an error \
-is a ball that was missed. Settings of each are those of `agents/model/config.py` and \
-`agents/sb3/algorithms.py` at its commit, and so are the scenes it trains on. Written by `python \
--m agents.compare`.
+Test error after {MINUTES} minutes on at most two cores, or after as many as it says, one \
+deterministic pass over the frozen test set of 10,000 scenes, with its Wilson 95 % interval. Each \
+trains as many episodes as fit into that time at the speed of its first seconds; *seconds* says \
+how long it then took, validation included. *Other seeds*: the errors of seeds 1 and 2, where \
+these were trained as well. *Labels*: whether it learns from the true class of each scene by \
+cross-entropy; the others are told no more than their reward. Of `catch` an error is a ball that \
+was missed. Settings of each are those of `agents/model/config.py` and `agents/sb3/algorithms.py` \
+at its commit, and so are the scenes it trains on. Written by `python -m agents.compare`.
 
 ![The errors of all agents, best first](picture.png)"""
 
@@ -123,7 +144,11 @@ def write_page(rows: list[Entry]) -> str:
     lines = [INTRODUCTION]
     for task in SHORT_NAMES:
         shown = [
-            row | {"labels": "yes" if row["reads_labels"] else "no"}
+            row
+            | {
+                "labels": "yes" if row["reads_labels"] else "no",
+                "other_seeds": ", ".join(f"{error:.2f} %" for error in _errors_beside(row, rows)),
+            }
             for row in _best_first(rows)
             if row["task"] == task
         ]
@@ -134,12 +159,12 @@ def write_page(rows: list[Entry]) -> str:
 
 
 def draw(rows: list[Entry]) -> Figure:
-    """Draw the errors of each task side by side, best first."""
+    """Draw the errors of each task side by side, best first, other seeds as points."""
     tasks = list(dict.fromkeys(row["task"] for row in rows))
     figure = Figure(figsize=(7 * len(tasks), 4.4), layout="constrained")
     figure.suptitle(
         f"a budget of {MINUTES} minutes, or as it says; "
-        "blue learns from labels, orange from the reward alone"
+        "blue learns from labels, orange from the reward alone; points are other seeds"
     )
     for axes, task in zip(figure.subplots(1, len(tasks), squeeze=False)[0], tasks, strict=True):
         shown = [row for row in _best_first(rows) if row["task"] == task]
@@ -147,6 +172,9 @@ def draw(rows: list[Entry]) -> Figure:
         colors = [COLORS[row["reads_labels"]] for row in shown]
         bars = axes.barh([row["what"].replace("`", "") for row in shown], errors, color=colors)
         axes.bar_label(bars, [f"{error:.2f} %" for error in errors], padding=3)
+        for place, row in enumerate(shown):
+            beside = _errors_beside(row, rows)
+            axes.plot(beside, [place] * len(beside), "k.", markersize=5)
         axes.invert_yaxis()
         axes.set_xlim(0, 110)
         axes.set_xlabel("test error / percent")
@@ -156,7 +184,18 @@ def draw(rows: list[Entry]) -> Figure:
 
 
 def _best_first(rows: list[Entry]) -> list[Entry]:
-    return sorted(rows, key=lambda row: row["error"])
+    """Return the rows of the first seed, or of none."""
+    return sorted((row for row in rows if not row.get("seed")), key=lambda row: row["error"])
+
+
+def _errors_beside(row: Entry, rows: list[Entry]) -> list[float]:
+    """Return the errors of an agent's other seeds, in percent."""
+    same = ("task", "agent")
+    return [
+        other["error"]
+        for other in rows
+        if other.get("seed") and all(other[key] == row[key] for key in same)
+    ]
 
 
 TABLE = Table("agents", {row.name: row for row in ROWS}, describe_run, write_page, draw)

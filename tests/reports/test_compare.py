@@ -27,6 +27,19 @@ TINY = (
 )
 
 
+def test_other_seeds_stand_beside_the_first() -> None:
+    """The row of the first one has their errors, and they have no rows of their own."""
+    entry = {"task": "centered", "agent": "ram", "what": "RAM", "reads_labels": True}
+    entry |= {"low": 0.0, "high": 1.0, "env_steps": 1, "seconds": 1.0, "parameters": 1}
+    entry |= {"command": "c", "machine": "m", "processes": 1, "precision": "float32"}
+    entry |= {"commit": "0" * 12, "date": "2026-01-01", "gpu": None}
+    names = {0: "centered-ram", 1: "centered-ram-seed1", 2: "centered-ram-seed2"}
+    rows = [entry | {"name": name, "seed": it, "error": 1.0 + it} for it, name in names.items()]
+    shown = [line for line in agents.write_page(rows).splitlines() if "%**" in line]
+    assert len(shown) == 1
+    assert "| **1.00 %** | 0.00 to 1.00 | 2.00 %, 3.00 % |" in shown[0]
+
+
 @pytest.mark.parametrize("row", agents.ROWS, ids=lambda row: row.name)
 def test_every_row_is_a_command_that_can_be_given(row: Row) -> None:
     """train.py understands it, for its minutes, and only cross-entropy counts as labels read."""
@@ -35,8 +48,11 @@ def test_every_row_is_a_command_that_can_be_given(row: Row) -> None:
         assert not facts["reads_labels"]
         return
     options = parse_options(row.command.split("train.py ")[1].split())
-    assert (options.env, options.algo, options.seed) == (facts["task"], facts["algo"], 0)
-    minutes = 30.0 if row.name.endswith("-30") else 5.0
+    wanted = facts["task"], facts["algo"], facts["seed"]
+    assert (options.env, options.algo, options.seed) == wanted
+    assert row.name.endswith(f"-seed{facts['seed']}") == (facts["seed"] > 0)
+    agent, _, more = facts["agent"].rpartition("-")
+    minutes = float(more) if agent and more.isdigit() else 5.0
     data = None if facts["task"] == "catch" else "mnist"
     assert (options.minutes, options.env_kwargs.get("dataset")) == (minutes, data)
     if facts["task"] == "catch":
@@ -49,9 +65,9 @@ def test_every_row_is_a_command_that_can_be_given(row: Row) -> None:
 
 
 def test_both_tasks_have_every_agent_once() -> None:
-    """And `cluttered` those that are given more time, `catch` some; each has its own name."""
-    rows = 2 * len(agents.AGENTS) + len(agents.PATIENT) + len(agents.CATCHERS)
-    assert len(agents.TABLE.rows) == rows == 25
+    """And some more time, `catch` some, four of each two more seeds; each has its own name."""
+    rows = 2 * len(agents.AGENTS) + len(agents.PATIENT) + len(agents.CATCHERS) + 2 * 2 * 4
+    assert len(agents.TABLE.rows) == rows == 44
 
 
 @pytest.fixture(scope="module")

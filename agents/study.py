@@ -17,8 +17,8 @@ from agents.base.figures import save_figure
 from agents.base.files import make_folder, path_of, write_atomically, write_json
 from agents.base.pretrained import env_of_task, pretrained_path
 from agents.evaluation.generalisation import (
+    CLUTTER,
     SIDE_BY_SIDE,
-    SIDES,
     draw,
     draw_sides,
     measure_sides,
@@ -110,13 +110,13 @@ def study_sides(folder: Path, **options: Any) -> None:
     results = {}
     for name in SIDE_BY_SIDE:
         results[name] = measure_sides(name, **options)
-        shown = zip(SIDES, results[name], strict=True)
-        print(f"{name}:", ", ".join(f"{x}: {it.error:.2f} %" for x, it in shown), flush=True)
+        shown = [f"{it.error:.2f} %" for it in results[name]]
+        print(f"{name}:", ", ".join(shown), flush=True)
     source = describe_source()
     rows = [
-        {"model": name, "canvas_size": side, **asdict(it)}
+        {"model": name, "canvas_size": side, "num_distractors": number, **asdict(it)}
         for name, of_model in results.items()
-        for side, it in zip(SIDES, of_model, strict=True)
+        for (side, number), it in zip(CLUTTER, of_model, strict=True)
     ]
     write_json(folder / "sides.json", {"version": 1, **source, "rows": rows})
     page = write_page_of_sides(results, source["commit"]).encode()

@@ -27,8 +27,8 @@ SCALES = (0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.35, 1.5)
 COLOR = "#0072B2"
 # Models that are measured on canvases of any size, and their colours: the last was trained on all.
 SIDE_BY_SIDE = {"cluttered": "#868E96", "cluttered100": "#D55E00", "any": COLOR}
-SIDES = (28, 60, 100, 200, 400, 1000, 2000, 4000)  # pixels; on the first lies a digit alone
-NUM_DISTRACTORS = 8  # on the others
+# Sides in pixels, and crops as clutter: none, four and eight as the tasks of these sides have them.
+CLUTTER = ((28, 0), (60, 4), (60, 8), *((side, 8) for side in (100, 200, 400, 1000, 2000, 4000)))
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ def measure_sweeps(
 
 
 def measure_sides(name: str, num_scenes: int | None = None, **data: Any) -> list[Evaluation]:
-    """Measure a model of the package on canvases of each of `SIDES`.
+    """Measure a model of the package on the canvases of `CLUTTER`.
 
     Args:
         name: That of its task.
@@ -93,9 +93,8 @@ def measure_sides(name: str, num_scenes: int | None = None, **data: Any) -> list
         data: `dataset` and `data_dir`.
     """
     results = []
-    for side in SIDES:
-        clutter = NUM_DISTRACTORS if side > SIDES[0] else 0
-        changes = {"canvas_range": [side, side], "num_distractors": clutter, **data}
+    for side, number in CLUTTER:
+        changes = {"canvas_range": [side, side], "num_distractors": number, **data}
         results.append(player_of_pretrained(name, num_scenes=num_scenes, **changes).measure())
     return results
 
@@ -162,19 +161,23 @@ def draw(sweeps: list[Sweep], title: str) -> Figure:
 
 
 def write_page_of_sides(results: Mapping[str, list[Evaluation]], commit: str | None) -> str:
-    """Return the errors of models on canvases of `SIDES` as a page of Markdown: one table."""
+    """Return the errors of models on canvases of any size as a page of Markdown: one table."""
+    keys = [f"on{side}_{number}" for side, number in CLUTTER]
     rows = [
-        {"model": name} | {f"on{side}": it.error for side, it in zip(SIDES, of_model, strict=True)}
+        {"model": name} | {key: it.error for key, it in zip(keys, of_model, strict=True)}
         for name, of_model in results.items()
     ]
-    columns = {"model, side": "`{model}`"} | {f"{it:,}": f"{{on{it}:.2f}} %" for it in SIDES}
+    columns = {"model, side / crops": "`{model}`"} | {
+        f"{side:,} / {number}": f"{{{key}:.2f}} %"
+        for key, (side, number) in zip(keys, CLUTTER, strict=True)
+    }
     (num_scenes,) = {it.num_scenes for of_model in results.values() for it in of_model}
     introduction = (
         "# Canvases of any size\n\nTest error of models that come with the package, not trained "
-        f"again, on {num_scenes:,} test scenes of each side in pixels, with {NUM_DISTRACTORS} "
-        f"crops as clutter; on {SIDES[0]} pixels lies a digit alone. Written by `python -m "
-        f"agents.study --sides` at {commit}.\n\n![Error against the side of the canvas]"
-        "(sides.png)\n"
+        f"again, on {num_scenes:,} test scenes of each side in pixels and number of crops as "
+        "clutter: those of the registered tasks, and on 60 pixels, where `cluttered` has 4 crops, "
+        f"twice as many too. Written by `python -m agents.study --sides` at {commit}.\n\n"
+        "![Error against the side of the canvas](sides.png)\n"
     )
     return "\n".join([introduction, *markdown_table(columns, rows)]) + "\n"
 
@@ -184,12 +187,13 @@ def draw_sides(results: Mapping[str, list[Evaluation]], title: str) -> Figure:
     figure = Figure(figsize=(8, 5), layout="constrained")
     axes = figure.subplots()
     axes.set_title(title)
+    sides = [side for side, _ in CLUTTER]
     for name, of_model in results.items():
         color = SIDE_BY_SIDE[name]
-        axes.plot(SIDES, [it.error for it in of_model], "o-", color=color, label=name)
-        axes.vlines(SIDES, [it.low for it in of_model], [it.high for it in of_model], color=color)
+        axes.plot(sides, [it.error for it in of_model], "o-", color=color, label=name)
+        axes.vlines(sides, [it.low for it in of_model], [it.high for it in of_model], color=color)
     axes.set_xscale("log")
-    show_ticks(axes.xaxis, SIDES)
+    show_ticks(axes.xaxis, sorted(set(sides)))
     axes.set_yscale("log")
     show_ticks(axes.yaxis, ERROR_TICKS)
     axes.set_xlabel("side of the canvas / pixels")

@@ -55,7 +55,7 @@ def pairs_of(arguments: dict[str, Any]) -> list[str]:
     return [f"{name}={json.dumps(it, separators=(',', ':'))}" for name, it in arguments.items()]
 
 
-def row_of_side(trained: Row, side: int, **changes: Any) -> Row:
+def row_of_side(trained: Row, side: int, suffix: str = "", **changes: Any) -> Row:
     """Return the row of another row's model on canvases of one side, in pixels, and so changed."""
     changes = {"canvas_range": [side, side], **changes}
 
@@ -64,7 +64,7 @@ def row_of_side(trained: Row, side: int, **changes: Any) -> Row:
         return trained.run(training) or measure_again(training, folder, changes)
 
     return Row(
-        f"{trained.name}-{side}",
+        f"{trained.name}-{side}{suffix}",
         trained.facts | changes | {"canvas_size": side},
         f"python -m agents.evaluate --run runs/{trained.name} --env-kwargs "
         + shlex.join(pairs_of(changes)),
@@ -131,6 +131,7 @@ ROWS = (
     make_row("cluttered1000", "cluttered1000", "large", 12, 204_800, None, seed=1),
     ANY,
     row_of_side(ANY, 28, num_distractors=0),
+    row_of_side(ANY, 60, "-cluttered", num_distractors=4),  # as that task has it; here are 8
     *(row_of_side(ANY, side) for side in (60, 100, 200, 400, 1000, 2000, 4000)),
     # The game of section 4.2, whose figure the paper does not print, in 20 million steps.
     make_row("catch", "catch", "catch", 23, 869_000, None, dataset=None),

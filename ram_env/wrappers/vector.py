@@ -17,16 +17,40 @@ from ram_env.wrappers.memory import CanvasMemory, HistoryMemory, Memory, task_of
 __all__ = ["DiscreteAction", "FlattenObservation", "GlimpseHistory", "SeenCanvas"]
 
 
-class ModeWrapper(VectorWrapper):  # generic only from Gymnasium 1.4 on
-    """Tell the autoreset mode as an attribute too, where TorchRL looks for it."""
+class OpenWrapper(VectorWrapper):  # generic only from Gymnasium 1.4 on
+    """Pass on what libraries look for in a vector env, and Gymnasium's own wrappers hide."""
 
     @property
     def autoreset_mode(self) -> AutoresetMode:
-        """When a finished game restarts."""
+        """When a finished game restarts: for TorchRL, which reads no metadata."""
         return self.env.metadata["autoreset_mode"]
 
+    def call(self, name: str, *args: Any, **kwargs: Any) -> tuple[Any, ...]:
+        """Return an attribute of the env inside, or what a method of it returns, for each sub-env.
 
-class VectorMemoryWrapper(ModeWrapper):
+        skrl renders by it.
+
+        Raises:
+            AttributeError: If there is none of this name, or the env inside has no `call`.
+        """
+        return self.env.call(name, *args, **kwargs)  # type: ignore[attr-defined]
+
+    def get_attr(self, name: str) -> tuple[Any, ...]:
+        """Return an attribute of the env inside for each sub-env; raises as `call` does."""
+        return self.call(name)
+
+    def set_attr(self, name: str, values: Any) -> None:
+        """Set an attribute of the env inside in all sub-envs.
+
+        Raises:
+            AttributeError: If it is an argument of the task, which are fixed, or the env inside has
+                no `set_attr`.
+            ValueError: If values are too few or many, or differ.
+        """
+        self.env.set_attr(name, values)  # type: ignore[attr-defined]
+
+
+class VectorMemoryWrapper(OpenWrapper):
     """Show what a memory holds instead of the latest observations alone.
 
     For the same seed it returns bit for bit, infos included, what `SyncVectorEnv` over wrapped
@@ -120,7 +144,7 @@ class SeenCanvas(VectorMemoryWrapper):
     memory_type = CanvasMemory
 
 
-class FlattenObservation(ModeWrapper):
+class FlattenObservation(OpenWrapper):
     """Show one vector of all numbers: see `ram_env.wrappers.FlattenObservation`, Gymnasium's own.
 
     Its `gymnasium.wrappers.vector.FlattenObservation` flattens one sub-env after the other, and
@@ -163,7 +187,7 @@ class FlattenObservation(ModeWrapper):
         return flatten(observation, self._keys), rewards, terminations, truncations, infos
 
 
-class DiscreteAction(ModeWrapper):
+class DiscreteAction(OpenWrapper):
     """Take one number for all parts of an action: see `ram_env.wrappers.DiscreteAction`."""
 
     def __init__(self, env: VectorEnv[Any, Any, np.ndarray]) -> None:

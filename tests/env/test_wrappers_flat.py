@@ -64,6 +64,22 @@ def test_any_history_of_resets_and_steps_is_equal(mode: AutoresetMode) -> None:
     assert_same_whatever_resets(*make_pair(3, mode), seed=0, num_steps=60)
 
 
+def test_what_lies_inside_can_be_asked_for_each_sub_env() -> None:
+    """Attributes, methods and pictures, as `SyncVectorEnv` has them; skrl renders so."""
+    native, single = make_pair(2, AutoresetMode.SAME_STEP, render_mode="rgb_array")
+    for envs in (native, single):
+        envs.reset(seed=0)
+    assert native.get_attr("num_glimpses") == single.get_attr("num_glimpses") == (3, 3)
+    for drawn, expected in zip(native.call("render"), single.call("render"), strict=True):
+        assert_identical(drawn, expected)
+    native.set_attr("mark", "mine")
+    assert native.get_attr("mark") == ("mine", "mine")
+    with pytest.raises(AttributeError, match="fixed"):
+        native.set_attr("num_glimpses", 5)
+    with pytest.raises(AttributeError, match="no_such_thing"):
+        native.call("no_such_thing")
+
+
 @pytest.mark.parametrize("memory", [GlimpseHistory, SeenCanvas])
 def test_a_flat_observation_holds_all_numbers(memory: Any) -> None:
     """It is what Gymnasium's `flatten` makes of the observation, and lies in its space."""

@@ -86,8 +86,8 @@ def describe_space(space: spaces.Space[Any]) -> dict[str, Any]:
     """Return what JSON needs to hold of a space; `make_space` reads it.
 
     Args:
-        space: A `Box` of the same bounds everywhere, `MultiDiscrete`, `MultiBinary`, or a `Dict`
-            of these.
+        space: A `Box` of the same finite bounds everywhere, `MultiDiscrete`, `MultiBinary`, or a
+            `Dict` of these.
 
     Raises:
         ValueError: If it is another one.
@@ -99,7 +99,7 @@ def describe_space(space: spaces.Space[Any]) -> dict[str, Any]:
         return {"type": "multidiscrete", "nvec": space.nvec.tolist()}
     if isinstance(space, spaces.MultiBinary):
         return {"type": "multibinary", "n": list(space.shape)}
-    if isinstance(space, spaces.Box) and np.ptp(space.low) == np.ptp(space.high) == 0:
+    if isinstance(space, spaces.Box) and _has_plain_bounds(space):
         low, high = space.low.flat[0].item(), space.high.flat[0].item()
         return describe_box(low, high, list(space.shape), str(space.dtype))
     raise ValueError(f"a space must be Box, MultiDiscrete, MultiBinary or Dict, got {space}.")
@@ -129,6 +129,13 @@ def make_space(description: dict[str, Any]) -> spaces.Space[Any]:
     shape = tuple(description["shape"])
     if math.prod(shape) > MAX_BOX_SIZE:
         raise ValueError(f"a box of shape {shape} is larger than {MAX_BOX_SIZE:,} numbers")
-    return spaces.Box(
-        description["low"], description["high"], shape, np.dtype(description["dtype"])
-    )
+    box = spaces.Box(description["low"], description["high"], shape, np.dtype(description["dtype"]))
+    if not _has_plain_bounds(box):
+        raise ValueError(f"a box must have finite bounds, got {box}")
+    return box
+
+
+def _has_plain_bounds(box: spaces.Box) -> bool:
+    """Return whether the bounds are finite and the same everywhere."""
+    both = box.low, box.high
+    return all(np.isfinite(it).all() and (it == it.flat[0]).all() for it in both)

@@ -21,7 +21,8 @@ class FileVersion(NamedTuple):
 
 def version_of(path: Path) -> FileVersion:
     """Return which version of a file lies at a path now."""
-    with contextlib.suppress(OSError):  # who reads the file says what is wrong
+    # Who reads the file says what is wrong. ValueError: a name that no file can have.
+    with contextlib.suppress(OSError, ValueError):
         found = os.stat(path)
         facts = (found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino)
         is_old = time.time_ns() - max(found.st_mtime_ns, found.st_ctime_ns) > _TICK_NS

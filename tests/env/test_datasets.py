@@ -372,6 +372,9 @@ def test_npz_rejects_bad_files(tmp_path: Path) -> None:
     path.unlink()
     with pytest.raises(ValueError, match=r"`dataset` must be .*, got '.*mine.npz': No such file"):
         load_dataset(str(path))
+    for name in ("a\0.npz", "\ud800.npz"):
+        with pytest.raises(ValueError, match=r"`dataset` must be an .npz file"):
+            load_dataset(name)
     with pytest.raises(ValueError, match=r"`dataset` must be .*, got .*a{50}\.npz'") as caught:
         load_dataset("a" * 5000 + ".npz")  # longer than any file's may be: both ends are shown
     assert len(str(caught.value)) < 1000

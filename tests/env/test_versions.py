@@ -38,5 +38,6 @@ def test_version_of_an_old_file_needs_no_reading(
 
 def test_version_of_what_cannot_be_read(tmp_path: Path) -> None:
     """Whoever reads it says why, so this is no error."""
-    for path in (tmp_path / "none", tmp_path):
+    no_names = [Path("a\0.npz"), Path("\ud800.npz")]  # which no file can have
+    for path in (tmp_path / "none", tmp_path, *no_names):
         assert version_of(path).path == path

@@ -2,6 +2,7 @@
 
 import io
 import json
+import math
 import zipfile
 from collections.abc import Callable
 from typing import Any
@@ -65,6 +66,10 @@ CHANGES: dict[str, tuple[Callable[[Header, Tensors], object], str]] = {
     "an impossible setting": (lambda h, t: h["config"].update(batch_size=0), "`batch_size`"),
     "a glimpse of no shape": (lambda h, t: glimpse(h).update(shape="abc"), "damaged"),
     "a glimpse of negative sides": (lambda h, t: glimpse(h).update(shape=[-1, 8, 8]), "damaged"),
+    "a glimpse without a bound": (
+        lambda h, t: glimpse(h).update(low=-math.inf, high=-math.inf),
+        "finite bounds",
+    ),
     "an action of no class": (lambda h, t: h["action_space"].update(shape=[2]), "action_space"),
     "counts that run backwards": (lambda h, t: h.update(updates=-1), "`updates`"),
     "counts that are no numbers": (lambda h, t: h.update(episodes="many"), "`episodes`"),

@@ -244,10 +244,11 @@ class Game(ABC):
         Raises:
             ValueError: If they do not fit.
         """
-        check_bytes(
-            num_episodes * self.bytes_per_episode + self.bytes_on_the_way,
-            f"{num_episodes} envs of {self.describe_size()}",
-        )
+        num_bytes = num_episodes * self.bytes_per_episode + self.bytes_on_the_way
+        check_bytes(num_bytes, self._describe(num_episodes))
+
+    def _describe(self, num_episodes: int) -> str:
+        return f"{num_episodes} envs of {self.describe_size()}"
 
     def allocate(self, num_episodes: int) -> Episodes:
         """Make the state of some episodes, none of them begun.
@@ -257,7 +258,13 @@ class Game(ABC):
         """
         self.check_bytes(num_episodes)
         sizes = (num_episodes, self.num_glimpses, self.retina.glimpse_shape, self.num_classes)
-        return Episodes(self.make_scenes(num_episodes), self.facts, *sizes)
+        try:
+            return Episodes(self.make_scenes(num_episodes), self.facts, *sizes)
+        except MemoryError as error:  # the process may have less than the machine
+            raise ValueError(
+                f"{self._describe(num_episodes)} must fit into the memory that this process may "
+                f"use, got: {error} Choose smaller numbers."
+            ) from error
 
     def scene_options(
         self, options: Mapping[Any, Any] | None, num_episodes: int, others: tuple[str, ...] = ()

@@ -2,10 +2,12 @@
 
 import tracemalloc
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from fuzzing import bounded
 from gymnasium.vector import AutoresetMode
 from helpers import assert_same_rollout
 from vector_games import make_native
@@ -90,3 +92,10 @@ def test_parts_change_nothing(
     monkeypatch.setattr(other, "reset", in_parts(other.reset))
     monkeypatch.setattr(other, "step", in_parts(other.step))
     assert_same_rollout(one, other, seed=3, num_episodes=2)
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="needs /proc")
+def test_a_process_with_less_memory_than_the_machine_is_told() -> None:
+    """What passes the check of the machine, and is refused to the process, is a ValueError."""
+    with bounded(), pytest.raises(ValueError, match=r"`num_glimpses` .*this process may use"):
+        make_native(1, num_glimpses=2**27)  # a gigabyte of locations

@@ -6,13 +6,14 @@ bounds, and what reads it from elsewhere (command line, JSON, header of a model)
 
 import dataclasses
 import math
+import sys
 import types
 import typing
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from ram_env.arguments import did_you_mean
+from ram_env.arguments import did_you_mean, shown
 from ram_env.games.settings import RewardRule
 
 MAX_UNITS = 2**31  # of a layer, and
@@ -58,7 +59,7 @@ def type_of(field: dataclasses.Field[Any]) -> type:
 
 
 def check_settings(settings: Any) -> None:
-    """Check each setting of a dataclass against its declaration.
+    """Check each setting of a dataclass against its declaration; make whole numbers real ones.
 
     Raises:
         ValueError: If one has the wrong type or is out of its range.
@@ -70,19 +71,21 @@ def check_settings(settings: Any) -> None:
         check_type(f"`{field.name}`", value, type_of(field))
         if rules.get("choices") and value not in rules["choices"]:
             raise ValueError(
-                f"`{field.name}` must be one of {', '.join(rules['choices'])}, got {value!r}."
+                f"`{field.name}` must be one of {', '.join(rules['choices'])}, got {shown(value)}."
             )
         if not isinstance(value, int | float) or isinstance(value, bool):
             continue
-        if not math.isfinite(value):
-            raise ValueError(f"`{field.name}` must be finite, got {value!r}.")
+        if not abs(value) <= sys.float_info.max:  # NaN; or a whole number with too many digits
+            raise ValueError(f"`{field.name}` must be finite, got {shown(value)}.")
+        if type_of(field) is float:
+            object.__setattr__(settings, field.name, float(value))
         for fits, limit in (
             (value >= rules["lowest"], f"at least {rules['lowest']:g}"),
             (value <= rules["highest"], f"at most {rules['highest']:g}"),
             (value > rules["above"], f"more than {rules['above']:g}"),
         ):
             if not fits:
-                raise ValueError(f"`{field.name}` must be {limit}, got {value!r}.")
+                raise ValueError(f"`{field.name}` must be {limit}, got {shown(value)}.")
 
 
 def check_type(what: str, value: Any, expected: type) -> None:

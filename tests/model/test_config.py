@@ -75,8 +75,11 @@ def test_make_config_changes_only_what_is_named() -> None:
 
 
 def test_whole_numbers_do_for_fractional_settings() -> None:
-    """1 is as good as 1.0."""
+    """1 is as good as 1.0; what is larger than any real number is finite no more."""
     assert make_config(discount=1).discount == 1
+    assert isinstance(make_config(glimpse_shift=10**30).glimpse_shift, float)
+    with pytest.raises(ValueError, match="`glimpse_shift` must be finite, got 1000"):
+        make_config(glimpse_shift=10**400)
 
 
 def test_largest_canvas_grows_and_smaller_ones_come_back() -> None:

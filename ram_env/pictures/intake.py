@@ -31,7 +31,7 @@ from ram_env.pictures.folder import Listing
 from ram_env.pictures.pyramids import Pyramids, level_starts, num_pixels, pyramid_of
 
 DAMAGED = ("error", "skip")
-_VERSION = 1  # of what the cache holds
+_VERSION = 2  # of what the cache holds
 _LARGE = 2**24  # pixels: of such pictures one at a time is decoded, so that memory is bounded
 _NAMED = 3  # damaged files that a message names
 

@@ -5,6 +5,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
+_STRIP = 32  # pixels: what is looked at together lies in few strips, so in few pages of memory
+
 
 class PictureStore(Protocol):
     """Pictures that can be read in parts, at any of their levels.
@@ -40,6 +42,9 @@ class PictureStore(Protocol):
 class Pyramids:
     """A `PictureStore` in one array, which may be mapped from a file.
 
+    A level that is wider than a strip lies there strip by strip, from left to right, the last one
+    filled up; each strip row by row.
+
     Args:
         shapes: Height and width of each picture, int64 (N, 2).
         channels: 1 or 3.
@@ -50,8 +55,8 @@ class Pyramids:
     def __init__(self, shapes: np.ndarray, channels: int, pixels: np.ndarray) -> None:
         self.shapes, self.channels = shapes, channels
         self._shapes, self._starts = level_shapes(shapes), level_starts(shapes)
-        # One item per pixel: it is copied as a whole, several times as fast as byte by byte.
-        self._items = np.asarray(pixels).view(np.dtype((np.void, channels)))[:, 0]
+        pixels = np.asarray(pixels)
+        self._bytes, self._items = pixels.reshape(-1), as_items(pixels)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "Pyramids":
         """Return the pictures themselves: copies of an env share them, for they never change."""
@@ -63,18 +68,32 @@ class Pyramids:
         """Return pixels at the crossings of rows and columns: see `PictureStore.read`."""
         levels = np.minimum(levels, self._starts.shape[1] - 1)
         height, width = np.moveaxis(self._shapes[pictures, levels], -1, 0)[..., None]
-        first = self._starts[pictures, levels][..., None] + rows.clip(0, height - 1) * width
-        items = self._items.take(first[..., :, None] + columns.clip(0, width - 1)[..., None, :])
-        items[outside(rows, columns, height, width)] = bytes(self.channels)
+        inner_rows, inner_columns = rows.clip(0, height - 1), columns.clip(0, width - 1)
+        first = self._starts[pictures, levels][..., None] + inner_rows * np.minimum(width, _STRIP)
+        across = inner_columns + inner_columns // _STRIP * ((height - 1) * _STRIP)
+        places = first[..., :, None] + across[..., None, :]
+        # Both ends of all rows are asked for before any is copied: memory brings many at a time.
+        # No place lies outside of the array; of the modes "wrap" is the quickest.
+        ends = self.channels * places[..., :: max(1, columns.shape[-1] - 1)]
+        self._bytes.take(ends, mode="wrap")
+        items = self._items.take(places, mode="wrap")
+        blacken(items, rows != inner_rows, columns != inner_columns)
         return items.view(np.uint8).reshape(*items.shape, self.channels)
 
 
-def outside(
-    rows: np.ndarray, columns: np.ndarray, height: np.ndarray, width: np.ndarray
-) -> np.ndarray:
-    """Return which crossings of rows (..., h) and columns (..., w) lie outside: (..., h, w)."""
-    is_row_outside = (rows < 0) | (rows >= height)
-    return is_row_outside[..., :, None] | ((columns < 0) | (columns >= width))[..., None, :]
+def as_items(pixels: np.ndarray) -> np.ndarray:
+    """Return pixels, uint8 (..., C), as one item each, (...).
+
+    They are copied as a whole, several times as fast as byte by byte.
+    """
+    return pixels.view(np.dtype((np.void, pixels.shape[-1])))[..., 0]
+
+
+def blacken(items: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> None:
+    """Make rows, bool (..., h), and columns, bool (..., w), of items (..., h, w) black."""
+    black = bytes(items.itemsize)
+    items[rows] = black
+    items.swapaxes(-1, -2)[columns] = black
 
 
 def level_shapes(shapes: np.ndarray) -> np.ndarray:
@@ -93,13 +112,14 @@ def level_starts(shapes: np.ndarray) -> np.ndarray:
 
 
 def num_pixels(shapes: np.ndarray) -> int:
-    """Return how many pixels all levels of pictures have together: int64 (N, 2) -> a number."""
+    """Return how many pixels a `Pyramids` of pictures has: int64 (N, 2) -> a number."""
     return int(level_sizes(shapes).sum())
 
 
 def level_sizes(shapes: np.ndarray) -> np.ndarray:
     """Return how many pixels each level takes, none beyond the first of a single pixel."""
-    sizes = level_shapes(shapes).prod(axis=-1)
+    height, width = np.moveaxis(level_shapes(shapes), -1, 0)
+    sizes = height * np.where(width > _STRIP, width + -width % _STRIP, width)
     sizes[:, 1:][sizes[:, :-1] == 1] = 0
     return sizes
 
@@ -117,11 +137,22 @@ def halve(pixels: np.ndarray) -> np.ndarray:
 
 
 def pyramid_of(pixels: np.ndarray) -> np.ndarray:
-    """Return all levels of a picture, one after the other: uint8 (h, w, C) -> uint8 (M, C)."""
-    levels = [pixels]
-    while max(levels[-1].shape[:2]) > 1:
-        levels.append(halve(levels[-1]))
-    return np.concatenate([level.reshape(-1, pixels.shape[-1]) for level in levels])
+    """Return all levels of a picture as a `Pyramids` has them: uint8 (h, w, C) -> (M, C)."""
+    sizes = level_sizes(np.array([pixels.shape[:2]]))[0]
+    levels = np.zeros((sizes.sum(), pixels.shape[2]), dtype=np.uint8)
+    for place in np.split(levels, sizes.cumsum()[:-1]):
+        _lay_strips(pixels, place)
+        pixels = halve(pixels)
+    return levels
+
+
+def _lay_strips(level: np.ndarray, place: np.ndarray) -> None:
+    """Write a level, uint8 (h, w, C), to its place, uint8 (M, C)."""
+    height, width, channels = level.shape
+    strips = place.reshape(-1, height, min(width, _STRIP), channels)
+    for number, strip in enumerate(strips):
+        part = level[:, number * _STRIP : (number + 1) * _STRIP]
+        strip[:, : part.shape[1]] = part
 
 
 def pyramids_of(pictures: Sequence[np.ndarray]) -> Pyramids:

@@ -11,7 +11,7 @@ import numpy as np
 
 from ram_env.arguments import shown
 from ram_env.pictures.decoding import to_pixels
-from ram_env.pictures.pyramids import Pyramids, halve, level_shapes, outside
+from ram_env.pictures.pyramids import Pyramids, as_items, blacken, halve, level_shapes
 
 ENDINGS = frozenset([".bif", ".mrxs", ".ndpi", ".scn", ".svs", ".svslide"])  # of slides alone
 _MAYBE = frozenset([".tif", ".tiff"])  # slides, if OpenSlide knows them
@@ -83,8 +83,9 @@ class Slides:
         found = np.empty((*rows.shape, columns.shape[-1], self.channels), dtype=np.uint8)
         flat = found.reshape(-1, *found.shape[-3:])
         which = [np.broadcast_to(it, rows.shape[:-1]).ravel() for it in (pictures, levels)]
-        lines = rows.clip(0, height - 1).reshape(len(flat), -1)
-        across = columns.clip(0, width - 1).reshape(len(flat), -1)
+        lines, across = rows.clip(0, height - 1), columns.clip(0, width - 1)
+        outside = lines != rows, across != columns
+        lines, across = (at.reshape(len(flat), -1) for at in (lines, across))
         first = [at.min(axis=1) // _TILE for at in (lines, across)]
         last = [at.max(axis=1) // _TILE for at in (lines, across)]
         lines -= _TILE * first[0][:, None]
@@ -93,7 +94,7 @@ class Slides:
         for at, (picture, level, top, left, bottom, right) in enumerate(areas):
             area = self._area(picture, level, range(top, bottom + 1), range(left, right + 1))
             flat[at] = area[lines[at, :, None], across[at]]
-        found[outside(rows, columns, height, width)] = 0
+        blacken(as_items(found), *outside)
         return found
 
     def _area(self, picture: int, level: int, lines: range, columns: range) -> np.ndarray:

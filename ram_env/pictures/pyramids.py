@@ -5,7 +5,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-_STRIP = 32  # pixels: what is looked at together lies in few strips, so in few pages of memory
+_STRIP = 16  # pixels: what is looked at together lies in few strips, so in few pages of memory
 
 
 class PictureStore(Protocol):
@@ -54,7 +54,11 @@ class Pyramids:
 
     def __init__(self, shapes: np.ndarray, channels: int, pixels: np.ndarray) -> None:
         self.shapes, self.channels = shapes, channels
-        self._shapes, self._starts = level_shapes(shapes), level_starts(shapes)
+        height, width = np.moveaxis(level_shapes(shapes), -1, 0)
+        # Of each level: the last row, the last column, where it begins, and how much further it is
+        # to the next row, and to the next strip than its columns say.
+        sides, steps = (height - 1, width - 1), (np.minimum(width, _STRIP), (height - 1) * _STRIP)
+        self._layout = np.stack([*sides, level_starts(shapes), *steps], axis=-1)  # (N, L, 5)
         pixels = np.asarray(pixels)
         self._bytes, self._items = pixels.reshape(-1), as_items(pixels)
 
@@ -66,11 +70,12 @@ class Pyramids:
         self, pictures: np.ndarray, levels: np.ndarray, rows: np.ndarray, columns: np.ndarray
     ) -> np.ndarray:
         """Return pixels at the crossings of rows and columns: see `PictureStore.read`."""
-        levels = np.minimum(levels, self._starts.shape[1] - 1)
-        height, width = np.moveaxis(self._shapes[pictures, levels], -1, 0)[..., None]
-        inner_rows, inner_columns = rows.clip(0, height - 1), columns.clip(0, width - 1)
-        first = self._starts[pictures, levels][..., None] + inner_rows * np.minimum(width, _STRIP)
-        across = inner_columns + inner_columns // _STRIP * ((height - 1) * _STRIP)
+        levels = np.minimum(levels, self._layout.shape[1] - 1)
+        layout = np.moveaxis(self._layout[pictures, levels], -1, 0)
+        last_row, last_column, start, row_step, strip_step = layout[..., None]
+        inner_rows, inner_columns = rows.clip(0, last_row), columns.clip(0, last_column)
+        first = start + inner_rows * row_step
+        across = inner_columns + inner_columns // _STRIP * strip_step
         places = first[..., :, None] + across[..., None, :]
         # Both ends of all rows are asked for before any is copied: memory brings many at a time.
         # No place lies outside of the array; of the modes "wrap" is the quickest.

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from ram_env.pictures.pyramids import Pyramids, halve, num_pixels, pyramid_of
 
 SIDES = st.integers(1, 20)
-WIDTHS = SIDES | st.integers(30, 100)  # a strip is 32 wide
+WIDTHS = SIDES | st.integers(30, 100)  # of one strip or several
 
 
 def halve_slowly(pixels: np.ndarray) -> np.ndarray:

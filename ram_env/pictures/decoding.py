@@ -36,6 +36,8 @@ def open_picture(path: str | os.PathLike[str]) -> Image.Image:
         Exception: Of nearly any kind, if Pillow cannot open the file.
     """
     image = Image.open(path, formats=tuple(formats()))
+    if image.format == "TIFF":
+        image.filename = ""  # or Pillow maps the file to memory, grey ones that are turned wrongly
     if image.width * image.height > MAX_PIXELS:
         width, height = image.size
         image.close()
@@ -57,7 +59,10 @@ def is_grey(image: Image.Image) -> bool:
 def upright_size(image: Image.Image) -> tuple[int, int]:
     """Return height and width of a picture that was opened, the way people hold it."""
     width, height = image.size
-    turned = image.getexif().get(0x0112, 1) in (5, 6, 7, 8)  # EXIF orientation
+    exif = image.getexif()
+    if image.format == "TIFF":  # of which newer versions of Pillow tell the size upright
+        width, height = exif[0x0100], exif[0x0101]
+    turned = exif.get(0x0112, 1) in (5, 6, 7, 8)  # EXIF orientation
     return (width, height) if turned else (height, width)
 
 

@@ -73,8 +73,9 @@ def test_colour_becomes_grey_by_luma() -> None:
     np.testing.assert_allclose(to_pixels(cmyk, 3), COLORS, atol=1)
 
 
+@pytest.mark.parametrize("ending", ["png", "tiff", "webp"])
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_pictures_stand_upright(orientation: int, tmp_path: Path) -> None:
+def test_pictures_stand_upright(orientation: int, ending: str, tmp_path: Path) -> None:
     """As EXIF says that the camera was held: the eight turns and mirrors of its table."""
     turned = [
         GREYS, GREYS[:, ::-1], GREYS[::-1, ::-1], GREYS[::-1],
@@ -82,10 +83,10 @@ def test_pictures_stand_upright(orientation: int, tmp_path: Path) -> None:
     ]  # fmt: skip
     exif = Image.Exif()
     exif[0x0112] = orientation
-    Image.fromarray(np.ascontiguousarray(turned[orientation - 1])).save(
-        tmp_path / "a.png", exif=exif
-    )
-    with open_picture(tmp_path / "a.png") as image:
+    path = tmp_path / f"a.{ending}"
+    image = Image.fromarray(np.ascontiguousarray(turned[orientation - 1]))
+    image.save(path, exif=exif, lossless=True)
+    with open_picture(path) as image:
         assert upright_size(image) == (5, 7)
         np.testing.assert_array_equal(to_pixels(image, 1)[..., 0], GREYS)
 

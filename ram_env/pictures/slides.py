@@ -16,7 +16,7 @@ from ram_env.pictures.pyramids import Pyramids, as_items, blacken, halve, level_
 ENDINGS = frozenset([".bif", ".mrxs", ".ndpi", ".scn", ".svs", ".svslide"])  # of slides alone
 _MAYBE = frozenset([".tif", ".tiff"])  # slides, if OpenSlide knows them
 _TILE = 128  # pixels a side: what is read at a time, at any level
-_NUM_TILES = 4096  # that are kept: 200 MB of them in colour
+_NUM_TILES = 3072  # that are kept: 150 MB of them in colour
 _NUM_OPEN = 32  # files at a time, of thousands maybe
 _DECODED = 2**25  # bytes that OpenSlide itself keeps, of all files together
 

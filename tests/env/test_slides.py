@@ -90,6 +90,19 @@ def test_only_what_is_looked_at_is_read() -> None:
     assert source.num_read == 6 * 128**2  # a level of its own
 
 
+def test_no_more_is_kept_than_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tiles looked at last; what was looked at before them is read anew."""
+    assert 3 * slides._TILE**2 * slides._NUM_TILES < 152e6
+    monkeypatch.setattr(slides, "_NUM_TILES", 4)
+    source = Halved(noise((128, 128 * 6)))
+    store, line = Slides([source], 3), np.arange(9)[None]
+    num_read = []
+    for number in (0, 1, 2, 3, 0, 4, 5, 0, 1):
+        store.read(np.array([0]), np.array([0]), line, line + 128 * number)
+        num_read.append(source.num_read // 128**2)
+    assert num_read == [1, 2, 3, 4, 4, 5, 6, 6, 7]
+
+
 def test_levels_of_other_downsamples_are_passed_over() -> None:
     """What files round is near enough; a third is not a half."""
     assert slides._own_levels([1.0, 4.0006, 16.04]) == {0: 0, 2: 1, 4: 2}

@@ -16,7 +16,7 @@ from agents.model.location import (
     Cells,
     RetinotopicNetwork,
     choice_among_cells,
-    looked_at_closely,
+    looked_at,
     relative_places,
 )
 
@@ -261,6 +261,7 @@ class RAMNetworks(nn.Module):
         self.num_scales = glimpse_shape[0]
         self.num_cells = glimpse_shape[-1] // config.location_cell_size
         self.num_looks = max(1, config.location_memory) if is_retinotopic else 0
+        self.memory_scale = min(config.location_memory_scale, self.num_scales - 1)
         self.knows_location = not is_retinotopic or config.location_absolute
         location_size = 2 * self.knows_location + 2 * self.num_scales * is_retinotopic
         self.glimpse_network = GlimpseNetwork(glimpse_shape, config, location_size)
@@ -310,11 +311,11 @@ class RAMNetworks(nn.Module):
             glimpse, torch.cat([way, location], dim=1) if self.knows_location else way
         )
         hidden, state = self.core_network(features, state)
-        looked_at = None
+        seen = None
         if self.location_network.memory is not None:
-            looked_at = looked_at_closely(places, looks, self.num_cells)
+            seen = looked_at(places, looks, self.num_cells, self.memory_scale)
         normalised = self.glimpse_network.normalised(glimpse)
-        logits = self.location_network(normalised, self._for_location(hidden), looked_at)
+        logits = self.location_network(normalised, self._for_location(hidden), seen)
         cells = choice_among_cells(logits, location, reach, self.num_scales, self.num_cells)
         look = torch.cat([location, torch.ones_like(location[:, :1])], dim=1).unsqueeze(1)
         looks = torch.cat([look, looks[:, :-1]], dim=1).flatten(1)

@@ -263,7 +263,8 @@ class RAM(BaseAlgorithm):
 
     def _set_canvas_range(self, progress_remaining: float, update: int) -> None:
         """Let canvases of episodes to come be as large as suits an update, where it is."""
-        varies = self.config.growth_fraction or self.config.rehearsal_fraction
+        config = self.config
+        varies = config.growth_fraction or config.smallest_growth or config.rehearsal_fraction
         if not varies or (task := task_in(self.env)) is None:
             return
         full = task.option_limits.get("canvas_size")

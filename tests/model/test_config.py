@@ -15,7 +15,7 @@ FIELDS = [field.name for field in dataclasses.fields(RAMConfig)]
 
 def test_presets() -> None:
     """There are six presets, and `default` is the plain config."""
-    assert set(PRESETS) == {"default", "paper", "pure", "pictures", "large", "catch"}
+    assert set(PRESETS) == {"default", "paper", "pure", "pictures", "large", "search", "catch"}
     assert PRESETS["default"] == RAMConfig()
 
 

@@ -30,8 +30,10 @@ def gaze_rewards(rollout: Rollout, config: RAMConfig) -> Tensor:
     `"belief"` is the paper's reward, paid as it is earned: from p(label) before the glimpse to
     p(label) after it, and after the last one to 1 if the answer is right, else to 0. An episode's
     pay adds up to that 1 or 0, less the belief that the first glimpse gave for nothing. So does
-    `"auto"`, undecided. Where no labels are read, the classes that rewards leave possible are the
-    label.
+    `"auto"`, undecided. `"information"` is the rise of log p(label); `"surprise"`, of the beliefs p
+    after a glimpse and q before it, their divergence, the sum of p log(p / q): what information is
+    on average if the beliefs are true. Where no labels are read, the classes that rewards leave
+    possible are the label.
     """
     if config.gaze_reward == "env":
         return rollout.rewards

@@ -548,7 +548,8 @@ class RAM(BaseAlgorithm):
 
         Returns:
             The names of the weights that do not fit, and stay as they are: those of the last layer
-            for another number of classes, of the first for another glimpse.
+            for another number of classes, of the first for another glimpse unless the location is
+            retinotopic.
 
         Raises:
             ValueError: If the file is not a model, or nothing of it fits.

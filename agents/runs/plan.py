@@ -189,9 +189,10 @@ def usual_curriculum(options: Options, env_id: str) -> dict[str, Any]:
     side = arguments.get("canvas_size", LARGE_TASKS.get(env_id, 0))
     largest = max(side) if isinstance(side, list | tuple) else side
     if options.algo == "ram":
-        if options.preset not in (None, usual_preset(env_id)) or env_id not in LARGE_TASKS:
+        preset = options.preset or usual_preset(env_id)
+        if env_id not in LARGE_TASKS or preset not in ("large", "search"):
             return {}
-        if env_id in MEGAPIXEL_TASKS:
+        if preset == "search" and env_id in MEGAPIXEL_TASKS:
             return {"canvas_range": [min(SMALLEST_OF_MANY, largest), largest], **SOME_ALONE}
         return {"canvas_range": [min(SMALLEST_CANVAS, largest), largest]}
     crops, images = arguments.get("num_distractors", 0), arguments.get("dataset", "auto")

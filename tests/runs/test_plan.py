@@ -18,7 +18,9 @@ from agents.runs.plan import plan_run
         ({"env": "catch"}, "catch", {}),
         ({"env": "cluttered1000"}, "large", {"canvas_range": [60, 1000]}),
         ({"env": "megapixel"}, "search", {"canvas_range": [300, 1500], "single_share": 0.15}),
-        ({"env": "megapixel", "preset": "large"}, "large", {}),
+        ({"env": "megapixel", "preset": "large"}, "large", {"canvas_range": [60, 1500]}),
+        ({"env": "megapixel", "preset": "default"}, "default", {}),
+        ({"env": "cluttered1000", "preset": "search"}, "search", {"canvas_range": [60, 1000]}),
         (
             {"env": "cluttered1000", "env_kwargs": {"canvas_size": (300, 2000)}},
             "large",

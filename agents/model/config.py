@@ -197,6 +197,11 @@ class RAMConfig:
         "looked at; 0: that is left to what it learns of each kind of cell",
         lowest=0,
     )
+    location_familiar: bool = setting(
+        False,
+        "whether a retinotopic gaze is told how much of what it looks at it remembers to have "
+        "looked at, so that one thing does not count twice",
+    )
     location_hidden_size: int = setting(
         128, "hidden units of the location network; 0: linear", lowest=0, highest=MAX_UNITS
     )

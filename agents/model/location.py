@@ -204,3 +204,15 @@ def looked_at(places: Tensor, looks: Tensor, num_cells: int, scale: int = 0) -> 
     shares_x = shares[..., 0, :] * looks[:, None, :, 2:]  # nothing where nothing is remembered
     seen = torch.einsum("bkmi,bkmj->bkij", shares[..., 1, :], shares_x)
     return seen.clamp(max=1.0)
+
+
+def familiarity(places: Tensor, looks: Tensor, scale: int) -> Tensor:
+    """Return how much of the window of a scale the most similar of the earlier ones shared, (B, 1).
+
+    Args:
+        places: Positions of earlier locations, (B, K, M, 2).
+        looks: What is remembered of them, (B, M, 3).
+        scale: Whose window; 0: the finest.
+    """
+    shares = (1.0 - places[:, scale].abs() / 2.0).clamp(min=0.0).prod(-1)  # (B, M)
+    return (shares * looks[..., 2]).amax(1, keepdim=True)

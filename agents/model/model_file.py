@@ -1,6 +1,7 @@
 """How is a model of RAM saved and loaded? In one zip of JSON and tensors that cannot run code."""
 
 import math
+import operator
 import sys
 from collections import deque
 from collections.abc import Iterable
@@ -8,6 +9,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from agents.model.config import RAMConfig, replace_settings
 from agents.model.networks import RAMNetworks
@@ -166,11 +168,14 @@ def for_its_retina(networks: RAMNetworks, given: dict[str, Tensor]) -> dict[str,
         if mine.shape[3] == theirs.shape[3]:
             scales, side = min(len(mine), len(theirs)), min(mine.shape[1], theirs.shape[1])
             middle(mine[:scales], side).copy_(middle(theirs[:scales], side))
-            laid[name] = mine.reshape(own[name].T.shape).T if name in ACROSS else mine
-            laid[name] = laid[name].reshape(own[name].shape)
-    if WAYS in laid:  # they are counted in windows
-        laid[WAYS] = laid[WAYS] * (
-            by_scale(own, PIXELS).shape[1] / by_scale(given, PIXELS).shape[1]
+            if name in ACROSS:
+                laid[name] = mine.reshape(-1, len(own[name])).T
+            else:
+                laid[name] = mine.reshape(own[name].shape)
+    if WAYS in laid:  # they are counted in windows; what is familiar is new
+        sides = (by_scale(it, PIXELS).shape[1] for it in (own, given))
+        laid[WAYS] = functional.pad(
+            laid[WAYS] * operator.truediv(*sides), (0, networks.knows_familiar)
         )
     return laid
 
@@ -179,6 +184,8 @@ def by_scale(weights: dict[str, Tensor], name: str) -> Tensor:
     """Return a layer's weights by scale and pixel or cell, (K, side, side, ...)."""
     weight = weights[name].T if name in ACROSS else weights[name]
     num_scales = len(weights[SHIFT])
+    if name == WAYS:  # to which more may be joined
+        weight = weight[: 2 * num_scales]
     side = math.isqrt(len(weight) // num_scales) if name in OF_PIXELS else 1
     return weight.reshape(num_scales, side, side, -1)
 

@@ -16,6 +16,7 @@ from agents.model.location import (
     Cells,
     RetinotopicNetwork,
     choice_among_cells,
+    familiarity,
     looked_at,
     relative_places,
 )
@@ -263,7 +264,9 @@ class RAMNetworks(nn.Module):
         self.num_looks = max(1, config.location_memory) if is_retinotopic else 0
         self.memory_scale = min(config.location_memory_scale, self.num_scales - 1)
         self.knows_location = not is_retinotopic or config.location_absolute
+        self.knows_familiar = is_retinotopic and config.location_familiar
         location_size = 2 * self.knows_location + 2 * self.num_scales * is_retinotopic
+        location_size += self.knows_familiar
         self.glimpse_network = GlimpseNetwork(glimpse_shape, config, location_size)
         core = CORES[config.core](config.feature_size, config.hidden_size)
         self.core_network: nn.Module = core
@@ -307,9 +310,12 @@ class RAMNetworks(nn.Module):
         places = relative_places(looks, location, reach, self.num_scales)  # (B, K, M, 2)
         step = places[:, :, 0] * looks[:, None, 0, 2:]  # 0 where there was none before
         way = step.clamp(-1.0, 1.0).flatten(1)
-        features = self.glimpse_network(
-            glimpse, torch.cat([way, location], dim=1) if self.knows_location else way
-        )
+        where = [way]
+        if self.knows_location:
+            where.append(location)
+        if self.knows_familiar:
+            where.append(familiarity(places, looks, self.memory_scale))
+        features = self.glimpse_network(glimpse, torch.cat(where, dim=1))
         hidden, state = self.core_network(features, state)
         seen = None
         if self.location_network.memory is not None:

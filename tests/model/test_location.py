@@ -15,6 +15,7 @@ from agents.model.location import (
     NUM_PATTERNS,
     RetinotopicNetwork,
     choice_among_cells,
+    familiarity,
     looked_at,
     relative_places,
 )
@@ -204,6 +205,35 @@ def test_what_was_looked_at_is_avoided_at_first() -> None:
     torch.testing.assert_close(drawn[:, 0], plain.reshape(B, K, N, N)[:, 0] + seen[:, 0])
 
 
+def test_a_window_is_as_familiar_as_the_part_that_was_seen() -> None:
+    """Of the most similar of the earlier ones; places that were none do not count."""
+    location, reach = torch.zeros(1, 2), torch.full((1, 2), 0.4)  # the finest reaches 0.1
+    for offset, expected in (
+        ((0.0, 0.0), 1.0),
+        ((0.1, 0.0), 0.5),
+        ((0.1, 0.1), 0.25),
+        ((0.2, 0), 0),
+    ):
+        looks = torch.tensor([[[*offset, 1.0], [0.9, 0.9, 1.0], [0.0, 0.0, 0.0]]])
+        places = relative_places(looks, location, reach, K)
+        assert familiarity(places, looks, 0).item() == pytest.approx(expected, abs=1e-6)
+    assert familiarity(places, looks, 1).item() == pytest.approx(0.5)  # twice as wide
+
+
+def test_what_is_familiar_is_told_to_the_glimpse_network() -> None:
+    """A second look at one place differs from a look at a new one, after the same way."""
+    networks = RAMNetworks((K, G, G), C, make_config(location_familiar=True, location_memory=3))
+    glimpse, reach, seen = torch.rand(B, K, G, G), torch.full((B, 2), 0.4), []
+    for start in (0.0, 0.5):  # then one step to 0 again, or to where nothing was seen
+        state = networks.initial_state(B)
+        for x in (start, -0.5, 0.0):
+            location = torch.tensor([[x, 0.0]]).expand(B, 2)
+            thought = networks(glimpse, location, state, reach)
+            state = thought.state
+        seen.append(thought.logits)
+    assert not torch.allclose(*seen)
+
+
 def test_scenes_of_any_size_look_alike() -> None:
     """The same glimpses after the same moves, in pixels, are the same to the networks."""
     networks = RAMNetworks((K, G, G), C, make_config())
@@ -249,7 +279,8 @@ def test_earlier_locations_are_remembered_in_the_state() -> None:
 def test_a_trained_gaze_goes_on_with_another_retina(is_wider: bool) -> None:
     """It sees and wishes for the same where both retinas see; beyond it sees nothing here."""
     config, ratio = make_config(location_memory=0), 2 * (G + 4) / G
-    narrow, wide = (RAMNetworks(shape, C, config) for shape in ((K, G, G), (K + 1, G + 4, G + 4)))
+    shapes = (K, G, G), (K + 1, G + 4, G + 4)
+    narrow, wide = (RAMNetworks(shape, C, config) for shape in shapes)
     trained, other = (narrow, wide) if is_wider else (wide, narrow)
     weights = trained.state_dict()
     other.load_state_dict(weights | for_its_retina(other, weights))

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ram_env.arguments import did_you_mean, shown
-from ram_env.games.settings import RewardRule
+from ram_env.games.settings import MAX_SCALES, RewardRule
 
 MAX_UNITS = 2**31  # of a layer, and
 MAX_PATCH = 2**10  # pixels along a side of a glimpse
@@ -188,6 +188,23 @@ class RAMConfig:
         lowest=0,
         highest=MAX_LOOKS,
     )
+    location_memory_scale: int = setting(
+        0,
+        "the scale whose window around a remembered location counts as looked at; 0: the finest",
+        lowest=0,
+        highest=MAX_SCALES - 1,
+    )
+    location_aversion: float = setting(
+        0.0,
+        "how strongly, in nats, a retinotopic gaze avoids at first what it remembers to have "
+        "looked at; 0: that is left to what it learns of each kind of cell",
+        lowest=0,
+    )
+    location_familiar: bool = setting(
+        False,
+        "whether a retinotopic gaze is told how much of what it looks at it remembers to have "
+        "looked at, so that one thing does not count twice",
+    )
     location_hidden_size: int = setting(
         128, "hidden units of the location network; 0: linear", lowest=0, highest=MAX_UNITS
     )
@@ -231,9 +248,12 @@ class RAMConfig:
     gaze_reward: str = setting(
         "auto",
         "what a location is paid: env: the env's rewards; belief: with each glimpse the rise of "
-        "p(label), at the last to 1 or 0 for right or wrong; log_likelihood: log p(label); auto: "
-        "env if the env has another `reward` than final, else belief",
-        choices=("auto", "env", "belief", "log_likelihood"),
+        "p(label), at the last to 1 or 0 for right or wrong; log_likelihood: log p(label); "
+        "information: the rise of log p(label), which tells what half an answer is worth; "
+        "surprise: the same, averaged over the labels as they are then believed in, whatever the "
+        "label is: how far the belief moves; auto: env if the env has another `reward` than final, "
+        "else belief",
+        choices=("auto", "env", "belief", "log_likelihood", "information", "surprise"),
     )
     log_likelihood_floor: float = setting(
         -5.0, "lowest log p(label) that is paid, in nats", highest=0
@@ -284,6 +304,13 @@ class RAMConfig:
         lowest=0,
         highest=1,
     )
+    smallest_growth: float = setting(
+        0.0,
+        "how far the smallest canvas of a `canvas_range` grows too, in the course of the whole "
+        "budget: 0 not at all, 1 to the largest, by equal factors",
+        lowest=0,
+        highest=1,
+    )
     rehearsal_fraction: float = setting(
         0.0,
         "share of the updates whose largest canvas is a smaller one than it has grown to, of every "
@@ -329,6 +356,11 @@ class RAMConfig:
             raise ValueError(
                 "`learn_stop` needs `learn_class_from='labels'`, which tell whether an answer "
                 "would have been right, got 'reward'."
+            )
+        if self.location_aversion and not self.location_memory:
+            raise ValueError(
+                "`location_aversion` needs a `location_memory` of what was looked at, got "
+                f"{self.location_aversion:g} and 0: let it remember as many as there are glimpses."
             )
 
     @property
@@ -383,8 +415,10 @@ class RAMConfig:
         place = update * GOLDEN_RATIO % 1.0  # spread evenly, however few follow each other
         if place < self.rehearsal_fraction:
             grown *= place / self.rehearsal_fraction
+        shares = progress * self.smallest_growth, grown
         # By equal factors in equal times, as canvases are drawn.
-        return lowest, round(lowest * (highest / lowest) ** grown)
+        smallest, largest = (round(lowest * (highest / lowest) ** share) for share in shares)
+        return smallest, max(smallest, largest)
 
     def location_std_at(self, progress_remaining: float) -> float:
         """Return the standard deviation of the location at a point of the budget."""
@@ -451,6 +485,23 @@ PRESETS: dict[str, RAMConfig] = {
         learning_rate=2e-3,
         batch_size=128,  # many small steps: the first place that is worth a look is found sooner
         growth_fraction=0.5,
+    ),
+    # Scenes in which several things are to be found, one after the other.
+    "search": RAMConfig(
+        location="retinotopic",
+        location_memory=16,
+        location_memory_scale=2,
+        location_aversion=16.0,
+        glimpse_statistics="running",
+        gaze_reward="surprise",
+        discount=0.8,
+        policy_coef=0.5,
+        location_entropy_coef=0.005,
+        baseline_hidden_size=64,
+        learning_rate=1e-3,
+        batch_size=128,
+        growth_fraction=0.3,
+        smallest_growth=0.6,
     ),
     # Reward alone: the class too is guessed, and what the env pays for the guesses teaches it.
     "pure": RAMConfig(

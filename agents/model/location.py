@@ -91,6 +91,9 @@ class RetinotopicNetwork(nn.Module):
         hidden_size = config.location_hidden_size
         self.hidden = nn.Linear(config.hidden_size, hidden_size) if hidden_size else None
         self.wish = nn.Linear(hidden_size or config.hidden_size, num_logits)
+        self.aversion: nn.Linear | None = None
+        if config.location_aversion:
+            self.aversion = nn.Linear(config.hidden_size, self.num_scales)
         self.gain = config.location_gain
         # What is wished for is near nothing at first, but something is asked: or else neither the
         # patterns nor the questions would have a gradient. If every pattern is asked for, a cell is
@@ -102,6 +105,9 @@ class RetinotopicNetwork(nn.Module):
             nn.init.constant_(self.question.bias, config.location_salience)
         else:
             nn.init.normal_(self.question.bias, std=NUM_PATTERNS**-0.5)
+        if self.aversion is not None:
+            nn.init.zeros_(self.aversion.weight)
+            nn.init.constant_(self.aversion.bias, config.location_aversion)
 
     def forward(self, glimpse: Tensor, hidden: Tensor, looked_at: Tensor | None) -> Tensor:
         """Return the logits of the cells, (B, K n n).
@@ -109,7 +115,7 @@ class RetinotopicNetwork(nn.Module):
         Args:
             glimpse: Normalised, (B, K, [3,] g, g).
             hidden: (B, H).
-            looked_at: How much of each cell was looked at closely before, (B, K, n, n), in [0, 1].
+            looked_at: How much of each cell was looked at before, (B, K, n, n), in [0, 1].
         """
         size, n = len(glimpse), self.num_cells
         scales = glimpse.reshape(size * self.num_scales, self.num_colors, *glimpse.shape[-2:])
@@ -122,7 +128,10 @@ class RetinotopicNetwork(nn.Module):
             found = found + self.memory(looked_at.reshape(size, self.num_scales, n * n, 1))
         asked = functional.linear(self.gain * hidden, self.question.weight, self.question.bias)
         asked = asked.reshape(size, self.num_scales, NUM_PATTERNS, 1)
-        answers = (torch.relu(found) @ asked).reshape(size, -1)  # (B, K n n)
+        answers = (torch.relu(found) @ asked).squeeze(-1)  # (B, K, n n)
+        if self.aversion is not None and looked_at is not None:
+            answers = answers - self.aversion(hidden).unsqueeze(-1) * looked_at.flatten(2)
+        answers = answers.flatten(1)  # (B, K n n)
         wish = hidden if self.hidden is None else torch.relu(self.hidden(hidden))
         return answers.float() + self.gain * self.wish(wish).float()
 
@@ -173,26 +182,37 @@ def relative_places(looks: Tensor, location: Tensor, reach: Tensor, num_scales: 
     return ways[:, None] / sizes_of_windows(num_scales, ways.device)[:, None, None]
 
 
-def looked_at_closely(places: Tensor, looks: Tensor, num_cells: int) -> Tensor:
-    """Return how much of each cell was seen at the finest scale; of a wide cell, of that scale.
+def looked_at(places: Tensor, looks: Tensor, num_cells: int, scale: int = 0) -> Tensor:
+    """Return how much of each cell was in the window of a scale; of a wide cell, of that window.
 
     Args:
         places: Positions of earlier locations, (B, K, M, 2).
         looks: What is remembered of them, (B, M, 3).
         num_cells: n.
+        scale: Whose window; 0: the finest.
 
     Returns:
         (B, K, n, n), in [0, 1].
     """
     num_scales = places.shape[1]
-    finest = 2.0 ** -torch.arange(num_scales, device=places.device)[:, None, None, None]
+    side = 2.0 ** (scale - torch.arange(num_scales, device=places.device)[:, None, None, None])
     low = torch.arange(num_cells, device=places.device) * (2.0 / num_cells) - 1.0  # (n,)
     along = places.unsqueeze(-1)  # (B, K, M, 2, 1)
-    overlap = torch.minimum(along + finest, low + 2.0 / num_cells) - torch.maximum(
-        along - finest, low
-    )
-    widest_overlap = (2.0 * finest).clamp(max=2.0 / num_cells)
+    overlap = torch.minimum(along + side, low + 2.0 / num_cells) - torch.maximum(along - side, low)
+    widest_overlap = (2.0 * side).clamp(max=2.0 / num_cells)
     shares = overlap.clamp(min=0.0) / widest_overlap  # (B, K, M, 2, n)
     shares_x = shares[..., 0, :] * looks[:, None, :, 2:]  # nothing where nothing is remembered
     seen = torch.einsum("bkmi,bkmj->bkij", shares[..., 1, :], shares_x)
     return seen.clamp(max=1.0)
+
+
+def familiarity(places: Tensor, looks: Tensor, scale: int) -> Tensor:
+    """Return how much of the window of a scale the most similar of the earlier ones shared, (B, 1).
+
+    Args:
+        places: Positions of earlier locations, (B, K, M, 2).
+        looks: What is remembered of them, (B, M, 3).
+        scale: Whose window; 0: the finest.
+    """
+    shares = (1.0 - places[:, scale].abs() / 2.0).clamp(min=0.0).prod(-1)  # (B, M)
+    return (shares * looks[..., 2]).amax(1, keepdim=True)

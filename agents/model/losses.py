@@ -30,12 +30,16 @@ def gaze_rewards(rollout: Rollout, config: RAMConfig) -> Tensor:
     `"belief"` is the paper's reward, paid as it is earned: from p(label) before the glimpse to
     p(label) after it, and after the last one to 1 if the answer is right, else to 0. An episode's
     pay adds up to that 1 or 0, less the belief that the first glimpse gave for nothing. So does
-    `"auto"`, undecided. Where no labels are read, the classes that rewards leave possible are the
-    label.
+    `"auto"`, undecided. `"information"` is the rise of log p(label); `"surprise"`, of the beliefs p
+    after a glimpse and q before it, their divergence, the sum of p log(p / q): what information is
+    on average if the beliefs are true. Where no labels are read, the classes that rewards leave
+    possible are the label.
     """
     if config.gaze_reward == "env":
         return rollout.rewards
     log_beliefs = rollout.logits.detach().log_softmax(2)  # (T, B, C)
+    if config.gaze_reward == "surprise":
+        return (log_beliefs.exp() * rise(log_beliefs.clamp(min=config.log_likelihood_floor))).sum(2)
     answers = rollout.logits[-1].argmax(1)
     if rollout.possible is not None:
         log_likelihoods = belief_in(log_beliefs, rollout.possible)
@@ -44,11 +48,17 @@ def gaze_rewards(rollout: Rollout, config: RAMConfig) -> Tensor:
         labels = rollout.labels.expand(len(log_beliefs), -1).unsqueeze(2)  # (T, B, 1)
         log_likelihoods = log_beliefs.gather(2, labels).squeeze(2)  # (T, B)
         is_right = answers == rollout.labels
-    if config.gaze_reward == "log_likelihood":
-        return log_likelihoods.clamp(min=config.log_likelihood_floor)
+    if config.gaze_reward in ("log_likelihood", "information"):
+        log_likelihoods = log_likelihoods.clamp(min=config.log_likelihood_floor)
+        return log_likelihoods if config.gaze_reward == "log_likelihood" else rise(log_likelihoods)
     beliefs = log_likelihoods.exp()
     beliefs[-1] = is_right
-    return beliefs.diff(dim=0, prepend=beliefs[:1])
+    return rise(beliefs)
+
+
+def rise(values: Tensor) -> Tensor:
+    """Return by how much values (T, ...) rise with each glimpse; 0 at the first."""
+    return values.diff(dim=0, prepend=values[:1])
 
 
 def belief_in(log_beliefs: Tensor, classes: Tensor) -> Tensor:

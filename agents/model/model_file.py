@@ -1,5 +1,7 @@
 """How is a model of RAM saved and loaded? In one zip of JSON and tensors that cannot run code."""
 
+import math
+import operator
 import sys
 from collections import deque
 from collections.abc import Iterable
@@ -7,6 +9,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from agents.model.config import RAMConfig, replace_settings
 from agents.model.networks import RAMNetworks
@@ -22,6 +25,15 @@ FORMAT_VERSION = 2
 SUCCESSES = "recent_successes"
 OPTIMIZER = "policy.optimizer"  # what `get_parameters` calls it, and
 LEFT_OUT = {"optimizer", OPTIMIZER}  # the names that `exclude` may give it
+# What weights of a retinotopic gaze depend on its retina.
+SHIFT, CONVOLUTIONS = "glimpse_network.shift", "glimpse_network.patterns.fine.weight"
+PIXELS, WAYS = "glimpse_network.from_glimpse.weight", "glimpse_network.from_location.weight"
+ACROSS = (PIXELS, WAYS)  # from there, not to there
+OF_PIXELS = (PIXELS, "location_network.wish.weight", "location_network.wish.bias")
+OF_SCALES = (
+    *(SHIFT, "glimpse_network.scale", WAYS),
+    *("location_network.question.weight", "location_network.question.bias"),
+)
 # What settings were called in version 1.
 RENAMED = {
     "glimpse_hidden_size": "what_hidden_size",
@@ -119,8 +131,11 @@ def read_parameters(path: Any, optimizer: torch.optim.Optimizer) -> dict[str, di
 def take_over(policy: Any, path: Any) -> list[str]:
     """Take over what fits of a trained model's networks; see `RAM.start_from`."""
     _, tensors = load_archive(path, FORMAT, FORMAT_VERSION, check_model)
+    prefix = "policy.networks."
+    given = {name.removeprefix(prefix): it for name, it in tensors.items()}
     own = policy.networks.state_dict()
-    trained = {name: tensors.get(f"policy.networks.{name}") for name in own}
+    given |= for_its_retina(policy.networks, given)
+    trained = {name: given.get(name) for name in own}
     fitting = {
         name: it for name, it in trained.items() if it is not None and it.shape == own[name].shape
     }
@@ -128,6 +143,57 @@ def take_over(policy: Any, path: Any) -> list[str]:
         raise ValueError(f"`{path}` has no network that fits: choose a model of these settings.")
     policy.networks.load_state_dict(fitting, strict=False)
     return [name for name in own if name not in fitting]
+
+
+def for_its_retina(networks: RAMNetworks, given: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return what a trained retinotopic gaze makes of grey glimpses, for another retina.
+
+    A cell of a scale covers the same pixels whatever the patch. So the scales that both have are
+    laid over each other, middle on middle; what the other one sees beyond is not read at first, and
+    not wished for.
+
+    Args:
+        networks: That have the other retina.
+        given: The weights of the trained model, whatever it is.
+    """
+    own, laid = networks.state_dict(), {}
+    read_otherwise = networks.knows_location or CONVOLUTIONS in own.keys() | given.keys()
+    if read_otherwise or not {*OF_PIXELS, *OF_SCALES} <= own.keys() & given.keys():
+        return {}
+    if networks.location_network.num_colors > 1 or own[SHIFT].dim() != given[SHIFT].dim():
+        return {}
+    for name in (*OF_PIXELS, *OF_SCALES):
+        mine, theirs = by_scale(own, name), by_scale(given, name)
+        mine = torch.zeros_like(mine) if name in OF_PIXELS else mine.clone()
+        if mine.shape[3] == theirs.shape[3]:
+            scales, side = min(len(mine), len(theirs)), min(mine.shape[1], theirs.shape[1])
+            middle(mine[:scales], side).copy_(middle(theirs[:scales], side))
+            if name in ACROSS:
+                laid[name] = mine.reshape(-1, len(own[name])).T
+            else:
+                laid[name] = mine.reshape(own[name].shape)
+    if WAYS in laid:  # they are counted in windows; what is familiar is new
+        sides = (by_scale(it, PIXELS).shape[1] for it in (own, given))
+        laid[WAYS] = functional.pad(
+            laid[WAYS] * operator.truediv(*sides), (0, networks.knows_familiar)
+        )
+    return laid
+
+
+def by_scale(weights: dict[str, Tensor], name: str) -> Tensor:
+    """Return a layer's weights by scale and pixel or cell, (K, side, side, ...)."""
+    weight = weights[name].T if name in ACROSS else weights[name]
+    num_scales = len(weights[SHIFT])
+    if name == WAYS:  # to which more may be joined
+        weight = weight[: 2 * num_scales]
+    side = math.isqrt(len(weight) // num_scales) if name in OF_PIXELS else 1
+    return weight.reshape(num_scales, side, side, -1)
+
+
+def middle(squares: Tensor, side: int) -> Tensor:
+    """Return the middle of squares (K, s, s, ...): a view, (K, side, side, ...)."""
+    first = (squares.shape[1] - side) // 2
+    return squares[:, first : first + side, first : first + side]
 
 
 def parameters_in(

@@ -16,7 +16,8 @@ from agents.model.location import (
     Cells,
     RetinotopicNetwork,
     choice_among_cells,
-    looked_at_closely,
+    familiarity,
+    looked_at,
     relative_places,
 )
 
@@ -261,8 +262,11 @@ class RAMNetworks(nn.Module):
         self.num_scales = glimpse_shape[0]
         self.num_cells = glimpse_shape[-1] // config.location_cell_size
         self.num_looks = max(1, config.location_memory) if is_retinotopic else 0
+        self.memory_scale = min(config.location_memory_scale, self.num_scales - 1)
         self.knows_location = not is_retinotopic or config.location_absolute
+        self.knows_familiar = is_retinotopic and config.location_familiar
         location_size = 2 * self.knows_location + 2 * self.num_scales * is_retinotopic
+        location_size += self.knows_familiar
         self.glimpse_network = GlimpseNetwork(glimpse_shape, config, location_size)
         core = CORES[config.core](config.feature_size, config.hidden_size)
         self.core_network: nn.Module = core
@@ -306,15 +310,18 @@ class RAMNetworks(nn.Module):
         places = relative_places(looks, location, reach, self.num_scales)  # (B, K, M, 2)
         step = places[:, :, 0] * looks[:, None, 0, 2:]  # 0 where there was none before
         way = step.clamp(-1.0, 1.0).flatten(1)
-        features = self.glimpse_network(
-            glimpse, torch.cat([way, location], dim=1) if self.knows_location else way
-        )
+        where = [way]
+        if self.knows_location:
+            where.append(location)
+        if self.knows_familiar:
+            where.append(familiarity(places, looks, self.memory_scale))
+        features = self.glimpse_network(glimpse, torch.cat(where, dim=1))
         hidden, state = self.core_network(features, state)
-        looked_at = None
+        seen = None
         if self.location_network.memory is not None:
-            looked_at = looked_at_closely(places, looks, self.num_cells)
+            seen = looked_at(places, looks, self.num_cells, self.memory_scale)
         normalised = self.glimpse_network.normalised(glimpse)
-        logits = self.location_network(normalised, self._for_location(hidden), looked_at)
+        logits = self.location_network(normalised, self._for_location(hidden), seen)
         cells = choice_among_cells(logits, location, reach, self.num_scales, self.num_cells)
         look = torch.cat([location, torch.ones_like(location[:, :1])], dim=1).unsqueeze(1)
         looks = torch.cat([look, looks[:, :-1]], dim=1).flatten(1)

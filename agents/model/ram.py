@@ -263,7 +263,8 @@ class RAM(BaseAlgorithm):
 
     def _set_canvas_range(self, progress_remaining: float, update: int) -> None:
         """Let canvases of episodes to come be as large as suits an update, where it is."""
-        varies = self.config.growth_fraction or self.config.rehearsal_fraction
+        config = self.config
+        varies = config.growth_fraction or config.smallest_growth or config.rehearsal_fraction
         if not varies or (task := task_in(self.env)) is None:
             return
         full = task.option_limits.get("canvas_size")
@@ -547,7 +548,8 @@ class RAM(BaseAlgorithm):
 
         Returns:
             The names of the weights that do not fit, and stay as they are: those of the last layer
-            for another number of classes, of the first for another glimpse.
+            for another number of classes, of the first for another glimpse unless the location is
+            retinotopic.
 
         Raises:
             ValueError: If the file is not a model, or nothing of it fits.

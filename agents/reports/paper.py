@@ -30,6 +30,7 @@ def make_row(
     seed: int = 0,
     settings: tuple[str, ...] = (),  # of RAM, beyond its preset
     dataset: str | None = "mnist",  # None: there are no images, and the game says how long it is
+    init_from: str | None = None,  # the model of the package that it starts from
     **arguments: Any,  # of the env. Distortions pay where a budget shows each image often
 ) -> Row:
     """Return one row of the table."""
@@ -43,6 +44,9 @@ def make_row(
         return row_of_program(name, facts, "-m agents.reports.whole_image", whole_image.main, words)
     facts |= {"distortion": 0.0, "elastic_distortion": 0.0, **changes, **arguments}
     words += ["--preset", preset]
+    if init_from is not None:
+        facts["init_from"] = init_from
+        words += ["--init-from", init_from]
     words += ["--num-glimpses", str(num_glimpses)] if dataset else []
     words += ["--env-kwargs", *pairs_of(changes | arguments)] if changes | arguments else []
     pairs = [*settings, *(["gaze=random"] if gaze == "random" else [])]
@@ -133,6 +137,8 @@ ROWS = (
     row_of_side(ANY, 28, num_distractors=0),
     row_of_side(ANY, 60, "-cluttered", num_distractors=4),  # as that task has it; here are 8
     *(row_of_side(ANY, side) for side in (60, 100, 200, 400, 1000, 2000, 4000)),
+    # Five digits on 1,500 pixels, read by what has learned `any` before: an hour.
+    make_row("megapixel", "megapixel", "search", 16, 768_000, None, init_from="any"),
     # The game of section 4.2, whose figure the paper does not print, in 20 million steps.
     make_row("catch", "catch", "catch", 23, 869_000, None, dataset=None),
 )

@@ -128,9 +128,8 @@ class RAMLearner:
         self.model = RAM(
             "RAMPolicy", self.env, seed=plan.options.seed, device=plan.device, **plan.settings
         )
-        source = plan.options.init_from
-        if source is not None:
-            path = trained_file(source)
+        if plan.init_from is not None:
+            path = trained_file(plan.init_from)
             anew = self.model.start_from(path)
             digest = hashlib.sha256(path.read_bytes()).hexdigest()
             self._start = {"init_from": {"sha256": digest, "anew": anew}}
@@ -192,8 +191,8 @@ def trained_file(source: str) -> Path:
     if path.is_file():
         return path
     raise ValueError(
-        f"`init_from` must be one of {', '.join(names)}, or the folder of a finished run of ram, "
-        f"got {source!r}."
+        f"`init_from` must be one of {', '.join(names)}, or none, or the folder of a finished run "
+        f"of ram, got {source!r}."
     )
 
 

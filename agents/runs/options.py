@@ -64,15 +64,16 @@ class Options:
     algo: str = setting("ram", "what learns", choices=tuple(ALGORITHMS), group=AGENT)
     preset: str | None = setting(
         None,
-        "settings of ram to start from (default: default; pictures for the task folder)",
+        "settings of ram to start from (default: what suits the task)",
         choices=tuple(PRESETS),
         group=AGENT,
     )
     init_from: str | None = setting(
         None,
         "trained model of ram to start from: one that comes with the package, such as cluttered, "
-        "or a run folder. What of its networks does not fit begins anew",
-        metavar="NAME|RUN",
+        "or a run folder. What of its networks does not fit begins anew (default: none; of "
+        "megapixel any)",
+        metavar="NAME|RUN|none",
         group=AGENT,
     )
     settings: dict[str, Any] = setting(

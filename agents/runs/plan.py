@@ -22,11 +22,15 @@ from ram_env.games.actions import ActionFormat
 from ram_env.games.make import kind_of
 from ram_env.games.record import at_new_place
 from ram_env.games.settings import RewardRule
-from ram_env.registration import CATCH_TASKS, PICTURE_TASKS, TASKS, resolve_env
+from ram_env.registration import CATCH_TASKS, MEGAPIXEL_TASKS, PICTURE_TASKS, TASKS, resolve_env
 
 # Tasks whose canvas is too large to begin with, and its side in pixels.
 LARGE_TASKS = {"GlimpseClutteredMNIST1000-v0": 1000, "GlimpseMegapixelMNIST-v0": 1500}
 SMALLEST_CANVAS = 60  # that one learns to read on
+# Of several digits: they are read already, by a model of the package, and lie far apart.
+SMALLEST_OF_MANY, SOME_ALONE = 300, {"single_share": 0.15}
+STARTS = dict.fromkeys(MEGAPIXEL_TASKS, "any")
+NO_START = "none"
 OWN_IMAGES = ("auto", "mnist", "digits")  # which fit on the canvas of `GlimpseMNIST-v0`
 VERSION = 2  # of config.json; the first did not hold the options
 
@@ -61,6 +65,12 @@ class Plan:
         """The short name of the task, or its id if it has none."""
         names = {env_id: name for name, env_id in SHORT_NAMES.items()}
         return names.get(self.env_id, self.env_id)
+
+    @property
+    def init_from(self) -> str | None:
+        """The model whose weights RAM starts from: see `trained_file`."""
+        asked = self.options.init_from or usual_start(self.options, self.env_id)
+        return None if asked == NO_START else asked
 
     def to_json(self) -> dict[str, Any]:
         """Return what config.json says of the plan; `plan_of_run` reads it."""
@@ -160,8 +170,15 @@ def new_plan(options: Options) -> Plan:
 
 def usual_preset(env_id: str) -> str:
     """Return the preset that suits a task."""
-    usual = {**dict.fromkeys(PICTURE_TASKS, "pictures"), **dict.fromkeys(CATCH_TASKS, "catch")}
-    return (usual | dict.fromkeys(LARGE_TASKS, "large")).get(env_id, "default")
+    usual = dict.fromkeys(LARGE_TASKS, "large") | dict.fromkeys(PICTURE_TASKS, "pictures")
+    usual |= dict.fromkeys(CATCH_TASKS, "catch") | dict.fromkeys(MEGAPIXEL_TASKS, "search")
+    return usual.get(env_id, "default")
+
+
+def usual_start(options: Options, env_id: str) -> str | None:
+    """Return the model of the package to start from where a task suits one, or None."""
+    suits = options.algo == "ram" and options.preset in (None, usual_preset(env_id))
+    return STARTS.get(env_id) if suits else None
 
 
 def usual_curriculum(options: Options, env_id: str) -> dict[str, Any]:
@@ -172,8 +189,12 @@ def usual_curriculum(options: Options, env_id: str) -> dict[str, Any]:
     side = arguments.get("canvas_size", LARGE_TASKS.get(env_id, 0))
     largest = max(side) if isinstance(side, list | tuple) else side
     if options.algo == "ram":
-        grows = options.preset in (None, "large") and env_id in LARGE_TASKS
-        return {"canvas_range": [min(SMALLEST_CANVAS, largest), largest]} if grows else {}
+        preset = options.preset or usual_preset(env_id)
+        if env_id not in LARGE_TASKS or preset not in ("large", "search"):
+            return {}
+        if preset == "search" and env_id in MEGAPIXEL_TASKS:
+            return {"canvas_range": [min(SMALLEST_OF_MANY, largest), largest], **SOME_ALONE}
+        return {"canvas_range": [min(SMALLEST_CANVAS, largest), largest]}
     crops, images = arguments.get("num_distractors", 0), arguments.get("dataset", "auto")
     is_chosen = "distractors_range" in arguments or options.memory == "canvas"
     if not crops or is_chosen or images not in OWN_IMAGES:

@@ -15,7 +15,7 @@ FIELDS = [field.name for field in dataclasses.fields(RAMConfig)]
 
 def test_presets() -> None:
     """There are six presets, and `default` is the plain config."""
-    assert set(PRESETS) == {"default", "paper", "pure", "pictures", "large", "catch"}
+    assert set(PRESETS) == {"default", "paper", "pure", "pictures", "large", "search", "catch"}
     assert PRESETS["default"] == RAMConfig()
 
 
@@ -96,6 +96,23 @@ def test_largest_canvas_grows_and_smaller_ones_come_back() -> None:
         assert 740 <= (highest < largest).sum() <= 760 and highest.max() == largest
         grown = np.log(highest[:740] / 60) / np.log(largest / 60)
         np.testing.assert_allclose(grown, np.arange(740) / 750, atol=0.02)
+
+
+def test_smallest_canvas_grows_too() -> None:
+    """To the end of the budget, by equal factors, and never beyond the largest."""
+    config, full = make_config("large", smallest_growth=0.5), (60, 6000)
+    ranges = [config.canvas_range_at(it, full, 7) for it in (1.0, 0.5, 0.0)]
+    assert ranges == [(60, 60), (190, 6000), (600, 6000)]
+    slow = make_config("large", smallest_growth=1.0, growth_fraction=1.0, rehearsal_fraction=1.0)
+    for update in range(100):
+        lowest, highest = slow.canvas_range_at(0.25, full, update)
+        assert highest == lowest == 1897
+
+
+def test_aversion_needs_a_memory() -> None:
+    """Of what was looked at; the error says how to give it one."""
+    with pytest.raises(ValueError, match="`location_aversion` needs a `location_memory`"):
+        make_config("large", location_aversion=2.0)
 
 
 def test_unknown_preset_is_refused() -> None:

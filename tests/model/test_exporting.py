@@ -76,7 +76,11 @@ MODELS: dict[str, Callable[[], RAM]] = {
     "gru, stop": lambda: make_model(make_env(stop=True), learn_stop=True),
     "lstm": lambda: make_model(core="lstm", squash_location=False),
     "retinotopic": lambda: make_model(
-        make_env(**LARGE, num_scales=2), location_memory=4, **RETINOTOPIC
+        make_env(**LARGE, num_scales=2),
+        location_memory=4,
+        location_memory_scale=1,
+        location_aversion=2.0,
+        **RETINOTOPIC,
     ),
     "colour, conv": lambda: make_model(
         make_vec_env("GlimpseImageFolder-v0", 4, env_kwargs=coloured()), glimpse_encoder="conv"

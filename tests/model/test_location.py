@@ -15,9 +15,11 @@ from agents.model.location import (
     NUM_PATTERNS,
     RetinotopicNetwork,
     choice_among_cells,
-    looked_at_closely,
+    familiarity,
+    looked_at,
     relative_places,
 )
+from agents.model.model_file import for_its_retina
 from agents.model.networks import RAMNetworks
 
 B, K, G, N, H, C = 3, 3, 8, 4, 6, 5
@@ -168,14 +170,68 @@ def test_what_was_looked_at_lies_on_the_cells() -> None:
     looks = torch.tensor([[[0.3, 0.1, 1.0], [9.0, 9.0, 0.0]]])  # the second is none
     location, reach = torch.tensor([[0.3, 0.1]]), torch.full((1, 2), 0.4)
     places = relative_places(looks, location, reach, K)
-    seen = looked_at_closely(places, looks, N)
+    seen = looked_at(places, looks, N)
     assert seen[0, 0].tolist() == [[1.0] * N] * N
     middle = torch.zeros(N, N)
     middle[1:3, 1:3] = 1.0
     assert torch.equal(seen[0, 1], middle)
     assert seen[0, 2].sum().item() == pytest.approx(1.0)  # a quarter of each of four
     moved = relative_places(looks, location + torch.tensor([[0.4, 0.0]]), reach, K)
-    assert looked_at_closely(moved, looks, N)[0, 2, :, 0].sum().item() == pytest.approx(0.5)
+    assert looked_at(moved, looks, N)[0, 2, :, 0].sum().item() == pytest.approx(0.5)
+
+
+def test_a_wider_window_counts_as_looked_at() -> None:
+    """Then the finest cells around a look are full too, and of wider ones as many as it covers."""
+    looks, location = torch.tensor([[[0.3, 0.1, 1.0]]]), torch.tensor([[0.3, 0.1]])
+    places = relative_places(looks, location, torch.full((1, 2), 0.4), K)
+    finest, wider = (looked_at(places, looks, N, scale) for scale in (0, 1))
+    assert wider[0, :2].tolist() == [[[1.0] * N] * N] * 2
+    assert torch.equal(wider[0, 2], finest[0, 1])
+
+
+def test_what_was_looked_at_is_avoided_at_first() -> None:
+    """By as much as asked for, whatever is there; how much each scale avoids is learned."""
+    network = RetinotopicNetwork((K, G, G), make_config(location_aversion=3.0))
+    glimpse, hidden = torch.randn(B, K, G, G), torch.randn(B, H)
+    assert network.memory is not None and network.aversion is not None
+    torch.nn.init.zeros_(network.memory.weight)
+    seen = torch.rand(B, K, N, N)
+    plain = network(glimpse, hidden, torch.zeros_like(seen))
+    avoided = network(glimpse, hidden, seen)
+    torch.testing.assert_close(avoided, plain - 3.0 * seen.flatten(1))
+    with torch.no_grad():
+        network.aversion.bias[0] = -1.0
+    drawn = network(glimpse, hidden, seen).reshape(B, K, N, N)
+    torch.testing.assert_close(drawn[:, 0], plain.reshape(B, K, N, N)[:, 0] + seen[:, 0])
+
+
+def test_a_window_is_as_familiar_as_the_part_that_was_seen() -> None:
+    """Of the most similar of the earlier ones; places that were none do not count."""
+    location, reach = torch.zeros(1, 2), torch.full((1, 2), 0.4)  # the finest reaches 0.1
+    for offset, expected in (
+        ((0.0, 0.0), 1.0),
+        ((0.1, 0.0), 0.5),
+        ((0.1, 0.1), 0.25),
+        ((0.2, 0), 0),
+    ):
+        looks = torch.tensor([[[*offset, 1.0], [0.9, 0.9, 1.0], [0.0, 0.0, 0.0]]])
+        places = relative_places(looks, location, reach, K)
+        assert familiarity(places, looks, 0).item() == pytest.approx(expected, abs=1e-6)
+    assert familiarity(places, looks, 1).item() == pytest.approx(0.5)  # twice as wide
+
+
+def test_what_is_familiar_is_told_to_the_glimpse_network() -> None:
+    """A second look at one place differs from a look at a new one, after the same way."""
+    networks = RAMNetworks((K, G, G), C, make_config(location_familiar=True, location_memory=3))
+    glimpse, reach, seen = torch.rand(B, K, G, G), torch.full((B, 2), 0.4), []
+    for start in (0.0, 0.5):  # then one step to 0 again, or to where nothing was seen
+        state = networks.initial_state(B)
+        for x in (start, -0.5, 0.0):
+            location = torch.tensor([[x, 0.0]]).expand(B, 2)
+            thought = networks(glimpse, location, state, reach)
+            state = thought.state
+        seen.append(thought.logits)
+    assert not torch.allclose(*seen)
 
 
 def test_scenes_of_any_size_look_alike() -> None:
@@ -219,6 +275,42 @@ def test_earlier_locations_are_remembered_in_the_state() -> None:
     assert (looks[..., 2] == 1.0).all()
 
 
+@pytest.mark.parametrize("is_wider", [True, False])
+def test_a_trained_gaze_goes_on_with_another_retina(is_wider: bool) -> None:
+    """It sees and wishes for the same where both retinas see; beyond it sees nothing here."""
+    config, ratio = make_config(location_memory=0), 2 * (G + 4) / G
+    shapes = (K, G, G), (K + 1, G + 4, G + 4)
+    narrow, wide = (RAMNetworks(shape, C, config) for shape in shapes)
+    trained, other = (narrow, wide) if is_wider else (wide, narrow)
+    weights = trained.state_dict()
+    other.load_state_dict(weights | for_its_retina(other, weights))
+    few, many = narrow.initial_state(B), wide.initial_state(B)
+    with torch.no_grad():  # what the widest scale alone tells of the way
+        wide.glimpse_network.from_location.weight[:, 2 * K :] = 0.0
+    for location in torch.rand(3, B, 2) * 0.1:
+        glimpse, reach = torch.zeros(B, K + 1, G + 4, G + 4), torch.full((B, 2), 0.5)
+        glimpse[:, :K, 2:-2, 2:-2] = torch.rand(B, K, G, G)
+        less = narrow(glimpse[:, :K, 2:-2, 2:-2], location, few, reach)
+        more = wide(glimpse, location, many, ratio * reach)
+        few, many = less.state, more.state
+        torch.testing.assert_close(less.logits, more.logits)
+        cells = more.cells.logits.reshape(B, K + 1, N + 2, N + 2)[:, :K, 1:-1, 1:-1]
+        torch.testing.assert_close(less.cells.logits, cells.flatten(1))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"glimpse_encoder": "conv"}, {"location_absolute": True}, {"location_hidden_size": 7}],
+)
+def test_nothing_is_laid_over_networks_of_another_kind(changes: dict[str, Any]) -> None:
+    """Their layers take other numbers; of another size, those that are as they were fit anyway."""
+    weights = RAMNetworks((K, G, G), C, make_config()).state_dict()
+    other = RAMNetworks((K + 1, G, G), C, make_config(**changes))
+    own = other.state_dict()
+    for name, weight in for_its_retina(other, weights).items():
+        assert "location_hidden_size" in changes and weight.shape == own[name].shape
+
+
 # Learning
 
 
@@ -247,7 +339,7 @@ def test_same_seed_same_weights() -> None:
 
 def test_training_changes_every_network_and_the_statistics(env: Any) -> None:
     """After some updates no weight and no normalisation is what it was."""
-    model = make_model(env, **SETTINGS)
+    model = make_model(env, location_aversion=3.0, **SETTINGS)
     before = weights(model)
     model.learn(5 * STEPS)
     for name, value in model.policy.networks.state_dict().items():

@@ -161,7 +161,7 @@ def test_pay_by_belief_adds_up_to_the_papers_reward() -> None:
 
 def test_pay_takes_no_gradient() -> None:
     """What a gaze is paid does not shape the beliefs it is computed from."""
-    for gaze_reward in ("belief", "log_likelihood"):
+    for gaze_reward in ("belief", "log_likelihood", "information", "surprise"):
         logits = make_rollout().logits.clone().requires_grad_()
         paid = gaze_rewards(make_rollout(logits=logits), make_config(gaze_reward=gaze_reward))
         assert not paid.requires_grad
@@ -176,6 +176,35 @@ def test_gaze_is_paid_by_the_next_log_likelihood() -> None:
     policy = -(np.array(log_probs) * advantages).mean(axis=1).sum()
     baseline = (advantages**2).sum() / 2
     assert values(losses)[2:] == pytest.approx([policy, baseline], rel=1e-12)
+
+
+def test_gaze_is_paid_for_information() -> None:
+    """A glimpse pays what log p(label) rises by, from the floor on."""
+    beliefs = torch.tensor(BELIEFS, dtype=torch.float64)
+    beliefs[0, 0] = torch.tensor([1e-30, 1.0])
+    config = make_config(gaze_reward="information", log_likelihood_floor=-2.0)
+    paid = gaze_rewards(make_rollout(logits=beliefs.log()), config)
+    rises = [
+        [math.log(0.8) + 2.0, math.log(0.5 / 0.25)],
+        [math.log(0.9 / 0.8), math.log(0.6 / 0.5)],
+    ]
+    np.testing.assert_allclose(paid, [[0.0, 0.0], *rises], rtol=0, atol=1e-12)
+
+
+def test_surprise_is_the_information_that_is_to_be_expected() -> None:
+    """Averaged over labels as likely as believed; never negative, and nothing if nothing moves."""
+    generator = torch.Generator().manual_seed(0)
+    logits = torch.randn(4, 3, 5, generator=generator, dtype=torch.float64)
+    logits[3] = logits[2]
+    paid = gaze_rewards(make_rollout(logits=logits), make_config(gaze_reward="surprise"))
+    expected = torch.zeros_like(paid)
+    for label in range(5):
+        labels = torch.full((3,), label)
+        config = make_config(gaze_reward="information")
+        information = gaze_rewards(make_rollout(logits=logits, labels=labels), config)
+        expected += logits.softmax(2)[..., label] * information
+    torch.testing.assert_close(paid, expected, rtol=0, atol=1e-12)
+    assert (paid >= 0.0).all() and (paid[[0, 3]] == 0.0).all()
 
 
 def test_log_likelihood_is_floored() -> None:

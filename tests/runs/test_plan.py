@@ -17,7 +17,10 @@ from agents.runs.plan import plan_run
         ({"env": "folder"}, "pictures", {}),
         ({"env": "catch"}, "catch", {}),
         ({"env": "cluttered1000"}, "large", {"canvas_range": [60, 1000]}),
-        ({"env": "megapixel"}, "large", {"canvas_range": [60, 1500]}),
+        ({"env": "megapixel"}, "search", {"canvas_range": [300, 1500], "single_share": 0.15}),
+        ({"env": "megapixel", "preset": "large"}, "large", {"canvas_range": [60, 1500]}),
+        ({"env": "megapixel", "preset": "default"}, "default", {}),
+        ({"env": "cluttered1000", "preset": "search"}, "search", {"canvas_range": [60, 1000]}),
         (
             {"env": "cluttered1000", "env_kwargs": {"canvas_size": (300, 2000)}},
             "large",
@@ -43,6 +46,24 @@ def test_preset_and_curriculum(
     assert plan.train_env_kwargs == curriculum
     assert plan.env_kwargs.items() >= options.get("env_kwargs", {}).items()
     assert "canvas_range" in options.get("env_kwargs", {}) or "canvas_range" not in plan.env_kwargs
+
+
+@pytest.mark.parametrize(
+    ("options", "start"),
+    [
+        ({"env": "megapixel"}, "any"),
+        ({"env": "megapixel", "init_from": "cluttered"}, "cluttered"),
+        ({"env": "megapixel", "init_from": "none"}, None),
+        ({"env": "megapixel", "preset": "large"}, None),
+        ({"env": "megapixel", "algo": "recurrent_ppo"}, None),
+        ({"env": "cluttered1000"}, None),
+    ],
+    ids=str,
+)
+def test_start(options: dict[str, Any], start: str | None, tmp_path: Path) -> None:
+    """Several digits are looked for by what can read one, unless the user wants it otherwise."""
+    plan = plan_run(Options(run_dir=tmp_path / "run", **options))
+    assert plan is not None and plan.init_from == start
 
 
 def test_gaze_on_pictures_is_relative_to_where_it_looks(tmp_path: Path) -> None:

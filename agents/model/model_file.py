@@ -1,7 +1,6 @@
 """How is a model of RAM saved and loaded? In one zip of JSON and tensors that cannot run code."""
 
 import math
-import operator
 import sys
 from collections import deque
 from collections.abc import Iterable
@@ -173,10 +172,8 @@ def for_its_retina(networks: RAMNetworks, given: dict[str, Tensor]) -> dict[str,
             else:
                 laid[name] = mine.reshape(own[name].shape)
     if WAYS in laid:  # they are counted in windows; what is familiar is new
-        sides = (by_scale(it, PIXELS).shape[1] for it in (own, given))
-        laid[WAYS] = functional.pad(
-            laid[WAYS] * operator.truediv(*sides), (0, networks.knows_familiar)
-        )
+        ratio = by_scale(own, PIXELS).shape[1] / by_scale(given, PIXELS).shape[1]
+        laid[WAYS] = functional.pad(laid[WAYS] * ratio, (0, networks.knows_familiar))
     return laid
 
 

@@ -80,14 +80,9 @@ AGENTS: tuple[tuple[Any, ...], ...] = (
     ("random", "random gaze and answer", "random"),
 )
 # What is given more time: PPO on the easy task, and what learns the other from reward alone.
-PPO, PURE, RECURRENT = (
-    f"{what}, {minutes} minutes"
-    for what, minutes in (
-        ("PPO on `GlimpseHistory`", 10),
-        ("RAM, reward alone", MORE_MINUTES),
-        ("RecurrentPPO", MORE_MINUTES),
-    )
-)
+PPO = "PPO on `GlimpseHistory`, 10 minutes"
+PURE = f"RAM, reward alone, {MORE_MINUTES} minutes"
+RECURRENT = f"RecurrentPPO, {MORE_MINUTES} minutes"
 PATIENT = (
     *(
         make_row("centered", "ppo-10", PPO, "ppo", minutes=10, seed=seed)

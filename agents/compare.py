@@ -1,6 +1,6 @@
 """What does each agent learn in the same time? `python -m agents.compare [--rows NAME ...]`.
 
-Each row is one run of `train.py`, five minutes on two cores, evaluated on the frozen test set. A
+Each row is one run of `train.py`, five minutes on one core, evaluated on the frozen test set. A
 finished row is written to results/agents at once; rows that are there already are not trained
 again. `--add DIR` adds the agent that `agents.evaluate --policy ... --out DIR` has measured.
 

@@ -13,6 +13,7 @@ from ram_env import SHORT_NAMES
 
 MINUTES, MORE_MINUTES = 5, 30
 OTHER_SEEDS = (1, 2)
+ONE_CORE = ("--processes", "1", "--threads", "1")
 COLORS = {True: "#0072B2", False: "#D55E00"}  # by whether labels are read
 RANDOM = "agents.policies:RandomPolicy"
 
@@ -46,6 +47,7 @@ def make_row(
     budget = budget or ("--minutes", str(minutes))
     words = ["--env", task, "--algo", algo, *options, *budget, "--seed", str(seed)]
     words += ["--dataset", dataset] if dataset else []
+    words += ONE_CORE
     return row_of_program(name, facts, "train.py", launch.main, words)
 
 
@@ -122,7 +124,7 @@ COLUMNS = {
 }
 INTRODUCTION = f"""# What each agent learns in five minutes
 
-Test error after {MINUTES} minutes on at most two cores, or after as many as it says, one \
+Test error after {MINUTES} minutes on one core, or after as many as it says, one \
 deterministic pass over the frozen test set of 10,000 scenes, with its Wilson 95 % interval. Each \
 trains as many episodes as fit into that time at the speed of its first seconds; *seconds* says \
 how long it then took, validation included. *Other seeds*: the errors of seeds 1 and 2, where \

@@ -176,9 +176,15 @@ class RAMConfig:
         "whether a retinotopic gaze knows where on the scene it looks, beside which way it came: "
         "for scenes of one size, whose borders matter",
     )
+    location_aim: str = setting(
+        "middle",
+        "where in the chosen cell a retinotopic gaze looks: middle; salient: where what differs "
+        "from the mean has its centre",
+        choices=("middle", "salient"),
+    )
     location_spread: float = setting(
         1.0,
-        "share of the chosen cell, around its middle, that a retinotopic location is drawn from",
+        "share of the chosen cell, around its aim, that a retinotopic location is drawn from",
         lowest=0,
         highest=1,
     )

@@ -23,17 +23,18 @@ class Cells(NamedTuple):
     logits: Tensor  # (B, K n n): of the cells, scale by scale, row by row
     lowest: Tensor  # (B, K n n, 2): location of their corner, where they are on the scene
     highest: Tensor  # (B, K n n, 2): that of the opposite corner
+    aim: Tensor  # (B, K n n, 2): the location in it that is looked at
 
     def likeliest(self) -> Tensor:
-        """Return the middle of the likeliest cell, (B, 2)."""
-        return self._inside(self.logits.argmax(1), 0.5)
+        """Return the aim in the likeliest cell, (B, 2)."""
+        return chosen(self.aim, self.logits.argmax(1))
 
     def draw(self, uniform: Tensor, spread: float = 1.0) -> tuple[Tensor, Tensor]:
         """Draw a cell, and a point in it.
 
         Args:
             uniform: Numbers (B, 3) in [0, 1) that draw the cell, x and y.
-            spread: Share of the cell, around its middle, that the point lies in.
+            spread: How far the point lies from the aim, on the way to one anywhere in the cell.
 
         Returns:
             Locations (B, 2), without gradient, and the log-likelihoods of their cells, (B,).
@@ -43,19 +44,19 @@ class Cells(NamedTuple):
         # The clamp meets a cumulative sum that rounding keeps under 1.
         cells = below.sum(1).clamp(max=self.logits.shape[1] - 1)
         log_prob = log_probs.gather(1, cells.unsqueeze(1)).squeeze(1)
-        share = uniform.new_tensor(0.5).lerp(uniform[:, 1:], spread)
-        return self._inside(cells, share), log_prob
+        lowest, highest = chosen(self.lowest, cells), chosen(self.highest, cells)
+        anywhere = lowest + uniform[:, 1:] * (highest - lowest)
+        return chosen(self.aim, cells).lerp(anywhere, spread), log_prob
 
     def entropy(self) -> Tensor:
         """Return the entropy of the choice in nats, (B,)."""
         log_probs = self.logits.log_softmax(1)
         return -(log_probs.exp() * log_probs).sum(1)
 
-    def _inside(self, cells: Tensor, share: Tensor | float) -> Tensor:
-        """Return the point of cells (B,) at a share of the way across them, (B, 2)."""
-        chosen = torch.arange(len(cells), device=cells.device), cells
-        lowest = self.lowest[chosen]
-        return lowest + share * (self.highest[chosen] - lowest)
+
+def chosen(of_cells: Tensor, cells: Tensor) -> Tensor:
+    """Return what (B, K n n, 2) holds of one cell each, (B,): (B, 2)."""
+    return of_cells[torch.arange(len(cells), device=cells.device), cells]
 
 
 class RetinotopicNetwork(nn.Module):
@@ -136,8 +137,33 @@ class RetinotopicNetwork(nn.Module):
         return answers.float() + self.gain * self.wish(wish).float()
 
 
+def salient_points(normalised: Tensor, num_cells: int) -> Tensor:
+    """Return where in each cell what differs from the mean has its centre, (B, K, n, n, 2).
+
+    Args:
+        normalised: Glimpses, (B, K, [3,] g, g).
+        num_cells: n.
+
+    Returns:
+        (x, y), from 0 to 1 across the cell.
+    """
+    salience = normalised.abs().reshape(*normalised.shape[:2], -1, *normalised.shape[-2:]).mean(2)
+    step = salience.shape[-1] // num_cells
+    salience = salience.unflatten(-1, (num_cells, step)).unflatten(-3, (num_cells, step))
+    columns, rows = salience.sum(3), salience.sum(5).transpose(3, 4)  # (B, K, n, n, step)
+    place = (torch.arange(step, device=salience.device) + 0.5) / step - 0.5
+    total = columns.sum(-1) + 1e-6
+    x, y = ((along * place).sum(-1) / total for along in (columns, rows))
+    return torch.stack([x, y], dim=-1) + 0.5
+
+
 def choice_among_cells(
-    logits: Tensor, location: Tensor, reach: Tensor, num_scales: int, num_cells: int
+    logits: Tensor,
+    location: Tensor,
+    reach: Tensor,
+    num_scales: int,
+    num_cells: int,
+    points: Tensor | None = None,
 ) -> Cells:
     """Return a choice among the cells of a glimpse.
 
@@ -147,6 +173,8 @@ def choice_among_cells(
         reach: Half the side of the widest window in units of location, (B, 2).
         num_scales: K.
         num_cells: n.
+        points: Where in each cell to look, (B, K, n, n, 2), as `salient_points` returns them; None:
+            at the middle of what of it is on the scene.
     """
     corners = torch.arange(num_cells, device=logits.device) * (2.0 / num_cells) - 1.0  # (n,)
     y, x = torch.meshgrid(corners, corners, indexing="ij")
@@ -158,7 +186,12 @@ def choice_among_cells(
     )
     outside = ((highest <= -1.0) | (lowest >= 1.0)).any(-1)  # (B, K n n)
     logits = logits.masked_fill(outside, -1e9)  # finite, so that entropy is too
-    return Cells(logits, lowest.clamp(-1.0, 1.0), highest.clamp(-1.0, 1.0))
+    if points is not None:
+        aim = (lowest + points.flatten(1, 3) * (highest - lowest)).clamp(-1.0, 1.0)
+    lowest, highest = lowest.clamp(-1.0, 1.0), highest.clamp(-1.0, 1.0)
+    if points is None:
+        aim = lowest + 0.5 * (highest - lowest)
+    return Cells(logits, lowest, highest, aim)
 
 
 def sizes_of_windows(num_scales: int, device: torch.device) -> Tensor:

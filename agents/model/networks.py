@@ -19,6 +19,7 @@ from agents.model.location import (
     familiarity,
     looked_at,
     relative_places,
+    salient_points,
 )
 
 STOP_HIDDEN_SIZE = 64
@@ -265,6 +266,7 @@ class RAMNetworks(nn.Module):
         self.memory_scale = min(config.location_memory_scale, self.num_scales - 1)
         self.knows_location = not is_retinotopic or config.location_absolute
         self.knows_familiar = is_retinotopic and config.location_familiar
+        self.aims = config.location_aim == "salient"
         location_size = 2 * self.knows_location + 2 * self.num_scales * is_retinotopic
         location_size += self.knows_familiar
         self.glimpse_network = GlimpseNetwork(glimpse_shape, config, location_size)
@@ -322,7 +324,8 @@ class RAMNetworks(nn.Module):
             seen = looked_at(places, looks, self.num_cells, self.memory_scale)
         normalised = self.glimpse_network.normalised(glimpse)
         logits = self.location_network(normalised, self._for_location(hidden), seen)
-        cells = choice_among_cells(logits, location, reach, self.num_scales, self.num_cells)
+        points = salient_points(normalised, self.num_cells) if self.aims else None
+        cells = choice_among_cells(logits, location, reach, self.num_scales, self.num_cells, points)
         look = torch.cat([location, torch.ones_like(location[:, :1])], dim=1).unsqueeze(1)
         looks = torch.cat([look, looks[:, :-1]], dim=1).flatten(1)
         state = torch.cat([state, looks], dim=1)

@@ -4,6 +4,7 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from small_ram import STEPS, assert_equal_weights, make_env, make_model, weights
@@ -18,6 +19,7 @@ from agents.model.location import (
     familiarity,
     looked_at,
     relative_places,
+    salient_points,
 )
 from agents.model.model_file import for_its_retina
 from agents.model.networks import RAMNetworks
@@ -98,11 +100,14 @@ def test_cells_must_divide_the_patch() -> None:
         RetinotopicNetwork((K, G, G), make_config(location_cell_size=3))
 
 
-def choice(location: tuple[float, float], reach: float, best: int) -> Any:
+def choice(
+    location: tuple[float, float], reach: float, best: int, points: Tensor | None = None
+) -> Any:
     """Return a choice that is all but sure of one cell."""
     logits = torch.full((1, K * N * N), 0.0)
     logits[0, best] = 50.0
-    return choice_among_cells(logits, torch.tensor([location]), torch.full((1, 2), reach), K, N)
+    where = torch.tensor([location]), torch.full((1, 2), reach)
+    return choice_among_cells(logits, *where, K, N, points)
 
 
 @pytest.mark.parametrize(
@@ -138,6 +143,39 @@ def test_draws_lie_in_a_share_of_the_cell(spread: float) -> None:
     assert points.mean(0).tolist() == pytest.approx([0.1, -0.1], abs=0.01)
     ways = points - torch.tensor([0.1, -0.1])
     assert ways.abs().amax(0).tolist() == pytest.approx([0.1 * spread] * 2, abs=0.003)
+
+
+@pytest.mark.parametrize("num_colors", [1, 3])
+def test_salient_points_are_centres_of_what_differs_from_the_mean(num_colors: int) -> None:
+    """Of bright and dark alike, in each cell by itself; at its middle if nothing differs there."""
+    step = G // N
+    glimpse = torch.randn(B, K, num_colors, G, G)
+    glimpse[0, 1] = 0.0
+    expected = torch.full((B, K, N, N, 2), 0.5)
+    for index in np.ndindex(B, K, N, N):
+        image, row, column = index[:2], step * index[2], step * index[3]
+        weights_here = glimpse[image].abs().mean(0)[row : row + step, column : column + step]
+        if weights_here.any():
+            places = (torch.arange(step) + 0.5) / step
+            total = weights_here.sum()
+            expected[index][0] = (weights_here * places).sum() / total
+            expected[index][1] = (weights_here * places[:, None]).sum() / total
+    shape = (B, K, G, G) if num_colors == 1 else glimpse.shape
+    torch.testing.assert_close(salient_points(glimpse.reshape(shape), N), expected)
+
+
+def test_an_aim_lies_at_its_point_of_the_whole_cell() -> None:
+    """Also of a cell across the border, as its pixels do; and draws come as near as they should."""
+    points = torch.full((1, K, N, N, 2), 0.5)
+    points[..., 0], points[..., 1] = 0.25, 0.75
+    best = 2 * 16 + 4 * 1 + 2
+    found = choice((0.9, 0.0), 0.4, best, points)  # x from 0.9 to 1.1, y from -0.2 to 0
+    torch.testing.assert_close(found.likeliest(), torch.tensor([[0.95, -0.05]]))
+    torch.testing.assert_close(found.draw(torch.rand(1, 3), 0.0)[0], found.likeliest())
+    halfway, _ = found.draw(torch.tensor([[0.5, 0.0, 0.0]]), 0.5)
+    torch.testing.assert_close(halfway, torch.tensor([[0.925, -0.125]]))
+    outside = choice((0.9, 0.0), 0.4, best, torch.full((1, K, N, N, 2), 0.75))
+    assert outside.likeliest()[0, 0] == 1.0
 
 
 def test_cells_wholly_outside_the_scene_are_never_chosen() -> None:
@@ -232,6 +270,22 @@ def test_what_is_familiar_is_told_to_the_glimpse_network() -> None:
             state = thought.state
         seen.append(thought.logits)
     assert not torch.allclose(*seen)
+
+
+def test_a_gaze_may_aim_at_what_is_salient() -> None:
+    """Whichever cell it chooses, a single spot that lies in all that see it is looked at."""
+    networks = RAMNetworks((1, G, G), C, make_config(location_aim="salient"))
+    glimpse = torch.zeros(B, 1, G, G)
+    glimpse[:, :, 5, 2] = 1.0
+    location, reach = torch.zeros(B, 2), torch.full((B, 2), 0.4)
+    cells = networks(glimpse, location, networks.initial_state(B), reach).cells
+    pixel = 0.8 / G
+    spot = torch.tensor([2.5, 5.5]) * pixel - 0.4
+    in_cell = 2 * N + 1  # of pixels 4 and 5, 2 and 3
+    torch.testing.assert_close(cells.aim[:, in_cell], spot.expand(B, 2), rtol=0, atol=1e-4)
+    middle = (cells.lowest + cells.highest) / 2
+    others = torch.arange(N * N) != in_cell
+    torch.testing.assert_close(cells.aim[:, others], middle[:, others], rtol=0, atol=1e-4)
 
 
 def test_scenes_of_any_size_look_alike() -> None:
@@ -346,10 +400,14 @@ def test_training_changes_every_network_and_the_statistics(env: Any) -> None:
         assert not torch.equal(before[f"networks.{name}"], value), name
 
 
-@pytest.mark.parametrize("statistics", ["data", "running"])
-def test_saved_model_acts_and_learns_on_the_same(statistics: str, env: Any, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "changes", [{"glimpse_statistics": "data"}, {}, {"location_aim": "salient"}]
+)
+def test_saved_model_acts_and_learns_on_the_same(
+    changes: dict[str, Any], env: Any, tmp_path: Path
+) -> None:
     """Its optimiser, its statistics and its memory of locations included."""
-    model = make_model(env, **(SETTINGS | {"glimpse_statistics": statistics})).learn(3 * STEPS)
+    model = make_model(env, **(SETTINGS | changes)).learn(3 * STEPS)
     model.save(tmp_path / "model")
     loaded = RAM.load(tmp_path / "model", make_env(observe_reach=True), device="cpu")
     model.set_env(make_env(observe_reach=True))

@@ -21,13 +21,13 @@ class Cells(NamedTuple):
     """A choice among the cells of a glimpse, those that lie wholly outside the scene aside."""
 
     logits: Tensor  # (B, K n n): of the cells, scale by scale, row by row
-    lowest: Tensor  # (B, K n n, 2): location of their corner, where they are on the scene
-    highest: Tensor  # (B, K n n, 2): that of the opposite corner
-    aim: Tensor  # (B, K n n, 2): the location in it that is looked at
+    lowest: Tensor  # (B, K, n, 2): location of the left sides of columns, the upper sides of rows
+    highest: Tensor  # (B, K, n, 2): of their other sides
+    glimpse: Tensor | None  # normalised, (B, K, [3,] g, g), if it is aimed at what is salient there
 
     def likeliest(self) -> Tensor:
-        """Return the aim in the likeliest cell, (B, 2)."""
-        return chosen(self.aim, self.logits.argmax(1))
+        """Return where to look in the likeliest cell, (B, 2)."""
+        return self.aim(self.logits.argmax(1))
 
     def draw(self, uniform: Tensor, spread: float = 1.0) -> tuple[Tensor, Tensor]:
         """Draw a cell, and a point in it.
@@ -44,19 +44,42 @@ class Cells(NamedTuple):
         # The clamp meets a cumulative sum that rounding keeps under 1.
         cells = below.sum(1).clamp(max=self.logits.shape[1] - 1)
         log_prob = log_probs.gather(1, cells.unsqueeze(1)).squeeze(1)
-        lowest, highest = chosen(self.lowest, cells), chosen(self.highest, cells)
+        lowest, highest = (side.clamp(-1.0, 1.0) for side in self._sides(cells))
         anywhere = lowest + uniform[:, 1:] * (highest - lowest)
-        return chosen(self.aim, cells).lerp(anywhere, spread), log_prob
+        return self.aim(cells).lerp(anywhere, spread), log_prob
 
     def entropy(self) -> Tensor:
         """Return the entropy of the choice in nats, (B,)."""
         log_probs = self.logits.log_softmax(1)
         return -(log_probs.exp() * log_probs).sum(1)
 
+    def aim(self, cells: Tensor) -> Tensor:
+        """Return where to look in one cell each, (B,): locations (B, 2).
 
-def chosen(of_cells: Tensor, cells: Tensor) -> Tensor:
-    """Return what (B, K n n, 2) holds of one cell each, (B,): (B, 2)."""
-    return of_cells[torch.arange(len(cells), device=cells.device), cells]
+        That is the middle of what of it is on the scene, or where what differs from the mean has
+        its centre.
+        """
+        lowest, highest = self._sides(cells)
+        if self.glimpse is None:
+            lowest, highest = lowest.clamp(-1.0, 1.0), highest.clamp(-1.0, 1.0)
+            return lowest + 0.5 * (highest - lowest)
+        point = salient_points(self.glimpse, self.lowest.shape[2], cells)
+        return (lowest + point * (highest - lowest)).clamp(-1.0, 1.0)
+
+    def _sides(self, cells: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the corners of one cell each, (B,), with the lowest and the highest x and y."""
+        n, examples = self.lowest.shape[2], torch.arange(len(cells), device=cells.device)
+        scale, row, column = _places(cells, n)
+        lowest, highest = (
+            torch.stack([sides[examples, scale, column, 0], sides[examples, scale, row, 1]], 1)
+            for sides in (self.lowest, self.highest)
+        )
+        return lowest, highest
+
+
+def _places(cells: Tensor, num_cells: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Return scale, row and column of cells by their numbers."""
+    return cells // num_cells**2, cells // num_cells % num_cells, cells % num_cells
 
 
 class RetinotopicNetwork(nn.Module):
@@ -137,24 +160,31 @@ class RetinotopicNetwork(nn.Module):
         return answers.float() + self.gain * self.wish(wish).float()
 
 
-def salient_points(normalised: Tensor, num_cells: int) -> Tensor:
-    """Return where in each cell what differs from the mean has its centre, (B, K, n, n, 2).
+def salient_points(normalised: Tensor, num_cells: int, cells: Tensor) -> Tensor:
+    """Return where in one cell each, (B,), what differs from the mean has its centre.
 
     Args:
         normalised: Glimpses, (B, K, [3,] g, g).
         num_cells: n.
+        cells: Their numbers, (B,).
 
     Returns:
-        (x, y), from 0 to 1 across the cell.
+        (x, y), from 0 to 1 across the cell, (B, 2).
     """
-    salience = normalised.abs().reshape(*normalised.shape[:2], -1, *normalised.shape[-2:]).mean(2)
-    step = salience.shape[-1] // num_cells
-    salience = salience.unflatten(-1, (num_cells, step)).unflatten(-3, (num_cells, step))
-    columns, rows = salience.sum(3), salience.sum(5).transpose(3, 4)  # (B, K, n, n, step)
-    place = (torch.arange(step, device=salience.device) + 0.5) / step - 0.5
-    total = columns.sum(-1) + 1e-6
-    x, y = ((along * place).sum(-1) / total for along in (columns, rows))
-    return torch.stack([x, y], dim=-1) + 0.5
+    size, num_scales, side = len(normalised), normalised.shape[1], normalised.shape[-1]
+    scenes = normalised.reshape(size, num_scales, -1, side, side)
+    example, color, along = (
+        torch.arange(number, device=cells.device)
+        for number in (size, scenes.shape[2], side // num_cells)
+    )
+    scale, row, column = (it[:, None, None, None] for it in _places(cells, num_cells))
+    rows, columns = len(along) * row + along[:, None], len(along) * column + along
+    pixels = scenes[example[:, None, None, None], scale, color[:, None, None], rows, columns]
+    salience = pixels.abs().mean(1)  # (B, s, s)
+    place = (along + 0.5) / len(along) - 0.5
+    x, y = (salience.sum(across) * place for across in (1, 2))
+    total = salience.sum((1, 2)) + 1e-6  # where nothing differs, the middle is meant
+    return torch.stack([x.sum(1), y.sum(1)], 1) / total.unsqueeze(1) + 0.5
 
 
 def choice_among_cells(
@@ -163,7 +193,7 @@ def choice_among_cells(
     reach: Tensor,
     num_scales: int,
     num_cells: int,
-    points: Tensor | None = None,
+    glimpse: Tensor | None = None,
 ) -> Cells:
     """Return a choice among the cells of a glimpse.
 
@@ -173,25 +203,18 @@ def choice_among_cells(
         reach: Half the side of the widest window in units of location, (B, 2).
         num_scales: K.
         num_cells: n.
-        points: Where in each cell to look, (B, K, n, n, 2), as `salient_points` returns them; None:
-            at the middle of what of it is on the scene.
+        glimpse: Normalised, (B, K, [3,] g, g), if it is aimed at what is salient in a cell.
     """
     corners = torch.arange(num_cells, device=logits.device) * (2.0 / num_cells) - 1.0  # (n,)
-    y, x = torch.meshgrid(corners, corners, indexing="ij")
-    corner = torch.stack([x, y], dim=-1).reshape(-1, 2)  # (n n, 2)
-    sides = sizes_of_windows(num_scales, logits.device)[:, None, None]  # (K, 1, 1)
-    lowest, highest = sides * corner, sides * (corner + 2.0 / num_cells)  # (K, n n, 2)
+    sides = sizes_of_windows(num_scales, logits.device)[:, None]  # (K, 1)
     lowest, highest = (
-        location[:, None] + reach[:, None] * it.reshape(-1, 2) for it in (lowest, highest)
+        location[:, None, None] + reach[:, None, None] * along.unsqueeze(-1)  # (B, K, n, 2)
+        for along in (sides * corners, sides * (corners + 2.0 / num_cells))
     )
-    outside = ((highest <= -1.0) | (lowest >= 1.0)).any(-1)  # (B, K n n)
-    logits = logits.masked_fill(outside, -1e9)  # finite, so that entropy is too
-    if points is not None:
-        aim = (lowest + points.flatten(1, 3) * (highest - lowest)).clamp(-1.0, 1.0)
-    lowest, highest = lowest.clamp(-1.0, 1.0), highest.clamp(-1.0, 1.0)
-    if points is None:
-        aim = lowest + 0.5 * (highest - lowest)
-    return Cells(logits, lowest, highest, aim)
+    outside = (highest <= -1.0) | (lowest >= 1.0)
+    outside = outside[:, :, None, :, 0] | outside[:, :, :, None, 1]  # (B, K, n, n)
+    logits = logits.masked_fill(outside.flatten(1), -1e9)  # finite, so that entropy is too
+    return Cells(logits, lowest, highest, glimpse)
 
 
 def sizes_of_windows(num_scales: int, device: torch.device) -> Tensor:

@@ -19,7 +19,6 @@ from agents.model.location import (
     familiarity,
     looked_at,
     relative_places,
-    salient_points,
 )
 
 STOP_HIDDEN_SIZE = 64
@@ -324,8 +323,10 @@ class RAMNetworks(nn.Module):
             seen = looked_at(places, looks, self.num_cells, self.memory_scale)
         normalised = self.glimpse_network.normalised(glimpse)
         logits = self.location_network(normalised, self._for_location(hidden), seen)
-        points = salient_points(normalised, self.num_cells) if self.aims else None
-        cells = choice_among_cells(logits, location, reach, self.num_scales, self.num_cells, points)
+        aimed_by = normalised if self.aims else None
+        cells = choice_among_cells(
+            logits, location, reach, self.num_scales, self.num_cells, aimed_by
+        )
         look = torch.cat([location, torch.ones_like(location[:, :1])], dim=1).unsqueeze(1)
         looks = torch.cat([look, looks[:, :-1]], dim=1).flatten(1)
         state = torch.cat([state, looks], dim=1)

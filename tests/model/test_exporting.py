@@ -80,6 +80,8 @@ MODELS: dict[str, Callable[[], RAM]] = {
         location_memory=4,
         location_memory_scale=1,
         location_aversion=2.0,
+        location_familiar=True,
+        location_aim="salient",
         **RETINOTOPIC,
     ),
     "colour, conv": lambda: make_model(

@@ -101,13 +101,13 @@ def test_cells_must_divide_the_patch() -> None:
 
 
 def choice(
-    location: tuple[float, float], reach: float, best: int, points: Tensor | None = None
+    location: tuple[float, float], reach: float, best: int, glimpse: Tensor | None = None
 ) -> Any:
     """Return a choice that is all but sure of one cell."""
     logits = torch.full((1, K * N * N), 0.0)
     logits[0, best] = 50.0
     where = torch.tensor([location]), torch.full((1, 2), reach)
-    return choice_among_cells(logits, *where, K, N, points)
+    return choice_among_cells(logits, *where, K, N, glimpse)
 
 
 @pytest.mark.parametrize(
@@ -148,34 +148,35 @@ def test_draws_lie_in_a_share_of_the_cell(spread: float) -> None:
 @pytest.mark.parametrize("num_colors", [1, 3])
 def test_salient_points_are_centres_of_what_differs_from_the_mean(num_colors: int) -> None:
     """Of bright and dark alike, in each cell by itself; at its middle if nothing differs there."""
-    step = G // N
+    step, places = G // N, (torch.arange(G // N) + 0.5) / (G // N)
     glimpse = torch.randn(B, K, num_colors, G, G)
     glimpse[0, 1] = 0.0
-    expected = torch.full((B, K, N, N, 2), 0.5)
-    for index in np.ndindex(B, K, N, N):
-        image, row, column = index[:2], step * index[2], step * index[3]
-        weights_here = glimpse[image].abs().mean(0)[row : row + step, column : column + step]
-        if weights_here.any():
-            places = (torch.arange(step) + 0.5) / step
-            total = weights_here.sum()
-            expected[index][0] = (weights_here * places).sum() / total
-            expected[index][1] = (weights_here * places[:, None]).sum() / total
     shape = (B, K, G, G) if num_colors == 1 else glimpse.shape
-    torch.testing.assert_close(salient_points(glimpse.reshape(shape), N), expected)
+    for number, (scale, row, column) in enumerate(np.ndindex(K, N, N)):
+        found = salient_points(glimpse.reshape(shape), N, torch.full((B,), number))
+        for example, point in enumerate(found):
+            square = glimpse[example, scale].abs().mean(0)
+            square = square[step * row :, step * column :][:step, :step]
+            expected = torch.full((2,), 0.5)
+            if square.any():
+                weights_here = square / square.sum()
+                expected[0] = (weights_here * places).sum()
+                expected[1] = (weights_here * places[:, None]).sum()
+            torch.testing.assert_close(point, expected)
 
 
 def test_an_aim_lies_at_its_point_of_the_whole_cell() -> None:
     """Also of a cell across the border, as its pixels do; and draws come as near as they should."""
-    points = torch.full((1, K, N, N, 2), 0.5)
-    points[..., 0], points[..., 1] = 0.25, 0.75
+    glimpse = torch.zeros(1, K, G, G)
+    glimpse[0, 2, 3, 4] = 1.0  # in row 1 and column 2, at (0.25, 0.75) of them
     best = 2 * 16 + 4 * 1 + 2
-    found = choice((0.9, 0.0), 0.4, best, points)  # x from 0.9 to 1.1, y from -0.2 to 0
+    found = choice((0.9, 0.0), 0.4, best, glimpse)  # x from 0.9 to 1.1, y from -0.2 to 0
     torch.testing.assert_close(found.likeliest(), torch.tensor([[0.95, -0.05]]))
     torch.testing.assert_close(found.draw(torch.rand(1, 3), 0.0)[0], found.likeliest())
     halfway, _ = found.draw(torch.tensor([[0.5, 0.0, 0.0]]), 0.5)
     torch.testing.assert_close(halfway, torch.tensor([[0.925, -0.125]]))
-    outside = choice((0.9, 0.0), 0.4, best, torch.full((1, K, N, N, 2), 0.75))
-    assert outside.likeliest()[0, 0] == 1.0
+    beyond = choice((0.9, 0.0), 0.4, best, glimpse.roll(1, -1))  # in x from 1.05
+    assert beyond.likeliest()[0, 0] == 1.0
 
 
 def test_cells_wholly_outside_the_scene_are_never_chosen() -> None:
@@ -273,19 +274,17 @@ def test_what_is_familiar_is_told_to_the_glimpse_network() -> None:
 
 
 def test_a_gaze_may_aim_at_what_is_salient() -> None:
-    """Whichever cell it chooses, a single spot that lies in all that see it is looked at."""
+    """In the cell that sees a single spot it is the spot, in all others the middle."""
     networks = RAMNetworks((1, G, G), C, make_config(location_aim="salient"))
     glimpse = torch.zeros(B, 1, G, G)
     glimpse[:, :, 5, 2] = 1.0
-    location, reach = torch.zeros(B, 2), torch.full((B, 2), 0.4)
-    cells = networks(glimpse, location, networks.initial_state(B), reach).cells
-    pixel = 0.8 / G
-    spot = torch.tensor([2.5, 5.5]) * pixel - 0.4
-    in_cell = 2 * N + 1  # of pixels 4 and 5, 2 and 3
-    torch.testing.assert_close(cells.aim[:, in_cell], spot.expand(B, 2), rtol=0, atol=1e-4)
-    middle = (cells.lowest + cells.highest) / 2
-    others = torch.arange(N * N) != in_cell
-    torch.testing.assert_close(cells.aim[:, others], middle[:, others], rtol=0, atol=1e-4)
+    where = torch.zeros(B, 2), networks.initial_state(B), torch.full((B, 2), 0.4)
+    cells = networks(glimpse, *where).cells
+    for number, (row, column) in enumerate(np.ndindex(N, N)):
+        x, y = (2.5, 5.5) if (row, column) == (2, 1) else (2 * column + 1.0, 2 * row + 1.0)
+        expected = torch.tensor([x, y]) * (0.8 / G) - 0.4
+        found = cells.aim(torch.full((B,), number))
+        torch.testing.assert_close(found, expected.expand(B, 2), rtol=0, atol=1e-4)
 
 
 def test_scenes_of_any_size_look_alike() -> None:

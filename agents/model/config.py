@@ -178,8 +178,8 @@ class RAMConfig:
     )
     location_aim: str = setting(
         "middle",
-        "where in the chosen cell a retinotopic gaze looks: middle; salient: where what differs "
-        "from the mean has its centre",
+        "where in the chosen cell a retinotopic gaze looks: middle; salient: where what stands out "
+        "has its centre",
         choices=("middle", "salient"),
     )
     location_spread: float = setting(
@@ -205,6 +205,11 @@ class RAMConfig:
         "how strongly, in nats, a retinotopic gaze avoids at first what it remembers to have "
         "looked at; 0: that is left to what it learns of each kind of cell",
         lowest=0,
+    )
+    location_inhibition: bool = setting(
+        False,
+        "whether what a retinotopic gaze remembers to have looked at is hidden from it when it "
+        "chooses: inhibition of return. Wide cells then repel it only where all of them is known",
     )
     location_familiar: bool = setting(
         False,
@@ -495,19 +500,23 @@ PRESETS: dict[str, RAMConfig] = {
     # Scenes in which several things are to be found, one after the other.
     "search": RAMConfig(
         location="retinotopic",
+        location_aim="salient",
+        location_spread=0.0,
         location_memory=16,
         location_memory_scale=2,
         location_aversion=16.0,
+        location_inhibition=True,
+        location_familiar=True,
         glimpse_statistics="running",
-        gaze_reward="surprise",
+        gaze_reward="information",
         discount=0.8,
         policy_coef=0.5,
-        location_entropy_coef=0.005,
+        location_entropy_coef=0.001,
         baseline_hidden_size=64,
         learning_rate=1e-3,
         batch_size=128,
         growth_fraction=0.3,
-        smallest_growth=0.6,
+        smallest_growth=0.8,
     ),
     # Reward alone: the class too is guessed, and what the env pays for the guesses teaches it.
     "pure": RAMConfig(

@@ -56,8 +56,7 @@ class Cells(NamedTuple):
     def aim(self, cells: Tensor) -> Tensor:
         """Return where to look in one cell each, (B,): locations (B, 2).
 
-        That is the middle of what of it is on the scene, or where what differs from the mean has
-        its centre.
+        That is the middle of what of it is on the scene, or where what stands out has its centre.
         """
         lowest, highest = self._sides(cells)
         if self.glimpse is None:
@@ -161,7 +160,10 @@ class RetinotopicNetwork(nn.Module):
 
 
 def salient_points(normalised: Tensor, num_cells: int, cells: Tensor) -> Tensor:
-    """Return where in one cell each, (B,), what differs from the mean has its centre.
+    """Return where in one cell each, (B,), what stands out there has its centre.
+
+    How far a pixel stands out is how much more it differs from the mean than the one that does so
+    the least.
 
     Args:
         normalised: Glimpses, (B, K, [3,] g, g).
@@ -181,6 +183,7 @@ def salient_points(normalised: Tensor, num_cells: int, cells: Tensor) -> Tensor:
     rows, columns = len(along) * row + along[:, None], len(along) * column + along
     pixels = scenes[example[:, None, None, None], scale, color[:, None, None], rows, columns]
     salience = pixels.abs().mean(1)  # (B, s, s)
+    salience = salience - salience.amin((1, 2), keepdim=True)  # what all of the cell has
     place = (along + 0.5) / len(along) - 0.5
     x, y = (salience.sum(across) * place for across in (1, 2))
     total = salience.sum((1, 2)) + 1e-6  # where nothing differs, the middle is meant

@@ -266,6 +266,7 @@ class RAMNetworks(nn.Module):
         self.knows_location = not is_retinotopic or config.location_absolute
         self.knows_familiar = is_retinotopic and config.location_familiar
         self.aims = config.location_aim == "salient"
+        self.inhibits = is_retinotopic and config.location_inhibition
         location_size = 2 * self.knows_location + 2 * self.num_scales * is_retinotopic
         location_size += self.knows_familiar
         self.glimpse_network = GlimpseNetwork(glimpse_shape, config, location_size)
@@ -307,7 +308,7 @@ class RAMNetworks(nn.Module):
         """Do what `forward` does, each location relative to the one before it."""
         size, looks_size = len(glimpse), NUMBERS_PER_LOOK * self.num_looks
         state, looks = state.split([state.shape[1] - looks_size, looks_size], dim=1)
-        looks = looks.reshape(size, self.num_looks, NUMBERS_PER_LOOK)  # the latest first
+        looks = looks.detach().reshape(size, self.num_looks, NUMBERS_PER_LOOK)  # the latest first
         places = relative_places(looks, location, reach, self.num_scales)  # (B, K, M, 2)
         step = places[:, :, 0] * looks[:, None, 0, 2:]  # 0 where there was none before
         way = step.clamp(-1.0, 1.0).flatten(1)
@@ -318,19 +319,36 @@ class RAMNetworks(nn.Module):
             where.append(familiarity(places, looks, self.memory_scale))
         features = self.glimpse_network(glimpse, torch.cat(where, dim=1))
         hidden, state = self.core_network(features, state)
-        seen = None
-        if self.location_network.memory is not None:
-            seen = looked_at(places, looks, self.num_cells, self.memory_scale)
-        normalised = self.glimpse_network.normalised(glimpse)
-        logits = self.location_network(normalised, self._for_location(hidden), seen)
-        aimed_by = normalised if self.aims else None
-        cells = choice_among_cells(
-            logits, location, reach, self.num_scales, self.num_cells, aimed_by
-        )
+        cells = self._among_cells(glimpse, hidden, location, reach, looks, places)
         look = torch.cat([location, torch.ones_like(location[:, :1])], dim=1).unsqueeze(1)
         looks = torch.cat([look, looks[:, :-1]], dim=1).flatten(1)
         state = torch.cat([state, looks], dim=1)
         return self._think(hidden, cells.likeliest(), state, cells)
+
+    def _among_cells(
+        self,
+        glimpse: Tensor,
+        hidden: Tensor,
+        location: Tensor,
+        reach: Tensor,
+        looks: Tensor,
+        places: Tensor,
+    ) -> Cells:
+        """Return the choice of the next location, for what is remembered and where that lies."""
+        seen, n = None, self.num_cells
+        visible = self.glimpse_network.normalised(glimpse)
+        if self.inhibits:
+            size, num_scales, side = len(glimpse), self.num_scales, glimpse.shape[-1]
+            pixels = looked_at(places, looks, side, self.memory_scale)  # (B, K, g, g)
+            colors_apart = size, num_scales, *[1] * (glimpse.dim() - 4), side, side
+            visible = visible * (1.0 - pixels.reshape(colors_apart))
+            seen = pixels.reshape(size, num_scales, n, side // n, n, side // n).amin((3, 5))
+        elif self.location_network.memory is not None:
+            seen = looked_at(places, looks, n, self.memory_scale)
+        logits = self.location_network(visible, self._for_location(hidden), seen)
+        return choice_among_cells(
+            logits, location, reach, self.num_scales, n, visible if self.aims else None
+        )
 
     def _for_location(self, hidden: Tensor) -> Tensor:
         """Return the hidden state (B, H) as the location network sees it."""

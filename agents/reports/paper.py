@@ -138,7 +138,7 @@ ROWS = (
     row_of_side(ANY, 60, "-cluttered", num_distractors=4),  # as that task has it; here are 8
     *(row_of_side(ANY, side) for side in (60, 100, 200, 400, 1000, 2000, 4000)),
     # Five digits on 1,500 pixels, read by what has learned `any` before: an hour.
-    make_row("megapixel", "megapixel", "search", 16, 768_000, None, init_from="any"),
+    make_row("megapixel", "megapixel", "search", 16, 896_000, None, init_from="any"),
     # The game of section 4.2, whose figure the paper does not print, in 20 million steps.
     make_row("catch", "catch", "catch", 23, 869_000, None, dataset=None),
 )

@@ -81,6 +81,7 @@ MODELS: dict[str, Callable[[], RAM]] = {
         location_memory_scale=1,
         location_aversion=2.0,
         location_familiar=True,
+        location_inhibition=True,
         location_aim="salient",
         **RETINOTOPIC,
     ),

@@ -288,6 +288,38 @@ def test_a_gaze_may_aim_at_what_is_salient() -> None:
         torch.testing.assert_close(found, expected.expand(B, 2), rtol=0, atol=1e-4)
 
 
+@pytest.mark.parametrize("colors", [(), (3,)])
+def test_what_was_looked_at_is_hidden_if_asked_for(colors: tuple[int, ...]) -> None:
+    """Whatever is there, the same cells draw the gaze; wide ones that hold more do still."""
+    shape, logits = (K, *colors, G, G), {}
+    for inhibits in (False, True):
+        torch.manual_seed(0)
+        settings: dict[str, Any] = {"location_inhibition": inhibits, "location_aversion": 4.0}
+        networks = RAMNetworks(shape, C, make_config(**settings))
+        for layer in ("question", "wish", "memory", "aversion"):  # what is seen counts alone
+            torch.nn.init.zeros_(getattr(networks.location_network, layer).weight)
+        location, reach = torch.zeros(B, 2), torch.full((B, 2), 0.4)
+        known, new = torch.zeros(B, *shape), torch.zeros(B, *shape)
+        known[:, 0, ..., :, :] = 1.0  # all of the finest window
+        new[:, 2, ..., 0, 0] = 1.0  # a corner of the widest
+        logits[inhibits] = {}
+        for name, glimpse in {"nothing": 0.0 * new, "known": known, "new": new}.items():
+            state = networks(glimpse, location, networks.initial_state(B), reach).state
+            cells = networks(glimpse, location, state, reach).cells
+            logits[inhibits][name] = cells.logits.reshape(B, K, N, N)
+    hidden = logits[True]
+    torch.testing.assert_close(hidden["known"], hidden["nothing"])
+    assert not torch.allclose(logits[False]["known"], logits[False]["nothing"])
+    assert not torch.allclose(hidden["new"], hidden["nothing"])
+    # The finest window fills a quarter of the widest's side: half of each of its four middle cells.
+    repelled = logits[False]["nothing"] - hidden["nothing"]
+    torch.testing.assert_close(repelled[:, 0], torch.zeros(B, N, N))
+    middle = torch.zeros(N, N, dtype=torch.bool)
+    middle[1:3, 1:3] = True
+    assert (repelled[:, 2][:, middle] < -0.5).all()
+    torch.testing.assert_close(repelled[:, 2][:, ~middle], torch.zeros(B, N * N - 4))
+
+
 def test_scenes_of_any_size_look_alike() -> None:
     """The same glimpses after the same moves, in pixels, are the same to the networks."""
     networks = RAMNetworks((K, G, G), C, make_config())
@@ -401,7 +433,8 @@ def test_training_changes_every_network_and_the_statistics(env: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "changes", [{"glimpse_statistics": "data"}, {}, {"location_aim": "salient"}]
+    "changes",
+    [{"glimpse_statistics": "data"}, {}, {"location_aim": "salient", "location_inhibition": True}],
 )
 def test_saved_model_acts_and_learns_on_the_same(
     changes: dict[str, Any], env: Any, tmp_path: Path

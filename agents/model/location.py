@@ -5,6 +5,7 @@ window is (x, y), from -1 to 1 across it; that of scale k is 2**(K - 1 - k) time
 widest.
 """
 
+import math
 from typing import NamedTuple
 
 import torch
@@ -106,9 +107,9 @@ class RetinotopicNetwork(nn.Module):
         self.num_colors = glimpse_shape[1] if len(glimpse_shape) == 4 else 1
         self.num_cells = side // self.step
         self.margin = self.step // 2
-        width = self.step + 2 * self.margin
+        self.window = (self.step + 2 * self.margin,) * 2  # that a pattern is looked for in
         num_logits = self.num_scales * self.num_cells**2
-        self.patterns = nn.Linear(self.num_colors * width**2, NUM_PATTERNS)
+        self.patterns = nn.Linear(self.num_colors * math.prod(self.window), NUM_PATTERNS)
         self.memory = nn.Linear(1, NUM_PATTERNS, bias=False) if config.location_memory else None
         self.question = nn.Linear(config.hidden_size, self.num_scales * NUM_PATTERNS)
         hidden_size = config.location_hidden_size
@@ -140,18 +141,17 @@ class RetinotopicNetwork(nn.Module):
             hidden: (B, H).
             looked_at: How much of each cell was looked at before, (B, K, n, n), in [0, 1].
         """
-        size, n = len(glimpse), self.num_cells
-        scales = glimpse.reshape(size * self.num_scales, self.num_colors, *glimpse.shape[-2:])
-        scales = functional.pad(scales, (self.margin,) * 4)
-        width = self.step + 2 * self.margin
-        cells = scales.unfold(2, width, self.step).unfold(3, width, self.step)  # (B K, c, n, n,...)
-        cells = cells.movedim(1, 3).reshape(size, self.num_scales, n * n, -1)
-        found = self.patterns(cells)  # (B, K, n n, patterns)
+        size, num_scales, n = len(glimpse), self.num_scales, self.num_cells
+        scales = glimpse.reshape(size * num_scales, self.num_colors, *glimpse.shape[-2:])
+        kernels = self.patterns.weight.reshape(NUM_PATTERNS, self.num_colors, *self.window)
+        found = functional.conv2d(scales, kernels, self.patterns.bias, self.step, self.margin)
         if self.memory is not None and looked_at is not None:
-            found = found + self.memory(looked_at.reshape(size, self.num_scales, n * n, 1))
+            weight = self.memory.weight[:, :, None]  # (patterns, 1, 1)
+            found = torch.addcmul(found, weight, looked_at.reshape(-1, 1, n, n))
+        found = torch.relu_(found).flatten(2)  # (B K, patterns, n n)
         asked = functional.linear(self.gain * hidden, self.question.weight, self.question.bias)
-        asked = asked.reshape(size, self.num_scales, NUM_PATTERNS, 1)
-        answers = (torch.relu(found) @ asked).squeeze(-1)  # (B, K, n n)
+        asked = asked.reshape(size * num_scales, 1, NUM_PATTERNS)
+        answers = (asked @ found).reshape(size, num_scales, n * n)
         if self.aversion is not None and looked_at is not None:
             answers = answers - self.aversion(hidden).unsqueeze(-1) * looked_at.flatten(2)
         answers = answers.flatten(1)  # (B, K n n)

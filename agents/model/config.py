@@ -368,11 +368,12 @@ class RAMConfig:
                 "`learn_stop` needs `learn_class_from='labels'`, which tell whether an answer "
                 "would have been right, got 'reward'."
             )
-        if self.location_aversion and not self.location_memory:
-            raise ValueError(
-                "`location_aversion` needs a `location_memory` of what was looked at, got "
-                f"{self.location_aversion:g} and 0: let it remember as many as there are glimpses."
-            )
+        for name in ("location_aversion", "location_inhibition"):
+            if getattr(self, name) and not self.location_memory:
+                raise ValueError(
+                    f"`{name}` needs a `location_memory` of what was looked at, got "
+                    f"{getattr(self, name)} and 0: let it remember as many as there are glimpses."
+                )
 
     @property
     def answers_by_policy_gradient(self) -> bool:

@@ -109,10 +109,11 @@ def test_smallest_canvas_grows_too() -> None:
         assert highest == lowest == 1897
 
 
-def test_aversion_needs_a_memory() -> None:
-    """Of what was looked at; the error says how to give it one."""
-    with pytest.raises(ValueError, match="`location_aversion` needs a `location_memory`"):
-        make_config("large", location_aversion=2.0)
+@pytest.mark.parametrize("name, value", [("aversion", 2.0), ("inhibition", True)])
+def test_what_was_looked_at_must_be_remembered(name: str, value: float) -> None:
+    """To be avoided or hidden; the error says how to give it a memory."""
+    with pytest.raises(ValueError, match=f"`location_{name}` needs a `location_memory`"):
+        make_config("large", **{f"location_{name}": value})
 
 
 def test_unknown_preset_is_refused() -> None:

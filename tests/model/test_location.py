@@ -291,7 +291,8 @@ def test_a_gaze_may_aim_at_what_is_salient() -> None:
 @pytest.mark.parametrize("colors", [(), (3,)])
 def test_what_was_looked_at_is_hidden_if_asked_for(colors: tuple[int, ...]) -> None:
     """Whatever is there, the same cells draw the gaze; wide ones that hold more do still."""
-    shape, logits = (K, *colors, G, G), {}
+    shape = (K, *colors, G, G)
+    logits: dict[bool, dict[str, Tensor]] = {}
     for inhibits in (False, True):
         torch.manual_seed(0)
         settings: dict[str, Any] = {"location_inhibition": inhibits, "location_aversion": 4.0}

@@ -30,9 +30,9 @@ from ram_env.scenes.sprites import glimpse_bytes as sums_bytes
 
 # Scenes are painted as long as that handles no more bytes per glimpse and image on the canvas, of
 # which at least eight are counted; else they are lists of sprites. Both look the same, bit for bit.
-# About here they cost the same, measured on 256 envs with 8 distractors: at 600 pixels a side with
-# windows of 48, at 400 with 96; with windows of 192 sprites always win.
-PAINTED_BYTES = 2**13
+# With 8 distractors and windows of 48 that is so up to 440 pixels a side; the two cost the same at
+# 230 on 256 envs and at 560 on 64. The wider the windows, the sooner sprites win.
+PAINTED_BYTES = 2**12
 SPRITE_PARTS = 16  # how many times as large the parts are in which scenes of sprites begin
 _POINT = Retina(1, 1)  # one that needs no border around the canvas
 FIRST_PATTERNS = {"train": 0, "validation": 10_000, "test": 20_000}  # of scribbles, in each split

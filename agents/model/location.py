@@ -41,7 +41,7 @@ class Cells(NamedTuple):
             Locations (B, 2), without gradient, and the log-likelihoods of their cells, (B,).
         """
         log_probs = self.logits.log_softmax(1)
-        below = log_probs.detach().exp().cumsum(1) <= uniform[:, :1]
+        below = self.logits.detach().softmax(1).cumsum(1) <= uniform[:, :1]
         # The clamp meets a cumulative sum that rounding keeps under 1.
         cells = below.sum(1).clamp(max=self.logits.shape[1] - 1)
         log_prob = log_probs.gather(1, cells.unsqueeze(1)).squeeze(1)
@@ -51,8 +51,7 @@ class Cells(NamedTuple):
 
     def entropy(self) -> Tensor:
         """Return the entropy of the choice in nats, (B,)."""
-        log_probs = self.logits.log_softmax(1)
-        return -(log_probs.exp() * log_probs).sum(1)
+        return -(self.logits.softmax(1) * self.logits.log_softmax(1)).sum(1)
 
     def aim(self, cells: Tensor) -> Tensor:
         """Return where to look in one cell each, (B,): locations (B, 2).
@@ -146,8 +145,9 @@ class RetinotopicNetwork(nn.Module):
         kernels = self.patterns.weight.reshape(NUM_PATTERNS, self.num_colors, *self.window)
         found = functional.conv2d(scales, kernels, self.patterns.bias, self.step, self.margin)
         if self.memory is not None and looked_at is not None:
-            weight = self.memory.weight[:, :, None]  # (patterns, 1, 1)
-            found = torch.addcmul(found, weight, looked_at.reshape(-1, 1, n, n))
+            weight = self.memory.weight[:, :, None].to(found.dtype)  # (patterns, 1, 1)
+            known = looked_at.reshape(-1, 1, n, n).to(found.dtype)
+            found = torch.addcmul(found, weight, known)
         found = torch.relu_(found).flatten(2)  # (B K, patterns, n n)
         asked = functional.linear(self.gain * hidden, self.question.weight, self.question.bias)
         asked = asked.reshape(size * num_scales, 1, NUM_PATTERNS)
@@ -254,12 +254,12 @@ def looked_at(places: Tensor, looks: Tensor, num_cells: int, scale: int = 0) -> 
         (B, K, n, n), in [0, 1].
     """
     num_scales = places.shape[1]
-    side = 2.0 ** (scale - torch.arange(num_scales, device=places.device)[:, None, None, None])
-    low = torch.arange(num_cells, device=places.device) * (2.0 / num_cells) - 1.0  # (n,)
-    along = places.unsqueeze(-1)  # (B, K, M, 2, 1)
-    overlap = torch.minimum(along + side, low + 2.0 / num_cells) - torch.maximum(along - side, low)
-    widest_overlap = (2.0 * side).clamp(max=2.0 / num_cells)
-    shares = overlap.clamp(min=0.0) / widest_overlap  # (B, K, M, 2, n)
+    half = 2.0 ** (scale - torch.arange(num_scales, device=places.device)[:, None, None, None])
+    middles = (2 * torch.arange(num_cells, device=places.device) + 1) / num_cells - 1.0  # (n,)
+    widest_overlap = (2.0 * half).clamp(max=2.0 / num_cells)
+    # How far each cell's middle lies from each location, in overlaps as wide as can be.
+    apart = (places.unsqueeze(-1) / widest_overlap - middles / widest_overlap).abs()
+    shares = ((half + 1.0 / num_cells) / widest_overlap - apart).clamp(0.0, 1.0)  # (B, K, M, 2, n)
     shares_x = shares[..., 0, :] * looks[:, None, :, 2:]  # nothing where nothing is remembered
     seen = torch.einsum("bkmi,bkmj->bkij", shares[..., 1, :], shares_x)
     return seen.clamp(max=1.0)

@@ -91,6 +91,10 @@ class RetinotopicNetwork(nn.Module):
         glimpse_shape: (K, g, g) or (K, 3, g, g).
         config: The settings.
 
+    Attributes:
+        repeated_multiply_adds: What it takes to look for the patterns in more than one cell, and to
+            weigh those that are asked for.
+
     Raises:
         ValueError: If the cells do not divide the patch.
     """
@@ -118,6 +122,9 @@ class RetinotopicNetwork(nn.Module):
         if config.location_aversion:
             self.aversion = nn.Linear(config.hidden_size, self.num_scales)
         self.gain = config.location_gain
+        shared = [layer for layer in (self.patterns, self.memory) if layer is not None]
+        in_a_cell = sum(layer.weight.numel() for layer in shared)
+        self.repeated_multiply_adds = (num_logits - 1) * in_a_cell + num_logits * NUM_PATTERNS
         # What is wished for is near nothing at first, but something is asked: or else neither the
         # patterns nor the questions would have a gradient. If every pattern is asked for, a cell is
         # the likelier the more it differs from the mean, whatever its patterns are.

@@ -80,7 +80,7 @@ class ConvolutionalEncoder(nn.Module):
 
     Attributes:
         size: How many numbers stand for a glimpse.
-        multiply_adds: What they take.
+        repeated_multiply_adds: What it takes to use its weights more than once.
     """
 
     def __init__(self, glimpse_shape: tuple[int, ...]) -> None:
@@ -92,7 +92,8 @@ class ConvolutionalEncoder(nn.Module):
         self.coarse = nn.Linear(32 * 2 * 2, 64)
         cells = num_scales * ((side + self.missing) // 8) ** 2
         self.size = cells * 64
-        self.multiply_adds = cells * (4 * self.fine.weight.numel() + self.coarse.weight.numel())
+        fine, coarse = self.fine.weight.numel(), self.coarse.weight.numel()
+        self.repeated_multiply_adds = (4 * cells - 1) * fine + (cells - 1) * coarse
 
     def forward(self, glimpse: Tensor) -> Tensor:
         """Return the patterns in normalised glimpses, (B, K, [3,] g, g): (B, size)."""
@@ -385,12 +386,14 @@ def uses_bfloat16(precision: str, device: torch.device) -> bool:
 def forward_multiply_adds(networks: nn.Module) -> int:
     """Return the multiply-adds of one example's way through networks.
 
-    A weight matrix of m x n takes m * n of them per example: as many as it has elements, and those
-    of a convolution as many at each place. Biases, normalisation and activations are left out.
+    A weight matrix of m x n takes m * n of them per example: as many as it has elements, and one
+    that is used at several places as many at each. Biases, normalisation and activations are left
+    out.
     """
-    total = sum(weight.numel() for weight in networks.parameters() if weight.dim() == 2)
-    for module in networks.modules():
-        if isinstance(module, ConvolutionalEncoder):
-            once = sum(weight.numel() for weight in module.parameters() if weight.dim() == 2)
-            total += module.multiply_adds - once
-    return total
+    once = sum(weight.numel() for weight in networks.parameters() if weight.dim() == 2)
+    repeating = (ConvolutionalEncoder, RetinotopicNetwork)
+    return once + sum(
+        module.repeated_multiply_adds
+        for module in networks.modules()
+        if isinstance(module, repeating)
+    )

@@ -501,6 +501,16 @@ def test_multiply_adds_of_the_papers_networks() -> None:
     assert training_multiply_adds(networks) == 2 * first + 3 * rest
 
 
+def test_multiply_adds_of_what_is_looked_for_in_each_cell() -> None:
+    """Patterns of 4x4 pixels are looked for in each of 8x8 cells at three scales, and weighed."""
+    plain = RAMNetworks((3, 16, 16), 10, make_config("large", location_memory=0))
+    remembering = RAMNetworks((3, 16, 16), 10, make_config("large", location_memory=4))
+    weights = sum(weight.numel() for weight in plain.parameters() if weight.dim() == 2)
+    cells, patterns = 3 * 8 * 8, 16 * 4 * 4
+    assert forward_multiply_adds(plain) == weights - patterns + cells * (patterns + 16)
+    assert forward_multiply_adds(remembering) == forward_multiply_adds(plain) + cells * 16
+
+
 def test_convolutional_network_counts_its_work() -> None:
     """Each layer's multiply-adds are those of its output's pixels; any size of image will do."""
     network = ConvNet(num_classes=10)

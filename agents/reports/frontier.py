@@ -1,6 +1,6 @@
 """How much does looking less often cost? Error against glimpses, for all models that ship."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -65,6 +65,11 @@ def learned_point(player: Player) -> Point:
     return Point("learned", task.glimpse_cost, result.mean_glimpses, result.error)
 
 
+def task_of(player: Player) -> tuple[str, Mapping[str, tuple[int, int]]]:
+    """Return what tells its task from others: the id of its env, and the bounds of its sizes."""
+    return player.scenes.env_id, player.scenes.task.option_limits
+
+
 def write_frontier(
     folder: Path, split: str = "test", stopping: Iterable[Path] = (), **data: Any
 ) -> list[Path]:
@@ -86,7 +91,7 @@ def write_frontier(
     frontier = {}
     for name in (it for it in pretrained_rows() if env_of_task(it)[0] not in CATCH_TASKS):
         player = player_of_pretrained(name, split, **data)
-        same_task = [it for it in learned if it.scenes.env_id == player.scenes.env_id]
+        same_task = [it for it in learned if task_of(it) == task_of(player)]
         frontier[name] = measure_frontier(player.scenes, player.model)
         frontier[name] += [learned_point(it) for it in same_task]
     files = [folder / f"frontier.{end}" for end in ("json", "md", "png")]

@@ -168,7 +168,7 @@ def draw(rows: list[Entry]) -> Figure:
         errors = [row["error"] for row in shown]
         colors = [COLORS[row["reads_labels"]] for row in shown]
         bars = axes.barh([row["what"].replace("`", "") for row in shown], errors, color=colors)
-        axes.bar_label(bars, [f"{error:.2f} %" for error in errors], padding=3)
+        axes.bar_label(bars, [f"{error:.2f} %" for error in errors], padding=7)
         for place, row in enumerate(shown):
             beside = _errors_beside(row, rows)
             axes.plot(beside, [place] * len(beside), "k.", markersize=5)

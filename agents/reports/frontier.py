@@ -65,7 +65,7 @@ def learned_point(player: Player) -> Point:
     return Point("learned", task.glimpse_cost, result.mean_glimpses, result.error)
 
 
-def task_of(player: Player) -> tuple[str, Mapping[str, tuple[int, int]]]:
+def task_key(player: Player) -> tuple[str, Mapping[str, tuple[int, int]]]:
     """Return what tells its task from others: the id of its env, and the bounds of its sizes."""
     return player.scenes.env_id, player.scenes.task.option_limits
 
@@ -91,7 +91,7 @@ def write_frontier(
     frontier = {}
     for name in (it for it in pretrained_rows() if env_of_task(it)[0] not in CATCH_TASKS):
         player = player_of_pretrained(name, split, **data)
-        same_task = [it for it in learned if task_of(it) == task_of(player)]
+        same_task = [it for it in learned if task_key(it) == task_key(player)]
         frontier[name] = measure_frontier(player.scenes, player.model)
         frontier[name] += [learned_point(it) for it in same_task]
     files = [folder / f"frontier.{end}" for end in ("json", "md", "png")]

@@ -72,8 +72,8 @@ def test_runs_that_do_not_stop_are_refused(player: Player) -> None:
 def test_canvases_of_other_sizes_are_another_task(player: Player, stopping: Player) -> None:
     """One that draws its canvases has the id of the one that does not, and is not it."""
     ranged = Player(player.model, FrozenScenes(ENV_ID, DIGITS | {"canvas_range": [28, 40]}))
-    assert frontier.task_of(stopping) == frontier.task_of(player)
-    assert frontier.task_of(ranged) != frontier.task_of(player)
+    assert frontier.task_key(stopping) == frontier.task_key(player)
+    assert frontier.task_key(ranged) != frontier.task_key(player)
 
 
 def test_command_line_writes_table_page_and_picture(

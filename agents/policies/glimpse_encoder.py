@@ -2,7 +2,9 @@
 
 from typing import Any
 
+import torch
 from gymnasium import spaces
+from gymnasium.spaces.utils import flatdim
 from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from torch import Tensor
 
@@ -15,11 +17,12 @@ class GlimpseEncoder(BaseFeaturesExtractor):
 
     `PPO("MultiInputPolicy", env, policy_kwargs={"features_extractor_class": GlimpseEncoder})`. Of a
     history (`memory="history"`, T glimpses) all go through the same network, and what it makes of
-    them stands side by side, in the order of time; of glimpses not yet taken it is 0.
+    them stands side by side, in the order of time; of glimpses not yet taken it is 0. What else is
+    observed (the two of `memory="canvas"`, a `reach`) follows as it is, flat.
 
     Args:
         observation_space: `glimpse` (K, [3,] g, g) and `location` (2,); or with `mask` (T,) a
-            history, (T, K, [3,] g, g) and (T, 2).
+            history, (T, K, [3,] g, g) and (T, 2). Other parts are Boxes of any shape.
         settings: Fields of `RAMConfig` to change, those of the glimpse network; `feature_size` is
             how many features a glimpse has.
 
@@ -31,7 +34,7 @@ class GlimpseEncoder(BaseFeaturesExtractor):
         sizes = {"what_hidden_size": 128, "where_hidden_size": 32, "feature_size": 64}
         config = make_config(**(sizes | settings))
         parts = observation_space.spaces if isinstance(observation_space, spaces.Dict) else {}
-        if set(parts) not in ({"glimpse", "location"}, {"glimpse", "location", "mask"}):
+        if not {"glimpse", "location"} <= set(parts):
             raise ValueError(
                 "`observation_space` must have `glimpse` and `location`, and for a history `mask`, "
                 f"got {observation_space}: see `agents.make_vec_env` and its `memory`."
@@ -40,15 +43,18 @@ class GlimpseEncoder(BaseFeaturesExtractor):
         assert shape is not None
         self._glimpse_shape = shape[1:] if "mask" in parts else shape
         num_glimpses = shape[0] if "mask" in parts else 1
-        super().__init__(observation_space, num_glimpses * config.feature_size)
+        self._others = [name for name in parts if name not in ("glimpse", "location", "mask")]
+        num_others = sum(flatdim(parts[name]) for name in self._others)
+        super().__init__(observation_space, num_glimpses * config.feature_size + num_others)
         self.glimpse_network = GlimpseNetwork(self._glimpse_shape, config)
 
     def forward(self, observations: dict[str, Tensor]) -> Tensor:
-        """Encode observations, float (B, ...): (B, T F)."""
+        """Encode observations, float (B, ...): (B, T F + N), N numbers of other parts."""
         glimpses, locations = observations["glimpse"], observations["location"]
         features = self.glimpse_network(
             glimpses.reshape(-1, *self._glimpse_shape), locations.reshape(-1, 2)
         )
         if "mask" in observations:
             features = features * observations["mask"].reshape(-1, 1)
-        return features.reshape(len(glimpses), -1)
+        others = [observations[name].flatten(1) for name in self._others]
+        return torch.cat([features.reshape(glimpses.shape[0], -1), *others], dim=1)

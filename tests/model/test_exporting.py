@@ -25,6 +25,7 @@ from agents.base.pretrained import pretrained_rows, pretrained_task
 from agents.evaluation.players import player_of_pretrained
 from agents.exporting.graphs import RetinaGraph
 from agents.exporting.policies import export_policy
+from agents.policies import GlimpseEncoder
 from ram_env.data.images import ImageDataset
 from ram_env.games.record import TaskRecord
 from ram_env.geometry import location_to_pixel
@@ -33,6 +34,7 @@ from ram_env.scenes.canvases import Canvases
 
 by_model = pytest.mark.parametrize("name", sorted(pretrained_rows()))
 B = 7  # another number of rows than the exporter was shown
+ENCODER = {"features_extractor_class": GlimpseEncoder}
 TOLERANCE = 1e-4  # of logits: float32 adds up in another order
 
 
@@ -322,23 +324,24 @@ def test_a_missing_extra_is_one_line(
 
 
 @pytest.mark.parametrize(
-    ("kind", "memory", "arguments"),
+    ("kind", "memory", "network", "arguments"),
     [
-        (PPO, "history", {"action_format": "multidiscrete"}),
-        (A2C, "canvas", {}),
-        (SAC, "history", {}),
-        (RecurrentPPO, "none", {"action_format": "multidiscrete"}),
+        (PPO, "history", ENCODER, {"action_format": "multidiscrete"}),
+        (A2C, "canvas", {}, {}),
+        (SAC, "history", {}, {}),
+        (RecurrentPPO, "none", ENCODER, {"action_format": "multidiscrete"}),
     ],
     ids=lambda it: getattr(it, "__name__", None),
 )
 def test_other_policies_act_the_same(
-    kind: Any, memory: str, arguments: dict[str, Any], tmp_path: Path
+    kind: Any, memory: str, network: dict[str, Any], arguments: dict[str, Any], tmp_path: Path
 ) -> None:
     """As `predict` does, deterministically, with a memory of their own or without."""
     env = make_vec_env("GlimpseMNIST-v0", B, 3, memory=memory, dataset="digits", **arguments)
     is_recurrent = kind is RecurrentPPO
     name = "MultiInputLstmPolicy" if is_recurrent else "MultiInputPolicy"
-    policy = kind(name, env, seed=0, device="cpu", policy_kwargs={"net_arch": [16]}).policy
+    layers = network | {"net_arch": [16]}
+    policy = kind(name, env, seed=0, device="cpu", policy_kwargs=layers).policy
     with torch.no_grad():
         for weight in policy.parameters():
             weight *= 4.0  # so that actions reach the borders

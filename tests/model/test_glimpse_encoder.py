@@ -12,6 +12,7 @@ from stable_baselines3 import A2C, PPO, SAC
 from agents import make_vec_env
 from agents.policies import GlimpseEncoder
 from agents.runs.launch import main
+from agents.sb3.algorithms import MEMORIES
 from agents.sb3.policy_file import load_policy
 
 ENV_ID = "GlimpseTranslatedMNIST-v0"
@@ -19,7 +20,7 @@ SMALL: dict[str, Any] = {"dataset": "digits", "num_glimpses": 3}
 KWARGS: dict[str, Any] = {"features_extractor_class": GlimpseEncoder, "net_arch": [16]}
 
 
-@pytest.mark.parametrize("memory", ["none", "history"])
+@pytest.mark.parametrize("memory", MEMORIES)
 @pytest.mark.parametrize(
     ("algorithm", "action_format", "settings"),
     [
@@ -67,6 +68,18 @@ def test_a_history_is_its_glimpses_side_by_side() -> None:
         torch.testing.assert_close(features[:, : 7 * taken], torch.cat(expected, dim=1))
         assert (features[:, 7 * taken :] == 0).all()
         (seen, *_), (whole, *_) = single.step(actions), history.step(actions)
+
+
+def test_what_else_is_observed_follows_flat() -> None:
+    """Behind the features of the latest glimpse, as it is."""
+    env = make_vec_env(ENV_ID, 5, memory="canvas", env_kwargs=SMALL)
+    encoder = GlimpseEncoder(env.observation_space, feature_size=7)
+    seen: Any = env.reset()
+    features = encoder({key: torch.as_tensor(value) for key, value in seen.items()})
+    assert features.shape == (5, encoder.features_dim) == (5, 7 + 2 * 60 * 60)
+    others = np.concatenate([seen[name].reshape(5, -1) for name in ("canvas", "seen")], axis=1)
+    assert np.array_equal(features[:, 7:].detach().numpy(), others)
+    assert others.any()
 
 
 @pytest.mark.parametrize(

@@ -7,13 +7,19 @@ from agents.base.figures import Figure
 from agents.evaluation.players import player_of_policy
 from agents.evaluation.result import markdown_table
 from agents.reports.guests import write_guest
-from agents.reports.table import Entry, Row, Table, describe_commands, row_of_program
+from agents.reports.table import (
+    ON_ONE_CORE,
+    Entry,
+    Row,
+    Table,
+    describe_commands,
+    row_of_program,
+)
 from agents.runs import launch
 from ram_env import SHORT_NAMES
 
 MINUTES, MORE_MINUTES = 5, 30
 OTHER_SEEDS = (1, 2)
-ONE_CORE = ("--processes", "1", "--threads", "1")
 COLORS = {True: "#0072B2", False: "#D55E00"}  # by whether labels are read
 RANDOM = "agents.policies:RandomPolicy"
 
@@ -47,7 +53,7 @@ def make_row(
     budget = budget or ("--minutes", str(minutes))
     words = ["--env", task, "--algo", algo, *options, *budget, "--seed", str(seed)]
     words += ["--dataset", dataset] if dataset else []
-    words += ONE_CORE
+    words += ON_ONE_CORE
     return row_of_program(name, facts, "train.py", launch.main, words)
 
 
@@ -84,6 +90,7 @@ AGENTS: tuple[tuple[Any, ...], ...] = (
 # What is given more time: PPO on the easy task, and what learns the other from reward alone.
 PPO = "PPO on `GlimpseHistory`, 10 minutes"
 PURE = f"RAM, reward alone, {MORE_MINUTES} minutes"
+PATIENT_PPO = f"PPO on `GlimpseHistory`, {MORE_MINUTES} minutes"
 RECURRENT = f"RecurrentPPO, {MORE_MINUTES} minutes"
 PATIENT = (
     *(
@@ -91,6 +98,7 @@ PATIENT = (
         for seed in (0, *OTHER_SEEDS)
     ),
     make_row("cluttered", "ram-pure-30", PURE, "ram", ("--preset", "pure"), minutes=MORE_MINUTES),
+    make_row("cluttered", "ppo-30", PATIENT_PPO, "ppo", minutes=MORE_MINUTES),
     make_row("cluttered", "recurrent-ppo-30", RECURRENT, "recurrent_ppo", minutes=MORE_MINUTES),
 )
 # Its reward comes at the end of 23 moves.

@@ -21,8 +21,14 @@ class Algorithm:
     settings: dict[str, Any] = field(default_factory=dict)  # of its constructor, as JSON has them
 
 
-_NETWORK = {"net_arch": [256, 256], "activation_fn": "ReLU"}
-_ON_POLICY = {"gamma": 0.95, "gae_lambda": 0.95, "ent_coef": 0.02, "policy_kwargs": _NETWORK}
+# RAM's glimpse network sees every glimpse, then one layer: it learns several times as fast as two
+# layers over all numbers at once.
+_ENCODER = {
+    "features_extractor_class": "GlimpseEncoder",
+    "net_arch": [256],
+    "activation_fn": "ReLU",
+}
+_ON_POLICY = {"gamma": 0.8, "gae_lambda": 0.9, "ent_coef": 0.02, "policy_kwargs": _ENCODER}
 _PPO = {
     "n_steps": 8,  # about an episode: short rollouts learn several times as fast
     "batch_size": 1024,
@@ -62,11 +68,9 @@ ALGORITHMS: dict[str, Algorithm] = {
         location_grid=COARSE_GRID,
         settings={
             **_PPO,
-            "gamma": 0.8,
-            "gae_lambda": 0.9,
-            # One LSTM over RAM's glimpse network, for policy and value.
+            # One LSTM instead of the layer, for policy and value.
             "policy_kwargs": {
-                "features_extractor_class": "GlimpseEncoder",
+                **_ENCODER,
                 "net_arch": [],
                 "lstm_hidden_size": 256,
                 "shared_lstm": True,
@@ -106,7 +110,7 @@ ALGORITHMS: dict[str, Algorithm] = {
             "gradient_steps": 4,
             "ent_coef": 0.01,
             "gamma": 0.95,
-            "policy_kwargs": _NETWORK,
+            "policy_kwargs": {"net_arch": [256, 256], "activation_fn": "ReLU"},
         },
     ),
 }

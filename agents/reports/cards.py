@@ -119,11 +119,16 @@ def card_of(model: Any, row: dict[str, Any]) -> str:
 
 def what_it_reads(arguments: dict[str, Any]) -> dict[str, str]:
     """Return what a card says of a model that reads digits, by the arguments of its env."""
-    clutter, side = arguments["num_distractors"], arguments["canvas_size"]
+    side = arguments["canvas_size"]
     smallest, _ = arguments.get("canvas_range") or (side, side)
     sides = f"{smallest}x{smallest} to " if smallest < side else ""
-    scene = f"one on a black canvas of {sides}{side}x{side} pixels"
-    scene += f" among {clutter} pieces of others" if clutter else ""
+    digits, clutter = "one", ""
+    if arguments.get("num_distractors"):
+        clutter = f" among {arguments['num_distractors']} pieces of others"
+    if "num_scribbles" in arguments:
+        digits = f"{arguments['num_digits']} of a class and {arguments['num_others']} of others"
+        clutter = f" among {arguments['num_scribbles']} scribbles"
+    scene = f"{digits} on a black canvas of {sides}{side}x{side} pixels{clutter}"
     code, knows = LOOK.format(canvas=(side, side)), DIGITS.format(scene=scene)
     return {"does": "classifies a hidden image", "data": "MNIST", "code": code, "knows": knows}
 

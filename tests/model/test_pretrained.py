@@ -12,7 +12,7 @@ from agents.base.pretrained import FOLDER, INDEX, env_of_task, pretrained_path, 
 from agents.evaluate import main
 from agents.evaluation.players import player_of_pretrained
 
-MAX_BYTES = 20_000_000  # of all models together
+MAX_BYTES = 25_000_000  # of all models together
 by_model = pytest.mark.parametrize("name", sorted(pretrained_rows()))
 
 

@@ -149,9 +149,7 @@ ROWS = (
     # Five digits on 1,500 pixels, read by what has learned `any` before: an hour of one core, as
     # two share a batch of 128 badly.
     make_row(
-        *("megapixel", "megapixel", "search", 16, 1_344_000, None),
-        init_from="any",
-        on_one_core=True,
+        "megapixel", "megapixel", "search", 16, 1_344_000, None, init_from="any", on_one_core=True
     ),
     # The game of section 4.2, whose figure the paper does not print, in 20 million steps.
     make_row("catch", "catch", "catch", 23, 869_000, None, dataset=None),

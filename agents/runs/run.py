@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import time
 import warnings
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -107,7 +108,7 @@ def train(run: Run) -> Finished | None:
         return None
     print(f"{title_of(plan, learner)}: writing to {plan.folder}", flush=True)
     with team(plan):
-        episodes = choose_budget(plan, learner)
+        episodes = choose_budget(plan, learner, scenes["validation"])
         plan.folder.mkdir(parents=True, exist_ok=True)
         with lock_folder(plan.folder), GracefulStop() as stop:
             begin(plan, learner)
@@ -142,8 +143,7 @@ def learn(run: Run, episodes: int, stop: GracefulStop) -> Validation:
         return learner.episodes_done
 
     bar = ProgressBar(episodes, count, plan.task_name)
-    usual = max(episodes // NUM_VALIDATIONS, MIN_VALIDATION_EPISODES)
-    every = plan.options.validation_episodes or usual
+    every = episodes_per_validation(plan, episodes)
     validation = Validation(scenes["validation"], every, bar, count)
     # As it is measured, not as it is learned.
     record = TaskRecord.of(scenes["test"].task, plan.env_id)
@@ -235,12 +235,27 @@ def help_to_learn(plan: Plan, learner: Learner) -> None:
     learner.learn(episodes, [])
 
 
-def choose_budget(plan: Plan, learner: Learner) -> int:
-    """Return the number of episodes, in whole batches, that the budget buys."""
+def episodes_per_validation(plan: Plan, episodes: int) -> int:
+    """Return after how many episodes each a run of so many is validated."""
+    usual = max(episodes // NUM_VALIDATIONS, MIN_VALIDATION_EPISODES)
+    return plan.options.validation_episodes or usual
+
+
+def choose_budget(plan: Plan, learner: Learner, validation: FrozenScenes | None = None) -> int:
+    """Return the number of episodes, in whole batches, that the budget buys.
+
+    Minutes pay for the validations too, with at most half of them. Who helps another process has
+    no validation scenes, and trains as many episodes as that one.
+    """
     size = learner.episodes_per_batch
     if plan.episodes is None:
+        seconds = 60.0 * plan.options.minutes
         speed = measure_speed(learner.model, learner.task.num_glimpses)
-        batches = max(1, round(speed * 60.0 * plan.options.minutes / size))
+        if validation is not None:
+            episodes = round(speed * seconds)
+            number = 1 + episodes // episodes_per_validation(plan, episodes)
+            seconds -= min(number * measure_validation(validation, learner.model), seconds / 2)
+        batches = max(1, round(speed * seconds / size))
         learner.renew()
     else:
         batches = math.ceil(plan.episodes / size)
@@ -254,6 +269,13 @@ def measure_speed(model: BaseAlgorithm, num_glimpses: int, seconds: float = 3.0)
     # A schedule far longer than the moment, so that it does not end first.
     model.learn(10**9, meter, log_interval=10**9)
     return agree(meter.steps_per_second) / num_glimpses
+
+
+def measure_validation(scenes: FrozenScenes, model: BaseAlgorithm) -> float:
+    """Return how many seconds a validation takes."""
+    started = time.perf_counter()
+    scenes.evaluate(model)
+    return time.perf_counter() - started
 
 
 def remove_run(folder: Path) -> None:

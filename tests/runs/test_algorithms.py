@@ -354,6 +354,7 @@ def test_minutes_choose_the_budget(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         return 120.0
 
     monkeypatch.setattr(module, "measure_speed", note)
+    monkeypatch.setattr(module, "measure_validation", lambda scenes, model: 0.0)
     run(make_options("sac", tmp_path, episodes=None, minutes=1 / 120))
     assert measured[0] > 0
     assert json.loads((tmp_path / "config.json").read_text())["episodes"] == 60

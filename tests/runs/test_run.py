@@ -23,6 +23,7 @@ from small_runs import BATCH, ENV_ID, FILES, make_options, run
 from agents import RAM
 from agents.base.files import LOCK
 from agents.evaluation import curves, pictures
+from agents.evaluation.frozen_scenes import FrozenScenes
 from agents.evaluation.players import player_of_run
 from agents.runs import run as module
 from agents.runs.callbacks import GracefulStop
@@ -238,11 +239,20 @@ def test_own_images_of_another_size_are_trained_on(small_images: str, tmp_path: 
 def test_minutes_choose_a_number_of_whole_batches(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The budget is measured speed times minutes, in whole batches, at least one."""
+    """The budget is measured speed times minutes, in whole batches, at least one.
+
+    What validations take is taken off, but no more than half.
+    """
     monkeypatch.setattr(module, "measure_speed", lambda model, num_glimpses: 100.0)
-    for minutes, episodes in ((0.05, 288), (0.0001, BATCH)):  # 300 rounded to 9 batches of 32
-        folder = tmp_path / str(minutes)
-        run(make_options(folder, episodes=None, minutes=minutes))
+    for minutes, seconds, episodes in (
+        (0.05, 0.0, 288),  # 300 rounded to 9 batches of 32
+        (0.05, 0.25, 256),  # two of them, 250 left
+        (0.05, 60.0, 160),  # 150 left
+        (0.0001, 0.0, BATCH),
+    ):
+        folder = tmp_path / f"{minutes}-{seconds}"
+        monkeypatch.setattr(module, "measure_validation", lambda scenes, model, it=seconds: it)
+        run(make_options(folder, episodes=None, minutes=minutes, validation_episodes=200))
         assert read_json(folder / "config.json")["episodes"] == episodes
         assert read_json(folder / "evaluation.json")["episodes"] == episodes
 
@@ -259,7 +269,13 @@ def test_run_by_minutes_equals_the_run_by_episodes_that_it_chose(
         assert measure(model, num_glimpses, seconds=0.1) > 0
         return 320.0
 
+    def pretend_too(scenes: FrozenScenes, model: RAM) -> float:
+        assert measure_validation(scenes, model) > 0
+        return 0.0
+
+    measure_validation = module.measure_validation
     monkeypatch.setattr(module, "measure_speed", pretend)
+    monkeypatch.setattr(module, "measure_validation", pretend_too)
     run(make_options(tmp_path / "run", episodes=None, minutes=1 / 60))
     assert read_json(tmp_path / "run" / "config.json")["episodes"] == 320
     assert list(beside.iterdir()) == []

@@ -7,14 +7,7 @@ from agents.base.figures import Figure
 from agents.evaluation.players import player_of_policy
 from agents.evaluation.result import markdown_table
 from agents.reports.guests import write_guest
-from agents.reports.table import (
-    ON_ONE_CORE,
-    Entry,
-    Row,
-    Table,
-    describe_commands,
-    row_of_program,
-)
+from agents.reports.table import ONE_CORE, Entry, Row, Table, describe_commands, row_of_program
 from agents.runs import launch
 from ram_env import SHORT_NAMES
 
@@ -53,7 +46,7 @@ def make_row(
     budget = budget or ("--minutes", str(minutes))
     words = ["--env", task, "--algo", algo, *options, *budget, "--seed", str(seed)]
     words += ["--dataset", dataset] if dataset else []
-    words += ON_ONE_CORE
+    words += ONE_CORE
     return row_of_program(name, facts, "train.py", launch.main, words)
 
 

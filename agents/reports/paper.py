@@ -13,14 +13,7 @@ from agents.base.pretrained import VARIANTS
 from agents.evaluation.players import player_of_run
 from agents.evaluation.result import markdown_table
 from agents.reports import whole_image
-from agents.reports.table import (
-    ON_ONE_CORE,
-    Entry,
-    Row,
-    Table,
-    describe_commands,
-    row_of_program,
-)
+from agents.reports.table import ONE_CORE, Entry, Row, Table, describe_commands, row_of_program
 from agents.runs import launch
 
 OURS, THEIRS = "#0072B2", "#D55E00"
@@ -38,7 +31,7 @@ def make_row(
     settings: tuple[str, ...] = (),  # of RAM, beyond its preset
     dataset: str | None = "mnist",  # None: there are no images, and the game says how long it is
     init_from: str | None = None,  # the model of the package that it starts from
-    on_one_core: bool = False,  # even where there are more
+    one_core: bool = False,  # even where there are more
     **arguments: Any,  # of the env. Distortions pay where a budget shows each image often
 ) -> Row:
     """Return one row of the table."""
@@ -59,7 +52,7 @@ def make_row(
     words += ["--env-kwargs", *pairs_of(changes | arguments)] if changes | arguments else []
     pairs = [*settings, *(["gaze=random"] if gaze == "random" else [])]
     words += ["--settings", *pairs] if pairs else []
-    words += ON_ONE_CORE if on_one_core else []
+    words += ONE_CORE if one_core else []
     return row_of_program(name, facts, "train.py", launch.main, words)
 
 
@@ -149,7 +142,7 @@ ROWS = (
     # Five digits on 1,500 pixels, read by what has learned `any` before: an hour of one core, as
     # two share a batch of 128 badly.
     make_row(
-        "megapixel", "megapixel", "search", 16, 1_344_000, None, init_from="any", on_one_core=True
+        "megapixel", "megapixel", "search", 16, 1_344_000, None, init_from="any", one_core=True
     ),
     # The game of section 4.2, whose figure the paper does not print, in 20 million steps.
     make_row("catch", "catch", "catch", 23, 869_000, None, dataset=None),

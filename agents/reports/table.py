@@ -30,7 +30,7 @@ MEASURED = [  # what every table takes from evaluation.json
     *("error", "low", "high", "num_scenes", "num_errors", "error_per_glimpse"),
     *("validation_error", "episodes", "parameters"),
 ]
-ON_ONE_CORE = ("--processes", "1", "--threads", "1")  # options of `train.py`
+ONE_CORE = ("--processes", "1", "--threads", "1")  # options of `train.py`
 MAX_BATCH = 1000  # episodes: a budget is rounded up to whole batches, each of fewer
 
 Entry = dict[str, Any]  # a finished row as table.json has it; errors in percent

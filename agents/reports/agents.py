@@ -127,8 +127,8 @@ INTRODUCTION = f"""# What each agent learns in five minutes
 
 Test error after {MINUTES} minutes on one core, or after as many as it says, one \
 deterministic pass over the frozen test set of 10,000 scenes, with its Wilson 95 % interval. Each \
-trains as many episodes as fit into that time at the speed of its first seconds; *seconds* says \
-how long it then took, validation included. *Other seeds*: the errors of seeds 1 and 2, where \
+trains as many episodes as fit into that time with its validations, at the speed of its first \
+seconds; *seconds* says how long it then took. *Other seeds*: the errors of seeds 1 and 2, where \
 these were trained as well. *Labels*: whether it learns from the true class of each scene by \
 cross-entropy; the others are told no more than their reward. Of `catch` an error is a ball that \
 was missed. Settings of each are those of `agents/model/config.py` and `agents/sb3/algorithms.py` \

@@ -60,7 +60,7 @@ ALGORITHMS: dict[str, Algorithm] = {
         settings=_PPO,
     ),
     "recurrent_ppo": Algorithm(
-        "sb3_contrib:RecurrentPPO",
+        "agents.sb3.recurrent_ppo:RecurrentPPO",
         "MultiInputLstmPolicy",
         ("multidiscrete", "box", "dict"),
         _PPO_LOSSES,

@@ -80,8 +80,8 @@ class EpisodeBuffer(RecurrentDictRolloutBuffer):
 class RecurrentPPO(sb3_contrib.RecurrentPPO):
     """RecurrentPPO of sb3-contrib: the same batches, losses and, but for rounding, weights.
 
-    Own code, as sb3-contrib has no setting for it: episodes here are short and all as long as a
-    rollout, so that an update is mostly calls of small products. Observations must be a Dict.
+    Own code, as sb3-contrib has no setting for it: sequences here are short and many, and a
+    quarter of the time went into calls for each step and sequence. Observations must be a Dict.
     """
 
     policy_aliases: ClassVar[dict[str, type[BasePolicy]]] = {

@@ -18,7 +18,7 @@ class EpisodeLstmPolicy(MultiInputLstmPolicy):
     """A recurrent policy whose LSTM is called once for a batch of sequences, not once a step.
 
     Where an episode begins within a sequence the LSTM goes step by step, as sb3-contrib's does
-    wherever one begins; but a sequence of its buffer begins with its episode.
+    wherever one begins; but in its buffer a new sequence begins with each episode.
     """
 
     @staticmethod

@@ -1,5 +1,7 @@
 """Does our RecurrentPPO learn what sb3-contrib's learns?"""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import sb3_contrib
@@ -60,7 +62,7 @@ def test_it_learns_what_sb3_contribs_does(num_glimpses: int) -> None:
 
 
 def test_a_batch_is_that_of_sb3_contrib() -> None:
-    """Bit for bit, padding and states included."""
+    """Padding and states included: copies bit for bit, what a policy computed but for rounding."""
     batches = []
     for kind in (RecurrentPPO, sb3_contrib.RecurrentPPO):
         model = learned(kind, 3, 7 * NUM_ENVS)
@@ -78,3 +80,15 @@ def test_a_batch_is_that_of_sb3_contrib() -> None:
         for ours_part, theirs_part in zip(ours.lstm_states, theirs.lstm_states, strict=True):
             for ours_half, theirs_half in zip(ours_part, theirs_part, strict=True):
                 torch.testing.assert_close(ours_half, theirs_half)
+
+
+def test_an_episode_may_begin_within_a_sequence() -> None:
+    """Then, too, the LSTM forgets what was before it."""
+    policy: Any = learned(RecurrentPPO, 3, 0).policy
+    features = torch.randn(2 * 4, policy.lstm_actor.input_size)
+    state = (torch.randn(1, 2, 16), torch.randn(1, 2, 16))
+    starts = torch.tensor([1.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 1.0])
+    found, _ = policy._process_sequence(features, state, starts, policy.lstm_actor)
+    fresh = (torch.zeros(1, 1, 16), torch.zeros(1, 1, 16))
+    expected, _ = policy.lstm_actor(features[2:4].unsqueeze(1), fresh)
+    torch.testing.assert_close(found[2:4], expected.squeeze(1))

@@ -188,18 +188,18 @@ def write_page(rows: list[Entry]) -> str:
 
 def _describe_seeds(rows: list[Entry]) -> list[str]:
     """Return mean and spread of each row that was trained with several seeds."""
-    groups: dict[tuple[str, ...], list[float]] = {}
+    same = ("task", "preset", "num_glimpses", "gaze", "settings", "canvas_size", "num_distractors")
+    groups: dict[tuple[str, ...], dict[int, float]] = {}  # errors by seed
     for row in rows:
-        names = ("task", "preset", "num_glimpses", "gaze", "settings", "canvas_size")
-        facts = [str(row.get(name)) for name in names]
-        groups.setdefault(tuple(facts), []).append(row["error"])
+        facts = tuple(str(row.get(name)) for name in same)
+        groups.setdefault(facts, {})[row["seed"]] = row["error"]
     lines = []
     for (task, preset, num_glimpses, *_), errors in groups.items():
         if len(errors) > 1:
             lines.append(
                 f"`{task}`, preset `{preset}`, {num_glimpses} glimpses, {len(errors)} seeds: mean "
-                f"{statistics.mean(errors):.2f} %, standard deviation "
-                f"{statistics.stdev(errors):.2f} points."
+                f"{statistics.mean(errors.values()):.2f} %, standard deviation "
+                f"{statistics.stdev(errors.values()):.2f} points."
             )
     return [*lines, ""] if lines else []
 

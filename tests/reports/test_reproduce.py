@@ -138,14 +138,16 @@ def test_rows_are_what_their_runs_left(reproduced: Path) -> None:
 
 
 def test_mean_and_spread_are_of_seeds_alone(reproduced: Path) -> None:
-    """Rows that differ in a setting are no two seeds of one."""
+    """Rows that differ in a setting are no two seeds of one, nor is a model measured twice."""
     tiny = read_rows(reproduced)["tiny"]
-    seeds = [{**tiny, "error": error} for error in (80.0, 82.0)]
-    other = {**tiny, "error": 10.0, "settings": ["core=lstm"]}
+    seeds = [{**tiny, "seed": seed, "error": 80.0 + 2 * seed} for seed in (0, 1)]
+    other = {**tiny, "seed": 1, "error": 10.0, "settings": ["core=lstm"]}
     assert "2 seeds: mean 81.00 %, standard deviation 1.41 points" in paper.write_page(
         [*seeds, other]
     )
     assert "seeds: mean" not in paper.write_page([tiny, other])
+    assert "seeds: mean" not in paper.write_page([tiny, {**tiny, "num_distractors": 3}])
+    assert "seeds: mean" not in paper.write_page([tiny, {**seeds[1], "num_distractors": 3}])
 
 
 def test_the_model_of_a_task_is_shipped(reproduced: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -211,9 +211,11 @@ class ScenePainter:
     def sprites(self, plans: PaintedPlans) -> Placed:
         """Make the sprites of planned scenes: see `ram_env.scenes.sprites.SpritePainter`."""
         leading = plans.box.shape[:-1]
-        crops = self._images.windows(self._size, self._size)
-        image, crop_row, crop_column = np.moveaxis(plans.distractors[..., :3], -1, 0)
-        pixels = [self._targets(plans), crops[image, crop_row, crop_column]]
+        pixels = [self._targets(plans)]
+        if self._num_distractors:  # without any, they may be larger than an image
+            crops = self._images.windows(self._size, self._size)
+            image, crop_row, crop_column = np.moveaxis(plans.distractors[..., :3], -1, 0)
+            pixels.append(crops[image, crop_row, crop_column])
         flat = [part.reshape(*leading, -1) for part in pixels]
         corners = [plans.box[..., None, :2], plans.distractors[..., 3:]]
         patterns = np.full((*leading, len(self.sprite_shapes)), -1)

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import gymnasium as gym
 import numpy as np
 import pytest
 from helpers import IDS, assert_identical, assert_same_rollout, random_actions
@@ -9,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from vector_games import make_native
 
+from ram_env.data.images import ImageDataset
 from ram_env.retina import Retina
 from ram_env.scenes.painted import Painted, ScenePainter
 from ram_env.scenes.source import LONGEST_SIDE
@@ -62,6 +64,17 @@ def test_sprites_equal_the_painted_canvas(case: tuple[ScenePainter, Retina, int,
     assert_identical(retina.glimpse(sprites, rows, pixels), seen)
     for row, pixel, glimpse in zip(rows.tolist(), pixels, seen, strict=True):
         assert_identical(retina.glimpse(sprites, row, pixel), glimpse)
+
+
+def test_images_smaller_than_a_distractor() -> None:
+    """Where there are no distractors, their usual size asks nothing of the images."""
+    images = np.full((4, 6, 6), 255, dtype=np.uint8)
+    painter = ScenePainter(images, (1000, 1000), 0, distractor_size=8)
+    plans = painter.plan(np.arange(3))
+    assert (painter.sprites(plans).pixels == 255).all()
+    small = ImageDataset(images, np.array([0, 1, 0, 1]), ("a", "b"))
+    env = gym.make("GlimpseMNIST-v0", dataset=small, canvas_size=1000)
+    assert env.reset(seed=0)[1]["target_box"][2:].tolist() == [6, 6]
 
 
 def test_a_single_scene_equals_one_of_many() -> None:

@@ -128,6 +128,20 @@ def flag(name: str, value: Any) -> bool:
     return value
 
 
+def folder_path(name: str, value: Any) -> str | None:
+    """Return an argument that is the path of a folder, there or not, as an absolute one, or None.
+
+    Raises:
+        ValueError: If it is neither.
+    """
+    text = os.fspath(value) if isinstance(value, str | os.PathLike) else value
+    if text is None:
+        return None
+    if isinstance(text, str) and text:
+        return os.path.abspath(os.path.expanduser(text))
+    raise ValueError(f"`{name}` must be None or the path of a folder, got {shown(value)}.")
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Return the end of an error message about an unknown name: the nearest one, or nothing."""
     near = difflib.get_close_matches(name, list(known), n=1)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from ram_env.arguments import one_of_names, shown, some_of
+from ram_env.arguments import folder_path, one_of_names, shown, some_of
 from ram_env.data.folders import find_idx_sets
 from ram_env.data.idx import (
     IDX_FILES,
@@ -72,8 +72,8 @@ def load_dataset(
             damaged or too small for three splits.
     """
     check_split(split)
-    folder = _absolute(data_dir)
-    environment_dir = _absolute(os.environ.get("RAM_ENV_DATA") or None)
+    folder = folder_path("data_dir", data_dir)
+    environment_dir = folder_path("RAM_ENV_DATA", os.environ.get("RAM_ENV_DATA") or None)
     # A numpy array equals a text element by element, which is no answer: only text is compared.
     name = os.fspath(dataset) if isinstance(dataset, os.PathLike) else dataset
     match name if isinstance(name, str) else "":
@@ -232,15 +232,6 @@ def _load_digits(split: str) -> ImageDataset:
 
 def _select(dataset: ImageDataset, rows: slice | np.ndarray) -> ImageDataset:
     return replace(dataset, images=dataset.images[rows], labels=dataset.labels[rows])
-
-
-def _absolute(path: str | os.PathLike[str] | None) -> str | None:
-    text = os.fspath(path) if isinstance(path, str | os.PathLike) else path
-    if text is None:
-        return None
-    if isinstance(text, str) and text:
-        return os.path.abspath(os.path.expanduser(text))
-    raise ValueError(f"`data_dir` must be None or the path of a folder, got {shown(path)}.")
 
 
 def _refuse_folder(folder: str | None, name: str) -> None:

@@ -15,17 +15,23 @@ class FileVersion(NamedTuple):
     """A file as it is now; two that are equal have the same content."""
 
     path: Path
-    facts: tuple[int, ...] = ()  # size, times, number; none of a file that cannot be read
+    facts: tuple[int, ...] = ()  # as of `facts_of`
     sha256: str = ""  # of a file that was changed so lately that times do not tell
 
 
 def version_of(path: Path) -> FileVersion:
     """Return which version of a file lies at a path now."""
+    facts = facts_of(path)
+    with contextlib.suppress(OSError):
+        if facts and time.time_ns() - max(facts[1:3]) <= _TICK_NS:
+            return FileVersion(path, facts, hashlib.sha256(path.read_bytes()).hexdigest())
+    return FileVersion(path, facts)
+
+
+def facts_of(path: Path) -> tuple[int, ...]:
+    """Return size, times and number of a file, by which it is known; none if it cannot be read."""
     # Who reads the file says what is wrong. ValueError: a name that no file can have.
     with contextlib.suppress(OSError, ValueError):
         found = os.stat(path)
-        facts = (found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino)
-        is_old = time.time_ns() - max(found.st_mtime_ns, found.st_ctime_ns) > _TICK_NS
-        sha256 = "" if is_old else hashlib.sha256(path.read_bytes()).hexdigest()
-        return FileVersion(path, facts, sha256)
-    return FileVersion(path)
+        return found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino
+    return ()

@@ -75,6 +75,11 @@ class ImageTask(ImageSettings, GlimpseTask):
         """Load the images, check their size and return it."""
         self._given = as_given(self.dataset, self.split)
         self.dataset = self.load(self.split)
+        if not isinstance(self.dataset, ImageDataset):
+            raise ValueError(
+                "`dataset` must be images of one size to lie on a canvas, got a PictureDataset: "
+                "make an ImageDataset of them, or choose scenes='pictures'."
+            )
         self.check_image_sizes(self.dataset.images.shape[1:])
         height, width = self.dataset.images.shape[1:]
         return height, width
@@ -267,21 +272,24 @@ class PictureTask(PictureSettings, GlimpseTask):
         """Check the arguments, read the pictures and make the spaces."""
         super().__post_init__()
         self._reading = Reading(self.image_size, self.channels, self.damaged)
-        pictures = isinstance(self.dataset, PictureDataset)
-        self._given = self.dataset if pictures else as_given(self.dataset, self.split)
+        self._given = as_given(self.dataset, self.split)
         self.dataset = self.load(self.split)
+        if self.channels not in (None, self.dataset.store.channels):
+            raise ValueError(
+                f"`channels` must be None or {self.dataset.store.channels}, which the pictures of "
+                f"`dataset` have, got {self.channels}."
+            )
         self.channels = self.dataset.store.channels
         if self.num_scales is None:
             self.num_scales = self._covering_scales()
         self.retina = Retina(self.patch_size, self.num_scales, self.channels)
         self.bytes_per_scene = 0  # pixels are read where they lie
         self.bytes_on_the_way = self.bytes_to_begin = glimpse_bytes(self.retina)
+        self.check_bytes(num_episodes=1)  # before the spaces take it
         self.complete()
 
     def load(self, split: str) -> PictureDataset:
         """Load a split of the pictures that the arguments name."""
-        if isinstance(self._given, PictureDataset):
-            return self._given
         if self._given is not None:
             given = only_of(self._given, self.split, split)
             return given if isinstance(given, PictureDataset) else pictures_of(given, self._reading)

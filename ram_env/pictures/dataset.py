@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from ram_env.arguments import shown
+from ram_env.arguments import folder_path, shown
 from ram_env.data.datasets import SPLITS, check_split
 from ram_env.data.images import ImageDataset, check_labels
 from ram_env.data.mnist import cache_folder
@@ -92,7 +92,7 @@ def pictures_from(
         store=Slides(sources, channels),
         numbers=np.arange(len(sources)),
         labels=labels.astype(np.int64),
-        class_names=tuple(class_names),
+        class_names=tuple(map(str, class_names)),
         name=name,
         sha256=hashlib.sha256(repr(facts).encode()).hexdigest(),
     )
@@ -118,18 +118,18 @@ def load_pictures(
             "`dataset` must be the path of a folder with a folder of pictures for each class, an "
             f"ImageDataset or a PictureDataset, got {shown(dataset)}."
         )
-    usual = cache_folder().with_name("pictures")
-    cache = usual if data_cache is None else Path(data_cache).expanduser()
+    chosen_cache = folder_path("data_cache", data_cache)
+    cache = Path(chosen_cache or cache_folder().with_name("pictures"))
     listing = list_folder(Path(dataset).expanduser().absolute())
-    store, places = _read_folder(listing, reading, cache)
+    store, places, digests = _read_folder(listing, reading, cache)
     chosen = np.flatnonzero((listing.splits == SPLITS.index(split)) & (places >= 0))
     if not len(chosen):
         raise ValueError(
             f"`dataset` {listing.root} has no picture for {split!r} that can be read: add "
-            "pictures, or mend those that were passed over."
+            "pictures, or mend those that were passed over; by damaged='error' you are told why."
         )
     paths, shapes = [listing.paths[number] for number in chosen], store.shapes[places[chosen]]
-    facts = (tuple(paths), shapes.tolist(), listing.class_names)
+    facts = (paths, shapes.tolist(), listing.class_names, digests[chosen].tolist())
     return PictureDataset(
         store=store,
         numbers=places[chosen],
@@ -142,18 +142,23 @@ def load_pictures(
 
 def _read_folder(
     listing: Listing, reading: Reading, cache: Path
-) -> tuple[PictureStore, np.ndarray]:
-    """Return the pictures of a folder as `take_in` does; slides stay in their files."""
+) -> tuple[PictureStore, np.ndarray, np.ndarray]:
+    """Return what `take_in` does of a folder's pictures; slides stay in their files.
+
+    They may be too large to be read once, so that their sizes stand for what they hold.
+    """
     channels = reading.channels or 3
     slides = find_slides(listing.root, listing.paths, reading.image_size, channels)
     if not slides:
         return take_in(listing, reading, cache)
     sources: list[PictureSource] = list(slides.values())
-    places = np.full(len(listing.paths), -1)
+    places, digests = np.full(len(listing.paths), -1), np.full(len(listing.paths), "", object)
     places[list(slides)] = np.arange(len(slides))
+    digests[list(slides)] = [os.path.getsize(listing.root / listing.paths[it]) for it in slides]
     if others := [number for number in range(len(listing.paths)) if number not in slides]:
         rest = replace(listing, paths=[listing.paths[number] for number in others])
-        pyramids, found = take_in(rest, reading._replace(channels=channels), cache)
-        places[others] = np.where(found < 0, -1, found + len(slides))
-        sources += [Decoded(pyramids, number) for number in range(len(pyramids.shapes))]
-    return Slides(sources, channels), places
+        taken = take_in(rest, reading._replace(channels=channels), cache)
+        places[others] = np.where(taken.places < 0, -1, taken.places + len(slides))
+        digests[others] = taken.digests
+        sources += [Decoded(taken.store, number) for number in range(len(taken.store.shapes))]
+    return Slides(sources, channels), places, digests

@@ -95,7 +95,8 @@ def _split_of(path: str, split: int, present: set[int]) -> int:
     if split != 0 or len(present) == len(SPLITS):
         return split
     # The same on all systems: some take names apart into letters and accents.
-    digest = hashlib.sha256(unicodedata.normalize("NFC", path).encode()).digest()
+    name = unicodedata.normalize("NFC", path).encode(errors="surrogateescape")
+    digest = hashlib.sha256(name).digest()
     share = int.from_bytes(digest[:8], "big") / 2.0**64
     drawn = int(np.searchsorted(_ENDS, share, side="right"))
     return 0 if drawn in present else drawn

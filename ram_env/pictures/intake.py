@@ -1,8 +1,8 @@
 """How are the files of a folder read once, to be looked at anywhere? Into the user's cache.
 
 A folder of the cache holds `pixels`, all levels of all pictures, and `index.npz`, which says whose
-they are. Its name is a hash of what the files are called, of their sizes and times, and of how they
-are read: files that change are read anew.
+they are. Its name is a hash of what the files are called, of their sizes, times and numbers, and of
+how they are read: files that change are read anew.
 """
 
 import contextlib
@@ -20,6 +20,7 @@ from typing import IO, Any, NamedTuple
 
 import numpy as np
 
+from ram_env.data.versions import facts_of
 from ram_env.pictures.decoding import (
     is_grey,
     open_picture,
@@ -31,7 +32,7 @@ from ram_env.pictures.folder import Listing
 from ram_env.pictures.pyramids import Pyramids, level_starts, num_pixels, pyramid_of
 
 DAMAGED = ("error", "skip")
-_VERSION = 2  # of what the cache holds
+_VERSION = 3  # of what the cache holds
 _LARGE = 2**24  # pixels: of such pictures one at a time is decoded, so that memory is bounded
 _NAMED = 3  # damaged files that a message names
 
@@ -44,7 +45,15 @@ class Reading(NamedTuple):
     damaged: str = "error"  # or "skip", to go on without the files that cannot be read
 
 
-def take_in(listing: Listing, reading: Reading, cache: Path) -> tuple[Pyramids, np.ndarray]:
+class TakenIn(NamedTuple):
+    """The pictures of a folder that could be read."""
+
+    store: Pyramids
+    places: np.ndarray  # int64 (N,): where in there each one of the listing is; -1: nowhere
+    digests: np.ndarray  # str (N,): the SHA-256 of each one's file, in hexadecimal
+
+
+def take_in(listing: Listing, reading: Reading, cache: Path) -> TakenIn:
     """Return the pictures of a folder, decoded now or by whoever came first.
 
     Args:
@@ -52,21 +61,19 @@ def take_in(listing: Listing, reading: Reading, cache: Path) -> tuple[Pyramids, 
         reading: How its files are read.
         cache: Where folders of pixels lie.
 
-    Returns:
-        The pictures, and where in there each one of the listing is, int64 (N,); -1: nowhere.
-
     Raises:
         ValueError: If files cannot be read, or the cache cannot hold the pixels.
     """
     files = [listing.root / path for path in listing.paths]
     folder = cache / _key(files, listing.paths, reading)
     try:
-        cache.mkdir(parents=True, exist_ok=True)
-        from filelock import FileLock  # few need it
+        if not folder.is_dir():  # it is there whole, or not at all
+            cache.mkdir(parents=True, exist_ok=True)
+            from filelock import FileLock  # few need it
 
-        with FileLock(f"{folder}.lock"):
-            if not folder.is_dir():
-                _fill(folder, files, reading)
+            with FileLock(f"{folder}.lock"):
+                if not folder.is_dir():
+                    _fill(folder, files, reading)
     except OSError as error:
         raise ValueError(
             f"`data_cache` {cache} cannot hold the pixels of {listing.root} ({error}): make room "
@@ -74,25 +81,21 @@ def take_in(listing: Listing, reading: Reading, cache: Path) -> tuple[Pyramids, 
         ) from error
     with np.load(folder / "index.npz") as index:
         shapes, places, channels = index["shapes"], index["places"], int(index["channels"])
+        digests = index["digests"]
     if num_lost := int((places < 0).sum()):
         warnings.warn(
             f"{num_lost} of {len(files)} pictures in {listing.root} cannot be read and are passed "
             "over.",
             stacklevel=4,
         )
-    pixels = np.memmap(folder / "pixels", dtype=np.uint8, mode="r").reshape(-1, channels)
-    return Pyramids(shapes, channels, pixels), places
+    nothing = np.zeros(0, dtype=np.uint8)  # which no file can be mapped from
+    pixels = np.memmap(folder / "pixels", dtype=np.uint8, mode="r") if len(shapes) else nothing
+    return TakenIn(Pyramids(shapes, channels, pixels.reshape(-1, channels)), places, digests)
 
 
 def _key(files: list[Path], names: list[str], reading: Reading) -> str:
     """Return a name for what files hold now, read in some way."""
-    facts: list[Any] = [_VERSION, reading]
-    for file, name in zip(files, names, strict=True):
-        try:
-            status = file.stat()
-            facts.append((name, status.st_size, status.st_mtime_ns))
-        except OSError:  # a link to nowhere: it is damaged
-            facts.append((name, None, None))
+    facts = [_VERSION, reading, *zip(names, map(facts_of, files), strict=True)]
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:32]
 
 
@@ -110,24 +113,26 @@ def _fill(folder: Path, files: list[Path], reading: Reading) -> None:
             return is_grey(image), scaled_size(upright_size(image), reading.image_size)
 
     heads = _in_threads(read_head, range(len(files)), problems, "looking at pictures")
-    if not heads:
-        _report(files, problems, reading.damaged)
     channels = reading.channels or (1 if all(grey for grey, _ in heads.values()) else 3)
     shapes = {number: shape for number, (_, shape) in heads.items()}
-    all_shapes = np.array([*shapes.values()])
+    all_shapes = np.array([*shapes.values()], dtype=np.int64).reshape(-1, 2)
     num_bytes, free = num_pixels(all_shapes) * channels, shutil.disk_usage(folder.parent).free
     if num_bytes > free:
         raise OSError(f"{num_bytes:,} bytes are needed, {free:,} are free")
     fresh = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    fresh.chmod(folder.parent.stat().st_mode & 0o755)  # for whoever may look into the cache
     try:
         with open(fresh / "pixels", "wb") as pixels:
             pixels.truncate(num_bytes)
-            _write_levels(pixels, files, shapes, channels, reading.image_size, problems)
-        _report(files, problems, reading.damaged)
+            found = _write_levels(pixels, files, shapes, channels, reading.image_size, problems)
+        if problems and reading.damaged == "error":
+            raise _damaged(files, problems)
+        digests = np.array([found.get(number, "") for number in range(len(files))])
         places = np.full(len(files), -1)
         for place, number in enumerate(shapes):
             places[number] = -1 if number in problems else place
-        np.savez(fresh / "index.npz", shapes=all_shapes, places=places, channels=channels)
+        parts: dict[str, Any] = {"shapes": all_shapes, "places": places, "digests": digests}
+        np.savez(fresh / "index.npz", **parts, channels=channels)
         os.replace(fresh, folder)
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
@@ -140,13 +145,19 @@ def _write_levels(
     channels: int,
     image_size: int | None,
     problems: dict[int, str],
-) -> None:
-    """Write all levels of the files that have a shape, by number, each to its place in `pixels`."""
+) -> dict[int, str]:
+    """Write all levels of the files that have a shape, by number, each to its place in `pixels`.
+
+    Returns:
+        The SHA-256 of each file that could be read, in hexadecimal, by number.
+    """
+    if not shapes:
+        return {}
     first_levels = level_starts(np.array([*shapes.values()]))[:, 0]
     starts = dict(zip(shapes, (channels * first_levels).tolist(), strict=True))
     one_large, one_writer = threading.Lock(), threading.Lock()
 
-    def take(number: int) -> None:
+    def take(number: int) -> str:
         with open_picture(files[number]) as image:
             is_large = image.width * image.height > _LARGE
             with one_large if is_large else contextlib.nullcontext():
@@ -157,8 +168,10 @@ def _write_levels(
         with one_writer:
             pixels.seek(starts[number])
             pixels.write(levels.data)
+        with open(files[number], "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
 
-    _in_threads(take, shapes, problems, "reading pictures")
+    return _in_threads(take, shapes, problems, "reading pictures")
 
 
 def _in_threads(
@@ -192,12 +205,11 @@ def _in_threads(
         return {number: result for number, result in done if number not in problems}
 
 
-def _report(files: list[Path], problems: dict[int, str], damaged: str) -> None:
-    """Refuse files that cannot be read, unless they are to be skipped, or nothing would be left."""
-    if problems and (damaged == "error" or len(problems) == len(files)):
-        first = "; ".join(f"{files[n]}: {problems[n]}" for n in sorted(problems)[:_NAMED])
-        raise ValueError(
-            f"`dataset` holds {len(problems)} of {len(files)} pictures that cannot be read ({first}"
-            f"{'; ...' if len(problems) > _NAMED else ''}): mend or remove them, or pass them over "
-            "by damaged='skip'."
-        )
+def _damaged(files: list[Path], problems: dict[int, str]) -> ValueError:
+    """Return the error that says which files cannot be read, and why."""
+    first = "; ".join(f"{files[n]}: {problems[n]}" for n in sorted(problems)[:_NAMED])
+    return ValueError(
+        f"`dataset` holds {len(problems)} of {len(files)} pictures that cannot be read ({first}"
+        f"{'; ...' if len(problems) > _NAMED else ''}): mend or remove them, or pass them over "
+        "by damaged='skip'."
+    )

@@ -66,6 +66,10 @@ class Pyramids:
         """Return the pictures themselves: copies of an env share them, for they never change."""
         return self
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Put the pixels into a pickle once."""
+        return Pyramids, (self.shapes, self.channels, self._bytes.reshape(-1, self.channels))
+
     def read(
         self, pictures: np.ndarray, levels: np.ndarray, rows: np.ndarray, columns: np.ndarray
     ) -> np.ndarray:

@@ -10,6 +10,7 @@ import pytest
 from photos import SHAPES, make_photos
 from PIL import Image
 
+from ram_env.data.datasets import SPLITS
 from ram_env.pictures import decoding
 from ram_env.pictures.dataset import load_pictures
 from ram_env.pictures.folder import list_folder
@@ -115,7 +116,7 @@ def test_pictures_are_what_pillow_reads(photos: Path, tmp_path: Path) -> None:
     """All levels of all pictures, bit for bit; and again from the cache, without a look at them."""
     listing = list_folder(photos)
     for _ in range(2):
-        store, places = take_in(listing, Reading(image_size=40), tmp_path)
+        store, places, _ = take_in(listing, Reading(image_size=40), tmp_path)
         assert store.channels == 3 and places.tolist() == list(range(160))
         for number in range(0, 160, 16):
             with Image.open(photos / listing.paths[number]) as image:
@@ -134,12 +135,56 @@ def test_files_that_changed_are_read_anew(photos: Path, tmp_path: Path) -> None:
     cache = tmp_path / "cache"
     take_in(list_folder(tmp_path / "photos"), Reading(), cache)
     Image.new("RGB", (30, 30)).save(tmp_path / "photos" / "square" / "0000.jpg")
-    store, _ = take_in(list_folder(tmp_path / "photos"), Reading(channels=1), cache)
+    store, *_ = take_in(list_folder(tmp_path / "photos"), Reading(channels=1), cache)
     assert store.channels == 1
-    store, _ = take_in(list_folder(tmp_path / "photos"), Reading(), cache)
+    store, *_ = take_in(list_folder(tmp_path / "photos"), Reading(), cache)
     number = list_folder(tmp_path / "photos").paths.index("square/0000.jpg")
     assert store.shapes[number].tolist() == [30, 30]
     assert len([path for path in cache.iterdir() if path.is_dir()]) == 3
+
+
+def test_files_that_look_alike_are_read_by_themselves(tmp_path: Path) -> None:
+    """Of the same names, sizes and times, as archives leave them: other pictures, other data."""
+    data = []
+    for grey in (100, 200):
+        root = tmp_path / str(grey)
+        for number in range(40):
+            path = root / "ab"[number % 2] / f"{number}.bmp"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.new("L", (8, 8), grey).save(path)
+            os.utime(path, (1e9, 1e9))
+        data.append(load_pictures(root, "train", Reading(), tmp_path / "cache"))
+    at = np.array([0])
+    for pictures, grey in zip(data, (100, 200), strict=True):
+        assert pictures.store.read(np.array(0), np.array(0), at, at).item() == grey
+    assert data[0].sha256 != data[1].sha256
+    shutil.copytree(tmp_path / "100", tmp_path / "copy")
+    copied = load_pictures(tmp_path / "copy", "train", Reading(), tmp_path / "cache")
+    assert copied.sha256 == data[0].sha256
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes of POSIX")
+def test_a_cache_is_shared_with_whom_its_folder_is(photos: Path, tmp_path: Path) -> None:
+    """Others may read what they may list, and write nothing."""
+    for mode, expected in ((0o1777, 0o755), (0o700, 0o700)):
+        cache = tmp_path / f"{mode:o}"
+        cache.mkdir()
+        cache.chmod(mode)
+        take_in(list_folder(photos), Reading(), cache)
+        (entry,) = (path for path in cache.iterdir() if path.is_dir())
+        assert entry.stat().st_mode & 0o7777 == expected
+
+
+@pytest.mark.skipif(os.name != "posix", reason="names of POSIX")
+def test_names_in_another_encoding(tmp_path: Path) -> None:
+    """Files of old archives are pictures too."""
+    for number in range(40):
+        folder = os.fsencode(tmp_path / "d" / "ab"[number % 2])
+        os.makedirs(folder, exist_ok=True)
+        with open(folder + b"/caf\xe9%d.png" % number, "wb") as file:
+            Image.new("L", (5, 5)).save(file, "png")
+    splits = [load_pictures(tmp_path / "d", split, Reading(), tmp_path) for split in SPLITS]
+    assert sum(len(pictures.labels) for pictures in splits) == 40
 
 
 def spoil(folder: Path) -> list[str]:
@@ -168,10 +213,10 @@ def test_damaged_files_are_named_and_counted(
         take_in(listing, Reading(), cache)
     assert not [path for path in cache.iterdir() if path.suffix != ".lock"]
     with pytest.warns(UserWarning, match="5 of 165 pictures in .* cannot be read"):
-        store, places = take_in(listing, Reading(damaged="skip"), cache)
+        store, places, _ = take_in(listing, Reading(damaged="skip"), cache)
     lost = {listing.paths[number] for number in np.flatnonzero(places < 0)}
     assert lost == {f"square/{name}" for name in [*names, "bomb.png"]}
-    whole, _ = take_in(list_folder(photos), Reading(), cache)
+    whole, *_ = take_in(list_folder(photos), Reading(), cache)
     kept = [number for number, path in enumerate(listing.paths) if path not in lost]
     for number, place in enumerate(places[kept]):
         at = np.arange(12)
@@ -193,6 +238,14 @@ def test_a_split_of_damaged_files_is_refused(tmp_path: Path) -> None:
         pytest.raises(ValueError, match="no picture for 'validation' that can be read"),
     ):
         load_pictures(tmp_path / "d", "validation", reading, tmp_path)
+    for path in (tmp_path / "d").rglob("*.png"):
+        path.write_bytes(b"")
+    for _ in range(2):  # from the cache too
+        with (
+            pytest.warns(UserWarning, match="4 of 4 pictures"),
+            pytest.raises(ValueError, match="by damaged='error' you are told why"),
+        ):
+            load_pictures(tmp_path / "d", "train", reading, tmp_path)
 
 
 def test_a_cache_without_room_is_named(
@@ -208,6 +261,8 @@ def test_a_cache_without_room_is_named(
     (tmp_path / "file").touch()
     with pytest.raises(ValueError, match="`data_cache`"):
         take_in(listing, Reading(), tmp_path / "file" / "cache")
+    with pytest.raises(ValueError, match="`data_cache` must be None or the path of a folder"):
+        load_pictures(photos, "train", Reading(), 5)  # type: ignore[arg-type]
 
 
 def test_grey_pictures_make_grey_data(tmp_path: Path) -> None:
@@ -219,8 +274,8 @@ def test_grey_pictures_make_grey_data(tmp_path: Path) -> None:
         image.save(tmp_path / "d" / "ab"[number % 2] / f"{number}.png")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        store, _ = take_in(list_folder(tmp_path / "d"), Reading(), tmp_path / "cache")
+        store, *_ = take_in(list_folder(tmp_path / "d"), Reading(), tmp_path / "cache")
         assert store.channels == 1
         Image.new("RGB", (9, 9)).save(tmp_path / "d" / "a" / "0.png")
-        store, _ = take_in(list_folder(tmp_path / "d"), Reading(), tmp_path / "cache")
+        store, *_ = take_in(list_folder(tmp_path / "d"), Reading(), tmp_path / "cache")
         assert store.channels == 3

@@ -1,10 +1,12 @@
 """Halved levels: each value against plain loops, wherever it is read."""
 
+import pickle
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ram_env.pictures.pyramids import Pyramids, halve, num_pixels, pyramid_of
+from ram_env.pictures.pyramids import Pyramids, halve, num_pixels, pyramid_of, pyramids_of
 
 SIDES = st.integers(1, 20)
 WIDTHS = SIDES | st.integers(30, 100)  # of one strip or several
@@ -50,6 +52,15 @@ def test_every_pixel_of_every_level_is_where_it_is_read(
             expected = np.pad(level, ((2, 3), (1, 2), (0, 0)))
             np.testing.assert_array_equal(found, expected)
             level = halve_slowly(level)
+
+
+def test_a_pickle_holds_the_pixels_once() -> None:
+    """And what is read from it is the same."""
+    pyramids = pyramids_of([np.random.default_rng(0).integers(256, size=(300, 301, 3), dtype="u1")])
+    content = pickle.dumps(pyramids)
+    assert len(content) < 1.1 * pyramids._bytes.nbytes
+    at = np.array(0), np.array(1), np.arange(150), np.arange(151)
+    np.testing.assert_array_equal(pickle.loads(content).read(*at), pyramids.read(*at))
 
 
 def test_many_are_read_as_one_is() -> None:

@@ -183,8 +183,6 @@ def test_pictures_of_any_sizes_are_played_from_their_middle(folder: Path, tmp_pa
     np.testing.assert_array_equal(observation["location"], 0.0)
     finest = observation["glimpse"][:, 0, 0, 1, 1] * 255
     np.testing.assert_allclose(finest, [9, 20, 33], rtol=1e-6)
-    task: Any = games.task
-    assert task.load("train") is task.dataset
 
 
 def test_digits_are_played_without_clutter() -> None:

@@ -135,6 +135,21 @@ def test_sources_make_an_env() -> None:
     assert copy.deepcopy(data.store) is data.store
 
 
+def test_data_of_a_split_is_of_no_other(tmp_path: Path) -> None:
+    """Nor on a canvas, nor in other colours: the message says what to do instead."""
+    task: Any = gym.make(ID, dataset=make_data(), split="test").unwrapped
+    with pytest.raises(ValueError, match=r"`split` 'test', got 'train': make another env"):
+        task.task.load("train")
+    for arguments, message in (
+        ({"split": "Train"}, "`split` must be one of train, validation, test, got 'Train'"),
+        ({"channels": 1}, "`channels` must be None or 3, .* got 1"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            gym.make(ID, dataset=make_data(), **arguments)
+    with pytest.raises(ValueError, match="`dataset` must be images of one size to lie on a canvas"):
+        gym.make("GlimpseMNIST-v0", dataset=make_data())
+
+
 def test_sources_that_return_something_else_are_refused() -> None:
     """The message says what they must return; labels must fit."""
     data = pictures_from([Halved(noise((9, 9), 1))] * 2, np.array([0, 1]), ("cat", "dog"))
@@ -196,6 +211,25 @@ def test_slides_among_pictures(tmp_path: Path) -> None:
             assert isinstance(env.unwrapped.task.dataset.store, Pyramids if number else Slides)
             patch.setitem(sys.modules, "openslide", None)
     assert_identical(seen[0], seen[1])
+
+
+@pytest.mark.parametrize("damaged", ["error", "skip"])
+def test_no_picture_beside_slides_can_be_read(damaged: str, tmp_path: Path) -> None:
+    """Then there are the slides, if what is damaged is to be skipped."""
+    pytest.importorskip("openslide")
+    for number in range(40):
+        (tmp_path / "d" / "ab"[number % 2]).mkdir(parents=True, exist_ok=True)
+        save_slide(tmp_path / "d" / "ab"[number % 2] / f"{number}.tif", noise((70, 80)))
+    (tmp_path / "d" / "a" / "torn.png").write_bytes(b"")
+    arguments: Any = {"dataset": tmp_path / "d", "data_cache": tmp_path, "image_size": None}
+    if damaged == "error":
+        with pytest.raises(ValueError, match="1 of 1 pictures that cannot be read"):
+            gym.make(ID, damaged=damaged, **arguments)
+    else:
+        with pytest.warns(UserWarning, match="1 of 1 pictures"):
+            env: Any = gym.make(ID, damaged=damaged, num_scales=3, **arguments)
+        store = env.unwrapped.task.dataset.store
+        assert isinstance(store, Slides) and len(store.shapes) == 40
 
 
 @pytest.mark.parametrize("channels", [1, 3])

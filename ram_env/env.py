@@ -141,7 +141,7 @@ class GlimpseEnv(PlaysGame, gym.Env[Observation, Any]):
     `env.unwrapped.class_names` has the name of each label.
 
     ## Arguments
-    All are attributes too, to be read; to change one, make a new env.
+    All but `game` and `scenes` are attributes too, to be read; to change one, make a new env.
 
     Arguments of all scenes:
 

@@ -38,7 +38,7 @@ class ImageDataset:
         """Check the arrays and replace them by read-only ones."""
         object.__setattr__(self, "images", as_array("images", self.images))
         object.__setattr__(self, "labels", as_array("labels", self.labels))
-        object.__setattr__(self, "class_names", tuple(self.class_names))
+        object.__setattr__(self, "class_names", tuple(map(str, self.class_names)))
         _check_images(self.images, self.name)
         check_labels(self.labels, len(self.images), self.class_names, self.name)
         object.__setattr__(self, "images", _read_only(self.images))
@@ -152,4 +152,6 @@ def classes_of(parts: Sequence[np.ndarray], name: str) -> np.ndarray:
                 f"with a single 1, got {labels.dtype} {labels.shape}. Convert them, such as by "
                 "`labels.astype(int)`."
             )
-    return np.unique(np.concatenate(parts))
+    # An unsigned and a signed number of 64 bits have no type in common but floats.
+    signed = [labels.astype(np.int64) if labels.dtype.kind == "u" else labels for labels in parts]
+    return np.unique(np.concatenate(signed))

@@ -269,7 +269,9 @@ class PictureSettings(Settings):
         self.num_scales = None if covers_all else self.num_scales
         if self.image_size is not None:
             self.image_size = whole_number("image_size", self.image_size, 1)
-        if self.channels is not None and self.channels not in (1, 3):
+        if self.channels is not None:
+            self.channels = whole_number("channels", self.channels, 1, 3)
+        if self.channels == 2:
             raise ValueError(
                 f"`channels` must be 1 for grey, 3 for colour, or None, got {shown(self.channels)}."
             )

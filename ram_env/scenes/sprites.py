@@ -270,11 +270,11 @@ def begin_bytes(sprite_shapes: np.ndarray, canvas_shape: tuple[int, int]) -> int
         sprite_shapes: Height and width of each, int64 (N, 2).
         canvas_shape: Those of the canvas that is most crowded.
     """
-    areas = sprite_shapes.prod(axis=1)
-    share_meeting = min(1.0, 4 * int(areas.max()) / math.prod(canvas_shape))
-    under, over = np.triu_indices(len(areas), 1)
-    shared = int(np.minimum(areas[under], areas[over]).sum() * share_meeting)
-    return 2 * sprite_bytes(sprite_shapes) + 50 * len(under) + 20 * shared
+    areas = np.sort(sprite_shapes.prod(axis=1))
+    share_meeting = min(1.0, 4 * int(areas[-1]) / math.prod(canvas_shape))
+    num_larger = np.arange(len(areas))[::-1]  # with each of which it shares its own area at most
+    shared = int((areas * num_larger).sum() * share_meeting)
+    return 2 * sprite_bytes(sprite_shapes) + 50 * int(num_larger.sum()) + 20 * shared
 
 
 def glimpse_bytes(retina: Retina) -> int:

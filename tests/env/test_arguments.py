@@ -36,6 +36,7 @@ from ram_env.games.tasks import CanvasTask
         ({"canvas_range": (27, 100)}, r"`canvas_range`.*28.*\(27, 100\)"),
         ({"distractors_range": (-1, 4)}, "`distractors_range`.*-1"),
         ({"distractors_range": (5, 4)}, "`distractors_range`.*at least 5.*4"),
+        ({"distractors_range": (0, 300_000)}, "`num_distractors` 300000 .*memory"),
         ({"distractors_range": (0, 10**12)}, "`num_distractors` 1000000000000 .*memory"),
         ({"num_distractors": 10**12}, "`num_distractors` 1000000000000 .*memory"),
         ({"num_glimpses": 10**13}, "`num_glimpses` 10000000000000 .*memory"),

@@ -235,6 +235,7 @@ def envs_pictures(action_format: str) -> list[np.ndarray]:
         ({"paddle_size": 0}, r"`paddle_size` must be in 1\.\.24"),
         ({"patch_size": 25}, r"`patch_size` must be in 1\.\.24"),
         ({"num_scales": 5}, "`num_scales` is too high"),
+        ({"canvas_size": 2**20, "patch_size": 2**20, "num_scales": 1}, "must fit into 80 %"),
         ({"split": "tset"}, "`split`"),
         ({"game": "pong"}, "`game` must be one of classify, catch, got 'pong'"),
     ],

@@ -278,6 +278,19 @@ def test_a_tilde_is_the_home_of_the_user(tmp_path: Path, monkeypatch: pytest.Mon
         load_dataset("idx", data_dir="~/none")
 
 
+def test_labels_of_different_types_have_the_same_classes(tmp_path: Path) -> None:
+    """Whole numbers stay whole, where one part is unsigned and another is not."""
+    images, labels = np.zeros((24, 2, 2), np.uint8), np.arange(24) % 3
+    parts: dict[str, Any] = {
+        "x_train": images,
+        "y_train": labels.astype(np.uint64),
+        "x_test": images,
+    }
+    np.savez(tmp_path / "mine.npz", **parts, y_test=labels.astype(np.int64))
+    for split in SPLITS:
+        assert load_dataset(tmp_path / "mine.npz", split).class_names == ("0", "1", "2")
+
+
 @pytest.mark.parametrize("first", [0, -1, 7])
 def test_classes_are_the_labels_that_occur(tmp_path: Path, first: int) -> None:
     """Gaps between labels make no classes; each keeps its name, in the order of the labels."""

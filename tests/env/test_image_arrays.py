@@ -68,6 +68,28 @@ def test_lists_are_arrays() -> None:
         ImageDataset([images[0], [1, 2]], labels, names)  # type: ignore[arg-type]
 
 
+def test_classes_may_be_numbered() -> None:
+    """Their names are texts, which pictures show."""
+    arrays = make_arrays(3, COLOR)
+    numbered = ImageDataset(arrays.images, arrays.labels, range(2))  # type: ignore[arg-type]
+    assert numbered.class_names == ("0", "1")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"patch_size": 10**6}, "`patch_size` 1000000 must fit into 80 %"),
+        ({"channels": 2}, "`channels` must be 1 for grey, 3 for colour, or None, got 2"),
+        ({"channels": 3.0}, "`channels` must be a whole number, got 3.0"),
+        ({"channels": True}, "`channels` must be a whole number, got True"),
+    ],
+)
+def test_impossible_arguments_are_errors(arguments: dict[str, Any], message: str) -> None:
+    """Of pictures too, before anything large is made."""
+    with pytest.raises(ValueError, match=message):
+        gym.make("GlimpseImageFolder-v0", dataset=make_arrays(3, COLOR), **arguments)
+
+
 def test_many_envs_share_the_pixels_of_arrays() -> None:
     """Single envs too, for the levels of the pictures are made once."""
     arrays = make_arrays(20, COLOR)

@@ -5,7 +5,7 @@ import io
 import pathlib
 import time
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, ClassVar, Self
 
 import gymnasium as gym
@@ -33,7 +33,7 @@ from agents.model.losses import Losses, hybrid_loss
 from agents.model.model_file import OPTIMIZER, load_model, read_parameters, save_model, take_over
 from agents.model.networks import uses_bfloat16
 from agents.model.policy import RAMPolicy
-from agents.model.rollout import Recorder, Rollout
+from agents.model.rollout import Recorder, Rollout, share_earned_moments
 from agents.sb3.envs import labels_begun, make_vec_env, record_in, seed_games, task_in
 from agents.sb3.log import record_rollout
 from agents.sb3.spaces import other_classes
@@ -275,7 +275,7 @@ class RAM(BaseAlgorithm):
     def _update(self, callback: BaseCallback) -> Losses:
         """Play a batch of episodes and take one gradient step."""
         policy, share = self.policy, self.config.batch_size // world_size()
-        first_episode, num_rounds = rank() * share, share // self.n_envs
+        num_rounds = share // self.n_envs
         start = self.num_timesteps
         self._update_current_progress_remaining(start, self._total_timesteps)
         policy.location_std.fill_(self.config.location_std_at(self._current_progress_remaining))
@@ -284,9 +284,10 @@ class RAM(BaseAlgorithm):
         policy.optimizer.zero_grad()
         callback.on_rollout_start()
         moments: Any = 0.0
-        for number in range(num_rounds):
-            with torch.autocast(self.device.type, torch.bfloat16, enabled=self.mixed_precision):
-                rollout = self._play(callback, first_episode + number * self.n_envs)
+        rollouts: Iterable[Rollout] = self._rounds(callback, rank() * share, num_rounds)
+        if self.config.answers_by_policy_gradient:
+            rollouts = share_earned_moments([*rollouts])
+        for rollout in rollouts:
             losses = hybrid_loss(rollout, self.taught_by, self._glimpse_cost)
             (losses.total / num_rounds).backward()
             if rollout.glimpse_moments is not None:
@@ -301,7 +302,7 @@ class RAM(BaseAlgorithm):
                 "updates. Lower `learning_rate` or `policy_coef`."
             )
         # Read in the middle of the batch: at its start a warm-up, at its end a decay would give 0.
-        middle = (start + self.num_timesteps) // 2
+        middle = (start + min(self.num_timesteps, self._total_timesteps)) // 2
         self._update_current_progress_remaining(middle, self._total_timesteps)
         self._update_learning_rate(policy.optimizer)
         policy.optimizer.step()
@@ -309,6 +310,15 @@ class RAM(BaseAlgorithm):
             policy.renew_statistics(average(moments))
         self._n_updates += 1
         return losses
+
+    def _rounds(
+        self, callback: BaseCallback, first_episode: int, num_rounds: int
+    ) -> Iterator[Rollout]:
+        """Play so many episodes in every env, one after the other; see `_play`."""
+        for number in range(num_rounds):
+            with torch.autocast(self.device.type, torch.bfloat16, enabled=self.mixed_precision):
+                rollout = self._play(callback, first_episode + number * self.n_envs)
+            yield rollout
 
     def _play(self, callback: BaseCallback, first_episode: int) -> Rollout:
         """Play one whole episode in every env.

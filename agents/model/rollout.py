@@ -1,5 +1,6 @@
 """What is kept of the episodes that a gradient step learns from?"""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -24,7 +25,7 @@ class Rollout(NamedTuple):
     # None where the settings have no use for them
     possible: Tensor | None = None  # (B, C): whether rewards leave a class possible, bool
     earned: Tensor | None = None  # (T, B): by answers
-    earned_moments: Tensor | None = None  # (2, T): its mean and mean square, of all processes
+    earned_moments: Tensor | None = None  # (2, T): its mean and mean square in the whole batch
     entropies: Tensor | None = None  # (T, B): of the choice among cells
     stops: Tensor | None = None  # (T, B): log-odds of answering after the glimpse
     glimpse_moments: Tensor | None = None  # (2, K) or (2, K, 3): mean and mean square of pixels
@@ -91,9 +92,14 @@ class Recorder:
         rollout = Rollout(**parts, rewards=rewards, labels=self._labels, possible=self.possible)
         if not self._config.answers_by_policy_gradient:
             return rollout
-        earned = earned_by_answers(rewards, rollout.baselines, self._config)
-        moments = average(torch.stack([earned.mean(1), earned.square().mean(1)]))
-        return rollout._replace(earned=earned, earned_moments=moments)
+        return rollout._replace(earned=earned_by_answers(rewards, rollout.baselines, self._config))
+
+
+def share_earned_moments(rollouts: Sequence[Rollout]) -> list[Rollout]:
+    """Tell all rollouts of a batch what answers earn in all of them, in all processes."""
+    earned = torch.cat([rollout.earned for rollout in rollouts if rollout.earned is not None], 1)
+    moments = average(torch.stack([earned.mean(1), earned.square().mean(1)]))
+    return [rollout._replace(earned_moments=moments) for rollout in rollouts]
 
 
 def discounted_returns(rewards: Tensor, discount: float) -> Tensor:

@@ -382,26 +382,45 @@ def test_rounds_fill_a_batch() -> None:
     assert (model._n_updates, model._episode_num, model.num_timesteps) == (3, 24, 72)
 
 
-def test_rounds_add_up_to_the_gradient_of_the_batch(tmp_path: Path) -> None:
-    """If all training scenes are alike, rounds of 2 and 4 give the gradient of 8 at once.
+@pytest.mark.parametrize(
+    "settings",
+    [{}, {"preset": "pure", "answer_loss": "policy_gradient", "gaze_reward": "env"}],
+    ids=["default", "answers by policy gradient"],
+)
+def test_rounds_add_up_to_the_gradient_of_the_batch(
+    settings: dict[str, Any], tmp_path: Path
+) -> None:
+    """If all training scenes are alike, rounds of 1, 2 and 4 give the gradient of 8 at once.
 
     The sums run in another order, hence the tolerance.
     """
     images = np.full((20, 28, 28), 200, dtype=np.uint8)
     labels = np.arange(20) < 19  # the last image is one of the test set's
     np.savez(tmp_path / "same.npz", images=images, labels=labels)
-    scene = {"dataset": str(tmp_path / "same.npz"), "initial_location": "center"}
+    scene = {"dataset": str(tmp_path / "same.npz"), "initial_location": "center", **EVERY_STEP}
 
     def gradient(num_envs: int) -> Tensor:
-        env = make_env(num_envs, **scene)
-        model = make_model(env, batch_size=8, max_grad_norm=1e9).learn(8 * GLIMPSES)
+        env = make_env(num_envs, **(scene if settings else scene | {"reward": "final"}))
+        model = make_model(env, batch_size=8, max_grad_norm=1e9, **settings).learn(8 * GLIMPSES)
         parts = [part.grad for part in model.policy.parameters()]
         return torch.cat([part.flatten() for part in parts if part is not None])
 
     whole = gradient(8)
     assert whole.abs().max() > 0.01
-    for num_envs in (2, 4):
+    for num_envs in (1, 2, 4):
         torch.testing.assert_close(gradient(num_envs), whole, rtol=1e-4, atol=1e-6)
+
+
+def test_the_shortest_training_learns() -> None:
+    """Also where a batch takes more steps than are asked for, again and again."""
+    model = make_model()
+    for _ in range(3):
+        before = {name: it.clone() for name, it in model.policy.networks.named_parameters()}
+        model.learn(1, reset_num_timesteps=False)
+        changed = [
+            not it.equal(before[name]) for name, it in model.policy.networks.named_parameters()
+        ]
+        assert all(changed)
 
 
 @pytest.mark.parametrize("num_envs", [3, 8])

@@ -7,6 +7,7 @@ import pkgutil
 import zipfile
 from typing import Any
 
+import torch
 from gymnasium import Space
 from gymnasium.spaces.utils import flatdim
 from stable_baselines3.common.base_class import BaseAlgorithm
@@ -53,7 +54,8 @@ def constructor_arguments(settings: dict[str, Any]) -> dict[str, Any]:
             raise ValueError(
                 f"`learning_rate` must be a positive number, or lin_NUMBER, got {rate!r}."
             )
-        arguments["learning_rate"] = lambda remaining: start * remaining
+        # A last rollout may go beyond the budget.
+        arguments["learning_rate"] = lambda remaining: start * max(remaining, 0.0)
     return arguments
 
 
@@ -72,13 +74,14 @@ def policy_arguments(settings: dict[str, Any]) -> dict[str, Any]:
 def save_algorithm(path: Path, algo: str, settings: dict[str, Any], model: BaseAlgorithm) -> None:
     """Save a model by Stable-Baselines3's own `save`, and beside it what the policy is made of.
 
-    Of the settings of the algorithm, as JSON has them, `policy_kwargs` matters.
+    Of the settings of the algorithm, as JSON has them, `policy_kwargs` and `use_sde` matter.
     """
     header = {
         "format": FORMAT,
         "version": FORMAT_VERSION,
         "algo": algo,
         "policy_kwargs": settings.get("policy_kwargs", {}),
+        "use_sde": settings.get("use_sde", False),
         "observation_space": describe_space(model.observation_space),
         "action_space": describe_space(model.action_space),
     }
@@ -135,12 +138,14 @@ def _make_policy(header: dict[str, Any]) -> BasePolicy:
     """Make the policy that a header describes, if it is not too large to be meant."""
     algo = header["algo"]
     kwargs = policy_arguments({"policy_kwargs": header["policy_kwargs"]})["policy_kwargs"]
+    kwargs = kwargs | {"use_sde": header.get("use_sde", False)}  # files without are older
     spaces = [make_space(header[name]) for name in ("observation_space", "action_space")]
     check_size(header["policy_kwargs"], *spaces)
     aliases: dict[str, type[BasePolicy]] = algorithm_class(algo).policy_aliases
     make = aliases[ALGORITHMS[algo].policy]
     try:
-        return make(*spaces, lambda _: 0.0, **kwargs)  # 0: the learning rate, it only predicts
+        with torch.no_grad():  # else what `use_sde` draws could not be copied
+            return make(*spaces, lambda _: 0.0, **kwargs)  # 0: the learning rate, it only predicts
     except (AssertionError, AttributeError, IndexError) as error:
         raise ValueError(f"{algo} has no policy of {kwargs} for {spaces}") from error
 

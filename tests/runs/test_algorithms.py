@@ -186,6 +186,16 @@ def test_policies_are_the_same_after_a_file(name: str, memory: str, tmp_path: Pa
         np.testing.assert_array_equal(expected, found)
 
 
+@pytest.mark.parametrize("name", OTHERS)
+def test_state_dependent_exploration_is_kept(name: str, tmp_path: Path) -> None:
+    """`use_sde` gives a policy other weights, which its file holds; exporting copies it."""
+    settings = small_settings(name) | {"use_sde": True}
+    env_kwargs = {**small_runs.DIGITS, "action_format": "box"}
+    result = run(make_options(name, tmp_path, settings=settings, env_kwargs=env_kwargs)).result
+    assert player_of_run(tmp_path).measure() == result
+    copy.deepcopy(load_policy(tmp_path / "model.zip"))
+
+
 def test_stable_baselines3_alone_loads_the_model_of_a_run(tmp_path: Path) -> None:
     """`PPO.load` in a process that knows nothing of this project, its learning rate included."""
     settings = small_settings("ppo") | {"learning_rate": "lin_0.001"}
@@ -328,7 +338,8 @@ def test_every_setting_and_name_of_the_table_exists() -> None:
 def test_a_learning_rate_may_fall_over_the_budget() -> None:
     """`lin_X` begins at X and ends at 0, in the words of rl-baselines3-zoo; a number stays one."""
     rate = constructor_arguments({"learning_rate": "lin_0.002"})["learning_rate"]
-    assert [rate(remaining) for remaining in (1.0, 0.5, 0.0)] == [0.002, 0.001, 0.0]
+    beyond = -0.001  # where the last rollout ends after the budget
+    assert [rate(it) for it in (1.0, 0.5, 0.0, beyond)] == [0.002, 0.001, 0.0, 0.0]
     assert constructor_arguments({"learning_rate": 0.5}) == {"learning_rate": 0.5}
     for wrong in ("lin_", "lin_-1", "lin_nan", "0.001", "fast"):
         with pytest.raises(ValueError, match="`learning_rate` must be a positive number, or lin_"):

@@ -84,7 +84,8 @@ class Trained(NamedTuple):
     Attributes:
         folder: The run folder, with the model, its log, its evaluation and pictures.
         evaluation: Its error on the test scenes.
-        model: `RAM`, or another algorithm of Stable-Baselines3.
+        model: `RAM`, or another algorithm of Stable-Baselines3; of a finished run that was found
+            again, the latter's policy.
         stopped_early: Whether Ctrl-C, or a notebook's button, ended it before its budget was spent.
     """
 

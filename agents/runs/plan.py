@@ -108,10 +108,9 @@ def plan_run(options: Options) -> Plan | None:
         PermissionError: If it cannot be written to.
     """
     if options.resume is not None:
-        plan = plan_of_run(options.resume)
-        device = plan.device if options.device == "auto" else options.device
+        plan = plan_of_run(options.resume, options.device)
         env_kwargs = at_new_place(plan.env_kwargs, options.env_kwargs)
-        return dataclasses.replace(plan, device=device, env_kwargs=env_kwargs)
+        return dataclasses.replace(plan, env_kwargs=env_kwargs)
     plan = new_plan(options)
     if options.run_dir is None:  # a folder of its own, see `make_run`
         check_writable(plan.folder)
@@ -123,7 +122,7 @@ def plan_run(options: Options) -> Plan | None:
     if is_finished(plan.folder):
         return None
     if options.algo == "ram":
-        return plan_of_run(plan.folder)
+        return plan_of_run(plan.folder, options.device)
     return dataclasses.replace(plan, replaces=True)
 
 
@@ -204,8 +203,12 @@ def usual_curriculum(options: Options, env_id: str) -> dict[str, Any]:
     return {"canvas_range": [smallest, largest], "distractors_range": [0, crops]}
 
 
-def plan_of_run(folder: Path) -> Plan:
+def plan_of_run(folder: Path, device: str = "auto") -> Plan:
     """Return the plan of a run of RAM that ended early, to go on with it.
+
+    Args:
+        folder: The run folder.
+        device: What to compute on; "auto": as before.
 
     Raises:
         ValueError: If the folder holds no such run, or a damaged one.
@@ -240,7 +243,7 @@ def plan_of_run(folder: Path) -> Plan:
             f"only a run that ended early can go on: {folder} is finished, its whole budget is "
             "spent."
         )
-    return plan
+    return plan if device == "auto" else dataclasses.replace(plan, device=device)
 
 
 def check_same_options(folder: Path, options: Options) -> None:

@@ -113,7 +113,9 @@ def train(run: Run) -> Finished | None:
         with lock_folder(plan.folder), GracefulStop() as stop:
             begin(plan, learner)
             validation = learn(run, episodes, stop)
-            finished = measure(run, validation, stop)
+            # What is stopped from here on had its whole budget.
+            stopped_early = stop.stopped and learner.episodes_done < episodes
+            finished = measure(run, validation, stopped_early)
             draw(run, finished.result)
     learner.env.close()
     return finished
@@ -156,7 +158,7 @@ def learn(run: Run, episodes: int, stop: GracefulStop) -> Validation:
     return validation
 
 
-def measure(run: Run, validation: Validation, stop: GracefulStop) -> Finished:
+def measure(run: Run, validation: Validation, stopped_early: bool) -> Finished:
     """Save the model, and its error on the test scenes."""
     folder, learner, scenes = run.plan.folder, run.learner, run.scenes
     majority, compared = None, None
@@ -172,12 +174,12 @@ def measure(run: Run, validation: Validation, stop: GracefulStop) -> Finished:
         "validation_error": validation.latest.error if validation.latest else None,
         "episodes": learner.episodes_done,
         "training_seconds": round(seconds, 1),
-        "stopped_early": stop.stopped,
+        "stopped_early": stopped_early,
         **learner.describe_size(),
         "protocol": "one deterministic pass, last weights, frozen scenes",
     }
     write_json(folder / EVALUATION, content)
-    return Finished(result, stop.stopped, compared)
+    return Finished(result, stopped_early, compared)
 
 
 def draw(run: Run, result: Evaluation) -> None:

@@ -2,6 +2,7 @@
 
 import contextlib
 import csv
+import dataclasses
 import json
 import os
 import random
@@ -28,6 +29,7 @@ from agents import RAM
 from agents.base.errors import TeamError
 from agents.base.processes import Launch
 from agents.evaluation import pictures
+from agents.evaluation.frozen_scenes import FrozenScenes
 from agents.runs import launch, learners
 from agents.runs.checkpoints import CHECKPOINT, PREVIOUS
 from agents.runs.learners import RAMLearner, digest_of, make_learner
@@ -253,6 +255,38 @@ def test_each_part_of_a_run_says_what_it_ran_on(
         assert {"device", "precision", "machine", "commit"} <= shared
         assert {key: part[key] for key in shared} == {key: begun[key] for key in shared}
     assert_same_run(folder, whole)
+
+
+def test_a_run_goes_on_on_the_device_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the same command with another `--device`, as by `--resume`; else on its own."""
+    folder = tmp_path / "run"
+    interrupt(monkeypatch, make_options(folder), KillAt(4))
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"device": "cuda:7"}))
+    for options in (make_options(folder), Options(resume=folder)):
+        for asked, expected in (("cpu", "cpu"), ("auto", "cuda:7")):
+            plan = plan_run(dataclasses.replace(options, device=asked))
+            assert plan is not None and plan.device == expected
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
+def test_who_stops_the_measuring_has_a_finished_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its budget was spent; the first Ctrl-C lets it measure and draw."""
+    evaluate = FrozenScenes.evaluate
+
+    def stopped(scenes: FrozenScenes, model: Any, confidence: float | None = None) -> Any:
+        if scenes.task.split == "test":
+            signal.raise_signal(signal.SIGINT)
+        return evaluate(scenes, model, confidence)
+
+    monkeypatch.setattr(FrozenScenes, "evaluate", stopped)
+    finished = run(make_options(tmp_path / "run"))
+    assert not finished.stopped_early
+    assert plan_run(make_options(tmp_path / "run")) is None
 
 
 def test_processes_go_on_from_one_checkpoint(

@@ -30,6 +30,7 @@ from ram_env.games.record import TaskRecord
 from ram_env.pictures.folder import pictures_in
 
 MAX_PICTURES, MAX_NUMBERS = 128, 2**26  # of a batch: numbers are pixels times colours
+MAX_NAME = 150  # bytes; 255 have room in the name of a file
 IMPOSSIBLE = 2  # the exit code if a file cannot be read
 COLUMNS = ["path", "label", "belief", "num_glimpses"]
 
@@ -57,7 +58,7 @@ def main(arguments: list[str] | None = None, prog: str = "python -m agents.class
                 problems.append(reason if path in reason else f"{path} {reason}")
                 continue
             if options.pictures is not None:
-                name = f"{len(rows):04}-{Path(path).stem[:100]}.png"
+                name = f"{len(rows):04}-{shortened(Path(path).stem)}.png"
                 look.save(options.pictures / name, f"{path}: {look.describe()}")
             rows.append(as_row(path, look, expert.task.class_names))
     except (ValueError, DivergenceError, gym.error.Error) as error:
@@ -68,6 +69,11 @@ def main(arguments: list[str] | None = None, prog: str = "python -m agents.class
     for problem in problems:
         print(problem, file=sys.stderr)
     return IMPOSSIBLE if problems else 0
+
+
+def shortened(name: str) -> str:
+    """Return as much of a name as the name of another file has room for, in bytes."""
+    return os.fsencode(name)[:MAX_NAME].decode(errors="ignore")
 
 
 def make_parser(prog: str) -> argparse.ArgumentParser:

@@ -53,6 +53,7 @@ def main(arguments: list[str] | None = None, prog: str = "python -m agents.evalu
     options = parser.parse_args(words)
     find_modules_here()
     try:
+        check_goes_together(options, parser)
         if options.frontier is not None:
             return draw_frontier(options)
         player, facts = find_player(options), find_facts(options)
@@ -70,6 +71,24 @@ def main(arguments: list[str] | None = None, prog: str = "python -m agents.evalu
     else:
         tell(evaluation, pictures, options)
     return 0
+
+
+def check_goes_together(options: argparse.Namespace, parser: argparse.ArgumentParser) -> None:
+    """Refuse options that what is measured has no use for.
+
+    Raises:
+        ValueError: If there are any.
+    """
+    kinds = ("run", "pretrained", "policy", "frontier")
+    kind = next(name for name in kinds if getattr(options, name) is not None)
+    useless = {"env", "memory", "stopping"}
+    if kind == "policy":
+        useless = {"stopping"}
+    elif kind == "frontier":
+        useless = set(vars(options)) - {"frontier", "stopping", "split", "dataset", "data_dir"}
+    for name, value in vars(options).items():
+        if name in useless and value != parser.get_default(name):
+            raise ValueError(f"`{as_option(name)}` is not for `{as_option(kind)}`: leave it out.")
 
 
 def draw_frontier(options: argparse.Namespace) -> int:
@@ -109,9 +128,10 @@ def leave(
 ) -> None:
     """Leave in the folder of `--out` what a run leaves of its results."""
     on_validation = argparse.Namespace(**vars(options) | {"split": "validation"})
-    validation = find_player(on_validation).measure()
-    memory = options.memory or "none"
-    write_guest(options.out, evaluation, validation, memory, command, facts)
+    player, memory = find_player(on_validation), options.memory or "none"
+    num_glimpses = player.scenes.task.num_glimpses
+    validation = player.measure()
+    write_guest(options.out, evaluation, validation, memory, command, facts, num_glimpses)
 
 
 def make_parser(prog: str) -> argparse.ArgumentParser:
@@ -154,10 +174,6 @@ def find_player(options: argparse.Namespace) -> Player:
     Raises:
         ValueError, gymnasium.error.Error: If they name nothing that can be measured.
     """
-    if options.policy is None:
-        for name in ("env", "memory"):
-            if getattr(options, name) is not None:
-                raise ValueError(f"`{as_option(name)}` is for `--policy`: leave it out.")
     changes = parse_pairs("env_kwargs", options.env_kwargs or []) | find_data(options)
     check_env_kwargs(changes)
     if options.run is not None:

@@ -99,7 +99,10 @@ def load_model(
         if OPTIMIZER in parameters:
             model.policy.optimizer.load_state_dict(parameters[OPTIMIZER])
     except (RuntimeError, ValueError) as error:
-        raise ValueError(f"`{path}` is damaged: {error}. Choose another file.") from error
+        raise ValueError(
+            f"`{path}` is damaged, or of another network or optimiser than the arguments ask for: "
+            f"{error}. Choose another file, or leave out what is to differ."
+        ) from error
     if header.get("task") is not None:
         model.task = TaskRecord.from_json(header["task"])
     if SUCCESSES in tensors:

@@ -33,6 +33,11 @@ class GlimpseEncoder(BaseFeaturesExtractor):
     def __init__(self, observation_space: spaces.Space[Any], **settings: Any) -> None:
         sizes = {"what_hidden_size": 128, "where_hidden_size": 32, "feature_size": 64}
         config = make_config(**(sizes | settings))
+        if config.glimpse_statistics != "fixed":
+            raise ValueError(
+                "`glimpse_statistics` must be 'fixed', as nothing measures glimpses here, got "
+                f"{config.glimpse_statistics!r}: set `glimpse_shift` and `glimpse_scale` instead."
+            )
         parts = observation_space.spaces if isinstance(observation_space, spaces.Dict) else {}
         if not {"glimpse", "location"} <= set(parts):
             raise ValueError(

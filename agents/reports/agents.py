@@ -53,12 +53,14 @@ def make_row(
 def measure_random(task: str, dataset: str | None, folder: Path, what: str, command: str) -> int:
     """Measure who knows nothing; leave in a folder what the run of an agent would. Return 0."""
     test, validation = (
-        player_of_policy(RANDOM, SHORT_NAMES[task], {"dataset": dataset}, split).measure()
+        player_of_policy(RANDOM, SHORT_NAMES[task], {"dataset": dataset}, split)
         for split in ("test", "validation")
     )
+    num_glimpses = test.scenes.task.num_glimpses
     folder.mkdir(parents=True, exist_ok=True)
     facts = {"what": what, "reads_labels": False, "env_steps": 0, "seconds": 0.0, "parameters": 0}
-    write_guest(folder, test, validation, "none", command, facts)
+    measured = test.measure(), validation.measure()
+    write_guest(folder, *measured, "none", command, facts, num_glimpses)
     return 0
 
 

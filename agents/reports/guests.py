@@ -48,10 +48,11 @@ def write_guest(
     memory: str,
     command: str,
     facts: dict[str, Any],
+    num_glimpses: int,
 ) -> None:
     """Leave in a folder what the run of an agent would, and the facts about it."""
     learned = {
-        "episodes": facts["env_steps"] // len(test.error_per_glimpse),
+        "episodes": facts["env_steps"] // num_glimpses,
         "training_seconds": facts["seconds"],
         "parameters": facts["parameters"],
         "validation_error": validation.error,

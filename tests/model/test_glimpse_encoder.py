@@ -91,6 +91,14 @@ def test_other_spaces_are_refused(space: spaces.Space[Any]) -> None:
         GlimpseEncoder(space)
 
 
+@pytest.mark.parametrize("statistics", ["data", "running"])
+def test_statistics_that_nobody_measures_are_refused(statistics: str) -> None:
+    """Glimpses would stay as they are."""
+    space = make_vec_env(ENV_ID, 1, env_kwargs=SMALL).observation_space
+    with pytest.raises(ValueError, match=f"`glimpse_statistics` must be 'fixed', .* '{statistics}"):
+        GlimpseEncoder(space, glimpse_statistics=statistics)
+
+
 def test_a_run_names_it_and_its_model_loads(tmp_path: Path) -> None:
     """By `--settings`; the file is read without running code, and by Stable-Baselines3 too."""
     kwargs = '{"features_extractor_class": "GlimpseEncoder", "net_arch": [16]}'

@@ -120,6 +120,13 @@ def test_another_optimizer_than_saved_is_refused(tmp_path: Path) -> None:
         RAM.load(tmp_path / "model", policy_kwargs={"optimizer_class": torch.optim.SGD})
 
 
+def test_another_network_than_saved_is_refused(tmp_path: Path) -> None:
+    """The message speaks of the arguments, which may be what is wrong."""
+    make_model().save(tmp_path / "model")
+    with pytest.raises(ValueError, match="another network or optimiser than the arguments ask for"):
+        RAM.load(tmp_path / "model", hidden_size=64)
+
+
 @pytest.mark.parametrize("preset", ["default", "pure"])
 @pytest.mark.parametrize("name", ["Adam", "NAdam"])
 def test_models_are_float32_whatever_the_default_is(preset: str, name: str, tmp_path: Path) -> None:

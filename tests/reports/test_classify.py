@@ -137,6 +137,18 @@ def test_confidence_ends_looking_and_gazes_are_drawn(
         assert min(image.size) > 200
 
 
+def test_long_names_are_cut(
+    runs: dict[str, Path], photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What has room in one name may have none in another, in whatever letters."""
+    files = [tmp_path / f"{'字' * 80}.jpg", tmp_path / f"{'a' * 240}.jpg"]
+    for file in files:
+        shutil.copy(photos / "square" / "0001.jpg", file)
+    asked(capsys, "--run", runs["ram"], *files, "--pictures", tmp_path / "gazes")
+    drawn = sorted(path.stem for path in (tmp_path / "gazes").iterdir())
+    assert drawn == [f"0000-{'字' * 50}", f"0001-{'a' * 150}"]
+
+
 def test_what_cannot_be_read_is_told_at_the_end(
     runs: dict[str, Path], photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -38,6 +38,14 @@ def test_the_folder_holds_what_a_run_leaves(guest: Path) -> None:
     assert config["facts"]["what"] == "a guess"
 
 
+def test_episodes_of_a_game_without_labels_are_counted(tmp_path: Path) -> None:
+    """A catcher has no error after each glimpse; the steps of an episode are known."""
+    folder = tmp_path / "catcher"
+    arguments = ["--policy", POLICY[1], "--env", "catch", "--out", str(folder), "--facts", *FACTS]
+    assert evaluate.main(arguments) == 0
+    assert json.loads((folder / "evaluation.json").read_text())["episodes"] == 1000 // 23
+
+
 def test_it_joins_the_table(
     guest: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
 ) -> None:

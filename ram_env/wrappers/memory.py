@@ -2,6 +2,7 @@
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -64,6 +65,30 @@ class Memory(ABC):
         """Return what was seen in some episodes, in fresh arrays."""
 
 
+class Latest:
+    """What is shown of the latest observation as it is, in each of B episodes.
+
+    Args:
+        num_episodes: B.
+        parts: The spaces of these parts, by name.
+    """
+
+    def __init__(self, num_episodes: int, parts: Mapping[str, spaces.Space[Any]]) -> None:
+        self._parts = {
+            name: np.zeros((num_episodes, *(space.shape or ())), dtype=np.float32)
+            for name, space in parts.items()
+        }
+
+    def add(self, rows: Rows, observation: Observation) -> None:
+        """Take note of the next observation of some episodes."""
+        for name, part in self._parts.items():
+            part[rows] = observation[name]
+
+    def show(self, rows: Rows) -> Observation:
+        """Return the parts, in fresh arrays."""
+        return {name: part.take(rows, axis=0) for name, part in self._parts.items()}
+
+
 class HistoryMemory(Memory):
     """All glimpses and their locations, in the order of time, padded with 0 to T."""
 
@@ -74,11 +99,15 @@ class HistoryMemory(Memory):
             BYTES_PER_NUMBER * num_episodes * (math.prod(glimpse_shape) + 3 * length),
             f"the histories of {num_episodes} envs of `num_glimpses` {length}",
         )
-        self.space = spaces.Dict(
-            glimpse=spaces.Box(0.0, 1.0, glimpse_shape, dtype=np.float32),
-            location=spaces.Box(-1.0, 1.0, (length, 2), dtype=np.float32),
-            mask=spaces.Box(0.0, 1.0, (length,), dtype=np.float32),
-        )
+        shown = task.observation_space.spaces
+        latest = {name: shown[name] for name in set(shown) - {"glimpse", "location"}}
+        history = {
+            "glimpse": spaces.Box(0.0, 1.0, glimpse_shape, dtype=np.float32),
+            "location": spaces.Box(-1.0, 1.0, (length, 2), dtype=np.float32),
+            "mask": spaces.Box(0.0, 1.0, (length,), dtype=np.float32),
+        }
+        self.space = spaces.Dict(history | latest)
+        self._latest = Latest(num_episodes, latest)
         self._glimpses = np.zeros((num_episodes, *glimpse_shape), dtype=np.float32)
         self._locations = np.zeros((num_episodes, length, 2), dtype=np.float32)
         self._num_seen = np.zeros(num_episodes, dtype=np.int64)
@@ -95,6 +124,7 @@ class HistoryMemory(Memory):
         time = self._num_seen[rows]
         self._glimpses[rows, time] = observation["glimpse"]
         self._locations[rows, time] = observation["location"]
+        self._latest.add(rows, observation)
         self._num_seen[rows] = time + 1
 
     def show(self, rows: Rows) -> Observation:
@@ -102,9 +132,10 @@ class HistoryMemory(Memory):
 
         Returns:
             `glimpse`, float32 (..., T, K, g, g) in [0, 1], `location`, float32 (..., T, 2) in
-            [-1, 1], and `mask`, float32 (..., T): 1 where there is a glimpse, else 0.
+            [-1, 1], and `mask`, float32 (..., T): 1 where there is a glimpse, else 0; beside them
+            `reach` as it is, if it is observed.
         """
-        return {
+        return self._latest.show(rows) | {
             "glimpse": self._glimpses.take(rows, axis=0),
             "location": self._locations.take(rows, axis=0),
             "mask": (self._times < self._num_seen[rows][..., None]).astype(np.float32),
@@ -128,14 +159,13 @@ class CanvasMemory(Memory):
             num_episodes * (5 * math.prod(padded) + bytes_shown),
             f"what {num_episodes} envs of `canvas_size` {height}x{width} have seen",
         )
-        self.space = spaces.Dict(
-            glimpse=task.observation_space["glimpse"],
-            location=task.observation_space["location"],
-            canvas=spaces.Box(0.0, 1.0, (height, width), dtype=np.float32),
-            seen=spaces.Box(0.0, 1.0, (height, width), dtype=np.float32),
-        )
-        self._glimpses = np.zeros((num_episodes, *glimpse_shape), dtype=np.float32)
-        self._locations = np.zeros((num_episodes, 2), dtype=np.float32)
+        shown = task.observation_space.spaces
+        remembered = {
+            name: spaces.Box(0.0, 1.0, (height, width), dtype=np.float32)
+            for name in ("canvas", "seen")
+        }
+        self.space = spaces.Dict(shown | remembered)
+        self._latest = Latest(num_episodes, shown)
         frame = (num_episodes, canvas_shape, task.retina)
         self._values = pad_canvases(*frame, np.float32)
         self._finest = pad_canvases(*frame, np.int8)
@@ -153,8 +183,7 @@ class CanvasMemory(Memory):
 
     def add(self, rows: Rows, observation: Observation) -> None:
         """Paint the glimpse over all that is not finer."""
-        self._glimpses[rows] = observation["glimpse"]
-        self._locations[rows] = observation["location"]
+        self._latest.add(rows, observation)
         if not isinstance(rows, np.ndarray):
             self._paint(rows, observation)
             return
@@ -177,14 +206,11 @@ class CanvasMemory(Memory):
         """Return the canvas beside the latest observation.
 
         Returns:
-            `glimpse`, float32 (..., K, g, g) in [0, 1], `location`, float32 (..., 2) in [-1, 1],
-            `canvas`, float32 (..., H, W) in [0, 1], 0 where nothing was seen, and `seen`, float32
-            (..., H, W): 1 where something was seen, else 0.
+            The latest observation, `canvas`, float32 (..., H, W) in [0, 1], 0 where nothing was
+            seen, and `seen`, float32 (..., H, W): 1 where something was seen, else 0.
         """
         canvas = self._values.inside[rows]
-        return {
-            "glimpse": self._glimpses.take(rows, axis=0),
-            "location": self._locations.take(rows, axis=0),
+        return self._latest.show(rows) | {
             # Several rows are a copy already, a single one is a view.
             "canvas": canvas if isinstance(rows, np.ndarray) else canvas.copy(),
             "seen": (self._finest.inside[rows] < self._unseen).astype(np.float32),

@@ -61,9 +61,10 @@ class GlimpseHistory(MemoryWrapper):
     | `location` | `Box(-1, 1, (T, 2), float32)` | (x, y) that each was taken at, then 0 |
     | `mask` | `Box(0, 1, (T,), float32)` | 1 for each glimpse taken, then 0 |
 
-    with T = `num_glimpses`. The last step, which does not move the sensor, adds nothing. The mask
-    is a `Box` of numbers because Stable-Baselines3's `VecNormalize` takes nothing else; nothing of
-    it is an image to Stable-Baselines3, so `MultiInputPolicy` sees all numbers in one vector.
+    with T = `num_glimpses`, beside `reach` if the env observes it. The last step, which does not
+    move the sensor, adds nothing. The mask is a `Box` of numbers because Stable-Baselines3's
+    `VecNormalize` takes nothing else; nothing of it is an image to Stable-Baselines3, so
+    `MultiInputPolicy` sees all numbers in one vector.
 
     `ram_env.wrappers.vector.GlimpseHistory` does the same for a vector env, bit for bit.
     """
@@ -83,9 +84,10 @@ class SeenCanvas(MemoryWrapper):
     | `canvas` | `Box(0, 1, (H, W), float32)` | what was seen of the canvas, elsewhere 0 |
     | `seen` | `Box(0, 1, (H, W), float32)` | 1 for each pixel that was seen, elsewhere 0 |
 
-    Each pixel has the value of the finest scale that has seen it, the latest among equal ones. A
-    sample of scale k fills the 2**k x 2**k pixels that it is the mean of; at the border of the
-    canvas the black beyond it is part of that mean. Only glimpses and their locations are used.
+    beside `reach` if the env observes it. Each pixel has the value of the finest scale that has
+    seen it, the latest among equal ones. A sample of scale k fills the 2**k x 2**k pixels that it
+    is the mean of; at the border of the canvas the black beyond it is part of that mean. Only
+    glimpses and their locations are used.
     All are of numbers between 0 and 1 and none is an image to Stable-Baselines3, so
     `MultiInputPolicy` and `VecNormalize` take them as they are.
 

@@ -28,7 +28,8 @@ from ram_env.vector_env import GlimpseVectorEnv
 from ram_env.wrappers import SeenCanvas
 
 Observation = dict[str, np.ndarray]
-ODD = {"canvas_size": (31, 50), "patch_size": 7, "num_scales": 3, "num_glimpses": 4}
+ODD: dict[str, Any] = {"canvas_size": (31, 50), "patch_size": 7, "num_scales": 3, "num_glimpses": 4}
+ODD |= {"observe_reach": True}
 
 
 # The rules once more, slow and plain.
@@ -39,7 +40,7 @@ def history_of(seen: list[Observation], game: dict[str, Any]) -> Observation:
     num_missing = game["num_glimpses"] - len(seen)
     nothing = {key: np.zeros_like(value) for key, value in seen[0].items()}
     padded = seen + [nothing] * num_missing
-    return {
+    return {key: value for key, value in seen[-1].items() if key == "reach"} | {
         "glimpse": np.stack([one["glimpse"] for one in padded]),
         "location": np.stack([one["location"] for one in padded]),
         "mask": np.array([1] * len(seen) + [0] * num_missing, np.float32),
@@ -88,6 +89,7 @@ def games(draw: st.DrawFn) -> dict[str, Any]:
         "num_glimpses": draw(st.integers(1, 4)),
         "num_distractors": 3,
         "distractor_size": 5,
+        "observe_reach": draw(st.booleans()),
         "action_format": "dict",
     }
 

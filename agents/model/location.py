@@ -41,9 +41,9 @@ class Cells(NamedTuple):
             Locations (B, 2), without gradient, and the log-likelihoods of their cells, (B,).
         """
         log_probs = self.logits.log_softmax(1)
-        below = self.logits.detach().softmax(1).cumsum(1) <= uniform[:, :1]
-        # The clamp meets a cumulative sum that rounding keeps under 1.
-        cells = below.sum(1).clamp(max=self.logits.shape[1] - 1)
+        cumulative = self.logits.detach().softmax(1).cumsum(1)
+        # Of their sum, which rounding may keep from 1: beyond it lie cells that cannot be chosen.
+        cells = (cumulative <= uniform[:, :1] * cumulative[:, -1:]).sum(1)
         log_prob = log_probs.gather(1, cells.unsqueeze(1)).squeeze(1)
         lowest, highest = (side.clamp(-1.0, 1.0) for side in self._sides(cells))
         anywhere = lowest + uniform[:, 1:] * (highest - lowest)

@@ -188,6 +188,10 @@ def test_cells_wholly_outside_the_scene_are_never_chosen() -> None:
         assert location.abs().max() <= 1.0
         assert log_prob > -6.0  # one of 48 at most
     assert found.entropy() < torch.tensor(48.0).log()
+    where = torch.full((5000, 2), 0.9), torch.full((5000, 2), 0.4)  # the last cells lie outside
+    many = choice_among_cells(torch.randn(5000, K * N * N), *where, K, N)
+    _, log_probs = many.draw(torch.full((5000, 3), 1.0 - 2.0**-24))  # the largest below 1
+    assert log_probs.min() > -20.0
 
 
 def test_cells_are_drawn_as_often_as_they_are_likely() -> None:

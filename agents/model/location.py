@@ -41,9 +41,7 @@ class Cells(NamedTuple):
             Locations (B, 2), without gradient, and the log-likelihoods of their cells, (B,).
         """
         log_probs = self.logits.log_softmax(1)
-        cumulative = self.logits.detach().softmax(1).cumsum(1)
-        # Of their sum, which rounding may keep from 1: beyond it lie cells that cannot be chosen.
-        cells = (cumulative <= uniform[:, :1] * cumulative[:, -1:]).sum(1)
+        cells = draw_one(self.logits.detach(), uniform[:, :1])
         log_prob = log_probs.gather(1, cells.unsqueeze(1)).squeeze(1)
         lowest, highest = (side.clamp(-1.0, 1.0) for side in self._sides(cells))
         anywhere = lowest + uniform[:, 1:] * (highest - lowest)
@@ -74,6 +72,16 @@ class Cells(NamedTuple):
             for sides in (self.lowest, self.highest)
         )
         return lowest, highest
+
+
+def draw_one(logits: Tensor, uniform: Tensor) -> Tensor:
+    """Draw one of C, int64 (B,), by softmax(logits), (B, C), and uniform numbers (B, 1) in [0, 1).
+
+    What has no probability is never drawn.
+    """
+    cumulative = logits.softmax(1).cumsum(1)
+    # Of their sum, which rounding may keep from 1.
+    return (cumulative <= uniform * cumulative[:, -1:]).sum(1)
 
 
 def _places(cells: Tensor, num_cells: int) -> tuple[Tensor, Tensor, Tensor]:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from agents.base.errors import DivergenceError
 from agents.model.config import RAMConfig
+from agents.model.location import draw_one
 from agents.model.networks import RAMNetworks, Thought
 from agents.sb3.spaces import glimpse_shape_of, num_classes_of
 from ram_env.arguments import positive_number, shown
@@ -141,7 +142,7 @@ class RAMPolicy(BasePolicy):
         logits = thought.logits.detach()
         location, log_prob, entropy = self._choose_location(thought, noise)
         drawn_from = logits if possible is None else logits.masked_fill(~possible, -torch.inf)
-        labels = logits.argmax(1) if uniform is None else self.choose_label(drawn_from, uniform)
+        labels = logits.argmax(1) if uniform is None else draw_one(drawn_from, uniform)
         stop = torch.full_like(labels, -1) if thought.stop is None else thought.stop.detach()
         # Side by side: one copy from a GPU instead of four.
         chosen = [it.unsqueeze(1).to(logits.dtype) for it in (labels, stop)]
@@ -213,12 +214,6 @@ class RAMPolicy(BasePolicy):
         inside = -0.5 * ((location - mean) / std) ** 2 - torch.log(std * (2 * torch.pi) ** 0.5)
         beyond = torch.special.log_ndtr((mean * location.sign() - 1.0) / std)
         return torch.where(location.abs() < 1.0, inside, beyond).sum(-1)
-
-    def choose_label(self, logits: Tensor, uniform: Tensor) -> Tensor:
-        """Draw labels (B,) from softmax(logits), (B, C), by uniform numbers (B, 1) in [0, 1)."""
-        below = logits.softmax(1).cumsum(1) < uniform
-        # The clamp meets a cumulative sum that rounding keeps under 1.
-        return below.sum(1).clamp(max=self.num_classes - 1)
 
     # What is written would be a pickle, which can run code when it is read.
     save = _refusal("save", "save the whole model, `model.save(path)`, and load it by `RAM.load`")

@@ -16,6 +16,7 @@ from agents.model.location import (
     NUM_PATTERNS,
     RetinotopicNetwork,
     choice_among_cells,
+    draw_one,
     familiarity,
     looked_at,
     relative_places,
@@ -192,6 +193,16 @@ def test_cells_wholly_outside_the_scene_are_never_chosen() -> None:
     many = choice_among_cells(torch.randn(5000, K * N * N), *where, K, N)
     _, log_probs = many.draw(torch.full((5000, 3), 1.0 - 2.0**-24))  # the largest below 1
     assert log_probs.min() > -20.0
+
+
+def test_one_is_drawn_as_often_as_it_is_likely() -> None:
+    """Frequencies of 20,000 draws, within 5 standard deviations; nothing impossible."""
+    chances = torch.tensor([0.0, 0.5, 0.3, 0.15, 0.05, 0.0])
+    logits = chances.log().expand(20_000, -1)
+    shares = draw_one(logits, torch.rand(20_000, 1)).bincount(minlength=6) / 20_000
+    torch.testing.assert_close(shares, chances, atol=5 * (0.25 / 20_000) ** 0.5, rtol=0.0)
+    ends = torch.tensor([[0.0], [1.0 - 2.0**-24]])  # the smallest, and the largest below 1
+    assert draw_one(logits[:2], ends).tolist() == [1, 4]
 
 
 def test_cells_are_drawn_as_often_as_they_are_likely() -> None:

@@ -220,17 +220,6 @@ def test_a_drawn_label_is_what_the_env_reads(space: spaces.Space[Any]) -> None:
         assert decision.actions[:, 2].tolist() == list(range(C))
 
 
-def test_choose_label_draws_from_the_belief() -> None:
-    """Frequencies of 20,000 draws are the probabilities, within 5 standard deviations."""
-    belief = torch.tensor([0.5, 0.3, 0.15, 0.05, 0.0])
-    generator = torch.Generator().manual_seed(0)
-    uniform = torch.rand(20_000, 1, generator=generator)
-    labels = make_policy().choose_label(belief.log().expand(20_000, C), uniform)
-    shares = np.bincount(labels.numpy(), minlength=C) / 20_000
-    np.testing.assert_allclose(shares, belief.numpy(), atol=5 * np.sqrt(0.25 / 20_000))
-    assert shares[4] == 0.0
-
-
 @SPACES
 def test_predict_one_is_predict_many(space: spaces.Space[Any]) -> None:
     """One observation gives the action that it gives in a batch, without the first dimension."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ram_env.arguments import as_array
+from ram_env.arguments import MAX_INT64, as_array
 
 MAX_CLASSES = 2**16  # more are names of things, not classes to tell apart
 
@@ -153,5 +153,9 @@ def classes_of(parts: Sequence[np.ndarray], name: str) -> np.ndarray:
                 "`labels.astype(int)`."
             )
     # An unsigned and a signed number of 64 bits have no type in common but floats.
-    signed = [labels.astype(np.int64) if labels.dtype.kind == "u" else labels for labels in parts]
+    are_small = [it.dtype.kind == "u" and it.max(initial=0) <= MAX_INT64 for it in parts]
+    signed = [
+        labels.astype(np.int64) if is_small else labels
+        for labels, is_small in zip(parts, are_small, strict=True)
+    ]
     return np.unique(np.concatenate(signed))

@@ -199,7 +199,7 @@ def test_half_an_optimiser_is_refused() -> None:
     for name in names:
         rest = {key: value for key, value in whole.items() if key != name}
         content = zipped(MEMBERS | {TENSORS: save_tensors(rest)})
-        with pytest.raises(ValueError, match=r"is damaged: optimizer\.0 holds"):
+        with pytest.raises(ValueError, match=r"is damaged, or .*: optimizer\.0 holds"):
             RAM.load(io.BytesIO(content), device="cpu")
 
 
@@ -210,5 +210,5 @@ def test_a_moment_of_another_shape_is_refused() -> None:
     changed = {"exp_avg_sq": torch.tensor(0.5), "step": torch.ones_like(moment)}
     for name, value in changed.items():
         content = zipped(MEMBERS | {TENSORS: save_tensors(whole | {f"optimizer.0.{name}": value})})
-        with pytest.raises(ValueError, match=r"is damaged: optimizer\.0 holds"):
+        with pytest.raises(ValueError, match=r"is damaged, or .*: optimizer\.0 holds"):
             RAM.load(io.BytesIO(content), device="cpu")

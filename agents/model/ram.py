@@ -286,7 +286,7 @@ class RAM(BaseAlgorithm):
         moments: Any = 0.0
         rollouts: Iterable[Rollout] = self._rounds(callback, rank() * share, num_rounds)
         if self.config.answers_by_policy_gradient:
-            rollouts = share_earned_moments([*rollouts])
+            rollouts = share_earned_moments([*rollouts])  # of the batch: it is kept as a whole
         for rollout in rollouts:
             losses = hybrid_loss(rollout, self.taught_by, self._glimpse_cost)
             (losses.total / num_rounds).backward()
@@ -302,8 +302,8 @@ class RAM(BaseAlgorithm):
                 "updates. Lower `learning_rate` or `policy_coef`."
             )
         # Read in the middle of the batch: at its start a warm-up, at its end a decay would give 0.
-        middle = (start + min(self.num_timesteps, self._total_timesteps)) // 2
-        self._update_current_progress_remaining(middle, self._total_timesteps)
+        middle = 0.5 * (start + min(self.num_timesteps, self._total_timesteps))
+        self._current_progress_remaining = 1.0 - middle / self._total_timesteps
         self._update_learning_rate(policy.optimizer)
         policy.optimizer.step()
         if self.config.glimpse_statistics == "running":
@@ -368,7 +368,7 @@ class RAM(BaseAlgorithm):
             "the rewards of `env` are not read: the gaze is paid from the label, by `gaze_reward="
             f"{self.taught_by.gaze_reward!r}`. `gaze_reward='env'` learns from them, with a "
             "`discount` above 0 from those too that come later than the next glimpse.",
-            stacklevel=5,
+            stacklevel=6,
         )
 
     def _noise(self) -> torch.Generator:

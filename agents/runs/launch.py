@@ -187,7 +187,7 @@ def main(arguments: list[str] | None = None, prog: str = "train.py") -> int:
     if finished.stopped_early:
         print("Stopped before the budget was spent; everything so far is saved.")
     report(finished.result, finished.majority, folder)
-    return STOPPED if finished.stopped_early else 0
+    return STOPPED if finished.stopped else 0
 
 
 def report(result: Evaluation, majority: str | None, folder: Path) -> None:

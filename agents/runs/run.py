@@ -55,6 +55,7 @@ class Finished(NamedTuple):
 
     result: Evaluation  # on the test scenes
     stopped_early: bool  # whether the user stopped it before the budget was spent
+    stopped: bool  # whether the user wants to stop, early or not
     majority: str | None  # what always answering the largest class comes to, if there is one
 
 
@@ -115,10 +116,10 @@ def train(run: Run) -> Finished | None:
             validation = learn(run, episodes, stop)
             # What is stopped from here on had its whole budget.
             stopped_early = stop.stopped and learner.episodes_done < episodes
-            finished = measure(run, validation, stopped_early)
-            draw(run, finished.result)
+            result, majority = measure(run, validation, stopped_early)
+            draw(run, result)
     learner.env.close()
-    return finished
+    return Finished(result, stopped_early, stop.stopped, majority)
 
 
 def title_of(plan: Plan, learner: Learner) -> str:
@@ -158,8 +159,8 @@ def learn(run: Run, episodes: int, stop: GracefulStop) -> Validation:
     return validation
 
 
-def measure(run: Run, validation: Validation, stopped_early: bool) -> Finished:
-    """Save the model, and its error on the test scenes."""
+def measure(run: Run, validation: Validation, stopped_early: bool) -> tuple[Evaluation, str | None]:
+    """Save the model, and its error on the test scenes; return that, and what to compare it to."""
     folder, learner, scenes = run.plan.folder, run.learner, run.scenes
     majority, compared = None, None
     seconds = seconds_trained(learner.model)
@@ -179,7 +180,7 @@ def measure(run: Run, validation: Validation, stopped_early: bool) -> Finished:
         "protocol": "one deterministic pass, last weights, frozen scenes",
     }
     write_json(folder / EVALUATION, content)
-    return Finished(result, stopped_early, compared)
+    return result, compared
 
 
 def draw(run: Run, result: Evaluation) -> None:

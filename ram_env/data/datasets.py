@@ -190,7 +190,9 @@ def _numbered(
     images: np.ndarray, labels: np.ndarray, classes: np.ndarray, name: str
 ) -> ImageDataset:
     """Return images whose labels are numbered as they come in `classes`."""
-    numbers, names = np.searchsorted(classes, labels), tuple(map(str, classes.tolist()))
+    # Of one type: as floats, large whole numbers would not be told apart.
+    numbers = np.searchsorted(classes, labels.astype(classes.dtype))
+    names = tuple(map(str, classes.tolist()))
     return ImageDataset(images, numbers, names, name)
 
 

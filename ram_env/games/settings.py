@@ -270,8 +270,8 @@ class PictureSettings(Settings):
         if self.image_size is not None:
             self.image_size = whole_number("image_size", self.image_size, 1)
         if self.channels is not None:
-            self.channels = whole_number("channels", self.channels, 1, 3)
-        if self.channels == 2:
+            self.channels = whole_number("channels", self.channels, 1)
+        if self.channels not in (None, 1, 3):
             raise ValueError(
                 f"`channels` must be 1 for grey, 3 for colour, or None, got {shown(self.channels)}."
             )

@@ -3,6 +3,7 @@
 import functools
 import hashlib
 import os
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,7 +17,7 @@ from ram_env.data.images import ImageDataset, check_labels
 from ram_env.data.mnist import cache_folder
 from ram_env.pictures.decoding import scaled_size, to_pixels
 from ram_env.pictures.folder import Listing, list_folder
-from ram_env.pictures.intake import Reading, take_in
+from ram_env.pictures.intake import Reading, UnreadableError, take_in
 from ram_env.pictures.pyramids import PictureStore, Pyramids, num_pixels, pyramid_of
 from ram_env.pictures.slides import Decoded, PictureSource, Slides, find_slides
 
@@ -157,7 +158,13 @@ def _read_folder(
     digests[list(slides)] = [os.path.getsize(listing.root / listing.paths[it]) for it in slides]
     if others := [number for number in range(len(listing.paths)) if number not in slides]:
         rest = replace(listing, paths=[listing.paths[number] for number in others])
-        taken = take_in(rest, reading._replace(channels=channels), cache)
+        try:
+            taken = take_in(rest, reading._replace(channels=channels), cache)
+        except UnreadableError as error:
+            if reading.damaged == "error":
+                raise
+            warnings.warn(f"{error} The slides are left.", stacklevel=4)
+            return Slides(sources, channels), places, digests
         places[others] = np.where(taken.places < 0, -1, taken.places + len(slides))
         digests[others] = taken.digests
         sources += [Decoded(taken.store, number) for number in range(len(taken.store.shapes))]

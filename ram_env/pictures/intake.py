@@ -53,6 +53,10 @@ class TakenIn(NamedTuple):
     digests: np.ndarray  # str (N,): the SHA-256 of each one's file, in hexadecimal
 
 
+class UnreadableError(ValueError):
+    """Files that cannot be read, and are not to be skipped, or nothing would be left."""
+
+
 def take_in(listing: Listing, reading: Reading, cache: Path) -> TakenIn:
     """Return the pictures of a folder, decoded now or by whoever came first.
 
@@ -62,7 +66,8 @@ def take_in(listing: Listing, reading: Reading, cache: Path) -> TakenIn:
         cache: Where folders of pixels lie.
 
     Raises:
-        ValueError: If files cannot be read, or the cache cannot hold the pixels.
+        UnreadableError: If files cannot be read.
+        ValueError: If the cache cannot hold the pixels.
     """
     files = [listing.root / path for path in listing.paths]
     folder = cache / _key(files, listing.paths, reading)
@@ -73,7 +78,7 @@ def take_in(listing: Listing, reading: Reading, cache: Path) -> TakenIn:
 
             with FileLock(f"{folder}.lock"):
                 if not folder.is_dir():
-                    _fill(folder, files, reading)
+                    _fill(folder, listing.root, files, reading)
     except OSError as error:
         raise ValueError(
             f"`data_cache` {cache} cannot hold the pixels of {listing.root} ({error}): make room "
@@ -88,9 +93,8 @@ def take_in(listing: Listing, reading: Reading, cache: Path) -> TakenIn:
             "over.",
             stacklevel=4,
         )
-    nothing = np.zeros(0, dtype=np.uint8)  # which no file can be mapped from
-    pixels = np.memmap(folder / "pixels", dtype=np.uint8, mode="r") if len(shapes) else nothing
-    return TakenIn(Pyramids(shapes, channels, pixels.reshape(-1, channels)), places, digests)
+    pixels = np.memmap(folder / "pixels", dtype=np.uint8, mode="r").reshape(-1, channels)
+    return TakenIn(Pyramids(shapes, channels, pixels), places, digests)
 
 
 def _key(files: list[Path], names: list[str], reading: Reading) -> str:
@@ -99,11 +103,11 @@ def _key(files: list[Path], names: list[str], reading: Reading) -> str:
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:32]
 
 
-def _fill(folder: Path, files: list[Path], reading: Reading) -> None:
-    """Read files into a new folder of the cache; it is there whole, or not at all.
+def _fill(folder: Path, root: Path, files: list[Path], reading: Reading) -> None:
+    """Read files of a folder into a new one of the cache; it is there whole, or not at all.
 
     Raises:
-        ValueError: If files cannot be read and are not to be skipped.
+        UnreadableError: If files cannot be read.
         OSError: If the cache cannot hold the pixels.
     """
     problems: dict[int, str] = {}
@@ -113,20 +117,22 @@ def _fill(folder: Path, files: list[Path], reading: Reading) -> None:
             return is_grey(image), scaled_size(upright_size(image), reading.image_size)
 
     heads = _in_threads(read_head, range(len(files)), problems, "looking at pictures")
+    if not heads:
+        _report(files, problems, reading.damaged)
     channels = reading.channels or (1 if all(grey for grey, _ in heads.values()) else 3)
     shapes = {number: shape for number, (_, shape) in heads.items()}
-    all_shapes = np.array([*shapes.values()], dtype=np.int64).reshape(-1, 2)
+    all_shapes = np.array([*shapes.values()])
     num_bytes, free = num_pixels(all_shapes) * channels, shutil.disk_usage(folder.parent).free
     if num_bytes > free:
         raise OSError(f"{num_bytes:,} bytes are needed, {free:,} are free")
     fresh = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-    fresh.chmod(folder.parent.stat().st_mode & 0o755)  # for whoever may look into the cache
+    # For whoever may look into the cache, and at the pictures.
+    fresh.chmod((folder.parent.stat().st_mode & root.stat().st_mode & 0o755) | 0o700)
     try:
         with open(fresh / "pixels", "wb") as pixels:
             pixels.truncate(num_bytes)
             found = _write_levels(pixels, files, shapes, channels, reading.image_size, problems)
-        if problems and reading.damaged == "error":
-            raise _damaged(files, problems)
+        _report(files, problems, reading.damaged)
         digests = np.array([found.get(number, "") for number in range(len(files))])
         places = np.full(len(files), -1)
         for place, number in enumerate(shapes):
@@ -151,8 +157,6 @@ def _write_levels(
     Returns:
         The SHA-256 of each file that could be read, in hexadecimal, by number.
     """
-    if not shapes:
-        return {}
     first_levels = level_starts(np.array([*shapes.values()]))[:, 0]
     starts = dict(zip(shapes, (channels * first_levels).tolist(), strict=True))
     one_large, one_writer = threading.Lock(), threading.Lock()
@@ -205,11 +209,12 @@ def _in_threads(
         return {number: result for number, result in done if number not in problems}
 
 
-def _damaged(files: list[Path], problems: dict[int, str]) -> ValueError:
-    """Return the error that says which files cannot be read, and why."""
-    first = "; ".join(f"{files[n]}: {problems[n]}" for n in sorted(problems)[:_NAMED])
-    return ValueError(
-        f"`dataset` holds {len(problems)} of {len(files)} pictures that cannot be read ({first}"
-        f"{'; ...' if len(problems) > _NAMED else ''}): mend or remove them, or pass them over "
-        "by damaged='skip'."
-    )
+def _report(files: list[Path], problems: dict[int, str], damaged: str) -> None:
+    """Refuse files that cannot be read, unless they are to be skipped, or nothing would be left."""
+    if problems and (damaged == "error" or len(problems) == len(files)):
+        first = "; ".join(f"{files[n]}: {problems[n]}" for n in sorted(problems)[:_NAMED])
+        skip = ", or pass them over by damaged='skip'" if damaged == "error" else ""
+        raise UnreadableError(
+            f"`dataset` holds {len(problems)} of {len(files)} pictures that cannot be read ({first}"
+            f"{'; ...' if len(problems) > _NAMED else ''}): mend or remove them{skip}."
+        )

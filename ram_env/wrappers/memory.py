@@ -100,13 +100,14 @@ class HistoryMemory(Memory):
             f"the histories of {num_episodes} envs of `num_glimpses` {length}",
         )
         shown = task.observation_space.spaces
-        latest = {name: shown[name] for name in set(shown) - {"glimpse", "location"}}
-        history = {
-            "glimpse": spaces.Box(0.0, 1.0, glimpse_shape, dtype=np.float32),
-            "location": spaces.Box(-1.0, 1.0, (length, 2), dtype=np.float32),
-            "mask": spaces.Box(0.0, 1.0, (length,), dtype=np.float32),
-        }
-        self.space = spaces.Dict(history | latest)
+        latest: Any = {it: shown[it] for it in shown if it not in ("glimpse", "location")}
+        # As keywords, which keep their order: a dict would be sorted.
+        self.space = spaces.Dict(
+            glimpse=spaces.Box(0.0, 1.0, glimpse_shape, dtype=np.float32),
+            location=spaces.Box(-1.0, 1.0, (length, 2), dtype=np.float32),
+            mask=spaces.Box(0.0, 1.0, (length,), dtype=np.float32),
+            **latest,
+        )
         self._latest = Latest(num_episodes, latest)
         self._glimpses = np.zeros((num_episodes, *glimpse_shape), dtype=np.float32)
         self._locations = np.zeros((num_episodes, length, 2), dtype=np.float32)
@@ -159,12 +160,12 @@ class CanvasMemory(Memory):
             num_episodes * (5 * math.prod(padded) + bytes_shown),
             f"what {num_episodes} envs of `canvas_size` {height}x{width} have seen",
         )
-        shown = task.observation_space.spaces
-        remembered = {
-            name: spaces.Box(0.0, 1.0, (height, width), dtype=np.float32)
-            for name in ("canvas", "seen")
-        }
-        self.space = spaces.Dict(shown | remembered)
+        shown: Any = task.observation_space.spaces
+        self.space = spaces.Dict(
+            **shown,
+            canvas=spaces.Box(0.0, 1.0, (height, width), dtype=np.float32),
+            seen=spaces.Box(0.0, 1.0, (height, width), dtype=np.float32),
+        )
         self._latest = Latest(num_episodes, shown)
         frame = (num_episodes, canvas_shape, task.retina)
         self._values = pad_canvases(*frame, np.float32)

@@ -279,8 +279,8 @@ def test_a_tilde_is_the_home_of_the_user(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_labels_of_different_types_have_the_same_classes(tmp_path: Path) -> None:
-    """Whole numbers stay whole, where one part is unsigned and another is not."""
-    images, labels = np.zeros((24, 2, 2), np.uint8), np.arange(24) % 3
+    """Whole numbers stay whole and apart, where one part is unsigned and another is not."""
+    images, labels = np.zeros((24, 2, 2), np.uint8), 2**60 + np.arange(24) % 3
     parts: dict[str, Any] = {
         "x_train": images,
         "y_train": labels.astype(np.uint64),
@@ -288,7 +288,9 @@ def test_labels_of_different_types_have_the_same_classes(tmp_path: Path) -> None
     }
     np.savez(tmp_path / "mine.npz", **parts, y_test=labels.astype(np.int64))
     for split in SPLITS:
-        assert load_dataset(tmp_path / "mine.npz", split).class_names == ("0", "1", "2")
+        dataset = load_dataset(tmp_path / "mine.npz", split)
+        assert dataset.class_names == tuple(str(2**60 + number) for number in range(3))
+        assert set(dataset.labels) <= {0, 1, 2} and len(set(dataset.labels)) > 1
 
 
 @pytest.mark.parametrize("first", [0, -1, 7])

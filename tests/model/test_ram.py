@@ -281,8 +281,9 @@ def test_a_reward_that_was_chosen_changes_what_is_learned() -> None:
     assert model.config.gaze_reward == "auto"
     model.set_env(make_env())
     assert model.taught_by.gaze_reward == "belief"
-    with pytest.warns(UserWarning, match=r"rewards of `env` are not read.*'belief'"):
+    with pytest.warns(UserWarning, match=r"rewards of `env` are not read.*'belief'") as caught:
         asked = make_model(make_env(**EVERY_STEP), gaze_reward="belief").learn(20 * STEPS)
+    assert caught[0].filename == __file__
     assert_equal_weights(weights(asked), plain)
 
 
@@ -413,7 +414,7 @@ def test_rounds_add_up_to_the_gradient_of_the_batch(
 
 def test_the_shortest_training_learns() -> None:
     """Also where a batch takes more steps than are asked for, again and again."""
-    model = make_model()
+    model = make_model(warmup_fraction=0.1)
     for _ in range(3):
         before = {name: it.clone() for name, it in model.policy.networks.named_parameters()}
         model.learn(1, reset_num_timesteps=False)

@@ -5,7 +5,9 @@ They are the page itself, ONNX Runtime for browsers, the model as one graph, and
 
 import argparse
 import json
+import os
 import shutil
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +34,7 @@ def main() -> None:
     folder = parser.parse_args().folder
     try:
         build(folder)
-    except (FileNotFoundError, DependencyNotInstalled) as error:
+    except (OSError, ValueError, DependencyNotInstalled) as error:
         parser.error(str(error))
     print(f"{folder} can be served as it is: {size_of(folder) / 2**20:.1f} MiB.")
 
@@ -41,16 +43,29 @@ def build(folder: Path, dataset: str = "auto") -> None:
     """Write all files of the page.
 
     Args:
-        folder: Where to; what is there is replaced.
+        folder: Where to; what is there is replaced once all is made.
         dataset: Of the scenes: see `load_dataset`.
 
     Raises:
         FileNotFoundError: If ONNX Runtime for browsers is not installed.
+        DependencyNotInstalled: If ONNX is not.
+        ValueError: If there are no such scenes.
+        OSError: If the folder cannot be written.
     """
     if not RUNTIME.exists():
         raise FileNotFoundError(f"{RUNTIME} is not there: `make demo` installs it, by `npm ci`.")
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as made:
+        page = Path(made) / "page"
+        page.mkdir()
+        write_page(page, dataset)
+        if folder.exists():
+            os.replace(folder, Path(made) / "before")
+        os.replace(page, folder)
+
+
+def write_page(folder: Path, dataset: str) -> None:
+    """Write all files of the page into an empty folder."""
     for pattern in ("*.html", "*.css", "*.js"):
         for path in HERE.glob(pattern):
             shutil.copy(path, folder)

@@ -15,6 +15,7 @@ class Game {
   playing = null; // an object of its own for each play
   held = null; // where the scene is pressed, and which sprite lies there
   #thrown = []; // the clutter, also what is left out now
+  #wasLook = false; // whether a person has chosen where to look until now
 
   constructor(model, scenes) {
     this.model = model;
@@ -62,7 +63,13 @@ class Game {
       this.page.say("There is no digit to look at: draw one, or take another.");
       return;
     }
-    await episode.look(chosen);
+    try {
+      await episode.look(chosen);
+    } catch (error) {
+      this.pause();
+      this.page.say(`It cannot look: ${error.message}`);
+      return;
+    }
     const text = this.isOver ? await this.#verdict(episode) : `Look ${episode.looks.length}: ${this.#answer(episode)}.`;
     if (episode !== this.episode) return; // the scene has changed meanwhile
     this.shown = episode.looks.length - 1;
@@ -132,7 +139,9 @@ class Game {
 
   setMode(value) {
     document.querySelector(`input[name=mode][value=${value}]`).checked = true;
-    $("cover").checked = $("stop").checked = value === "look";
+    const isLook = value === "look";
+    if (isLook !== this.#wasLook) $("cover").checked = $("stop").checked = isLook;
+    this.#wasLook = isLook;
     if (value === "look") this.restart();
     else this.render();
   }
@@ -158,10 +167,10 @@ class Game {
     if (this.mode === "draw") {
       scene.draw(x, y, false);
     } else if (held.sprite) {
-      const [rows, columns] = [Math.round(y - held.y), Math.round(x - held.x)];
-      scene.move(held.sprite, rows, columns);
-      held.x += columns;
-      held.y += rows;
+      const { row, column } = held.sprite;
+      scene.move(held.sprite, Math.round(y - held.y), Math.round(x - held.x));
+      held.x += held.sprite.column - column; // no further than the border lets it
+      held.y += held.sprite.row - row;
       this.episode.canvas = scene.paint();
     }
     this.render();

@@ -85,8 +85,11 @@ export class Episode {
     const state = last?.state ?? new Float32Array(size);
     this.isYours ||= chosen !== undefined;
     this.isLooking = true;
-    this.looks.push(await this.model.look(this.canvas, location, state));
-    this.isLooking = false;
+    try {
+      this.looks.push(await this.model.look(this.canvas, location, state));
+    } finally {
+      this.isLooking = false;
+    }
   }
 
   isOver(confidence) {

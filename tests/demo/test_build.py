@@ -1,5 +1,6 @@
 """Is what the page is built from what `ram_env` paints?"""
 
+import contextlib
 from pathlib import Path
 from typing import Any
 
@@ -36,3 +37,25 @@ def test_build_says_how_the_runtime_is_installed(
     with pytest.raises(FileNotFoundError, match="`make demo` installs it, by `npm ci`"):
         build.build(tmp_path / "page")
     assert not (tmp_path / "page").exists()
+
+
+def test_a_page_stays_until_another_is_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the making ends with, nothing half made is left."""
+    page = tmp_path / "page"
+    page.mkdir()
+    (page / "index.html").write_text("before")
+    monkeypatch.setattr(build, "RUNTIME", tmp_path)
+
+    def write(folder: Path, dataset: str) -> None:
+        (folder / "index.html").write_text("after")
+        if dataset == "none":
+            raise ValueError(dataset)
+
+    monkeypatch.setattr(build, "write_page", write)
+    for dataset, expected in (("none", "before"), ("digits", "after")):
+        with contextlib.suppress(ValueError):
+            build.build(page, dataset)
+        assert (page / "index.html").read_text() == expected
+        assert list(tmp_path.iterdir()) == [page]

@@ -119,6 +119,12 @@ def test_scene_adds_up_and_moves(page: Any) -> None:
         drag(page, [(x, y), (x + aside, y)])
         moved = page.evaluate(ASK)["target"]
         assert (moved["row"], moved["column"]) == (before["row"], before["column"] + aside)
+    before = page.evaluate(ASK)["target"]
+    row, column = np.argwhere(np.reshape(before["pixels"], (28, 28)) > 200)[0]
+    x, y = before["column"] + column + 0.5, before["row"] + row + 0.5
+    drag(page, [(x, y), (59.5, y), (x, y)])  # past the border and back
+    after = page.evaluate(ASK)["target"]
+    assert (after["row"], after["column"]) == (before["row"], before["column"])
     page.locator("#clutter").fill("7")
     assert len(page.evaluate(ASK)["clutter"]) == 7
 
@@ -162,6 +168,8 @@ def test_play_stops_when_sure(page: Any) -> None:
     page.locator("#sure").fill("60")
     shares = [look["share"] for look in play(page)["looks"]]
     assert max(shares[:-1], default=0.0) < 0.6 <= shares[-1]
+    page.get_by_text("Move", exact=True).click()
+    assert page.is_checked("#stop")  # as it was chosen
 
 
 def test_page_is_small_and_quick(browser: Any, site: str, folder: Path) -> None:

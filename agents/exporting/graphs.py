@@ -68,7 +68,7 @@ class RetinaGraph(nn.Module):
 
     starts: Tensor  # int64 (K, g, 1): of each cell along a side, counted from the pixel looked at
     widths: Tensor  # int64 (K, 1, 1): of the cells of each scale
-    white: Tensor  # float32 (K, 1, 1): what they add up to where all is white
+    white: Tensor  # float32 (K, g, g): what they add up to where all is white
     reach: Tensor  # float32 (2,): half the side of the widest window, in units of location
 
     def __init__(self, patch_size: int, num_scales: int, canvas_shape: tuple[int, int]) -> None:
@@ -79,7 +79,9 @@ class RetinaGraph(nn.Module):
         starts = widths * torch.arange(patch_size) - torch.tensor(halves)[:, None]
         self.register_buffer("starts", starts[..., None])
         self.register_buffer("widths", widths[..., None])
-        self.register_buffer("white", 255.0 * widths[..., None].float() ** 2)
+        # As large as a glimpse: a single number would be worked into the products, and rounded.
+        white = 255.0 * widths[..., None].float() ** 2
+        self.register_buffer("white", white.repeat(1, patch_size, patch_size))
         height, width = canvas_shape
         widest = window_side(patch_size, num_scales - 1)
         self.register_buffer("reach", torch.tensor([widest / width, widest / height]))

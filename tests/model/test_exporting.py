@@ -99,6 +99,7 @@ WHOLE: dict[str, Callable[[], RAM]] = {
     "cluttered": lambda: make_model(
         make_env(canvas_size=60, num_distractors=4, patch_size=12, num_scales=3)
     ),
+    "one scale": lambda: make_model(make_env(canvas_size=28, patch_size=8, num_scales=1)),
     "retinotopic": MODELS["retinotopic"],
 }
 

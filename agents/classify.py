@@ -31,7 +31,7 @@ from ram_env.pictures.folder import pictures_in
 
 MAX_PICTURES, MAX_NUMBERS = 128, 2**26  # of a batch: numbers are pixels times colours
 MAX_NAME = 150  # bytes; 255 have room in the name of a file
-IMPOSSIBLE = 2  # the exit code if a file cannot be read
+IMPOSSIBLE = 2  # the exit code if a file cannot be read or drawn
 COLUMNS = ["path", "label", "belief", "num_glimpses"]
 
 
@@ -59,7 +59,10 @@ def main(arguments: list[str] | None = None, prog: str = "python -m agents.class
                 continue
             if options.pictures is not None:
                 name = f"{len(rows):04}-{shortened(Path(path).stem)}.png"
-                look.save(options.pictures / name, f"{path}: {look.describe()}")
+                try:
+                    look.save(options.pictures / name, f"{path}: {look.describe()}")
+                except OSError as error:
+                    problems.append(f"{path} cannot be drawn ({error})")
             rows.append(as_row(path, look, expert.task.class_names))
     except (ValueError, DivergenceError, gym.error.Error) as error:
         message = str(error).replace("`files`", "FILES")

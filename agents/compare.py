@@ -33,6 +33,9 @@ def main(arguments: list[str] | None = None, prog: str = "python -m agents.compa
         help="print an algorithm's settings as a --conf-file of rl_zoo3 (default: ppo)",
     )
     options = parser.parse_args(arguments)
+    given = [f"--{name}" for name in ("zoo", "add", "rows") if getattr(options, name) is not None]
+    if len(given) > 1:
+        parser.error(f"{' and '.join(given)} do not go together: give one of them.")
     if options.zoo:
         print(zoo_yaml(options.zoo))
         return 0

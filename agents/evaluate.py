@@ -61,15 +61,14 @@ def main(arguments: list[str] | None = None, prog: str = "python -m agents.evalu
         if options.pictures is not None:
             make_folder(options.pictures)  # first: measuring takes a while
         evaluation = player.measure(options.confidence)
-        pictures = draw(player, evaluation, options)
+        tell(evaluation, options)  # first: whatever becomes of its files, it is measured
         if options.out is not None:
             leave(evaluation, options, f"{prog} {shlex.join(words)}", facts)
+        draw(player, evaluation, options)
     except (ValueError, DivergenceError, gym.error.Error) as error:
         parser.error(speak_of_options(str(error), vars(options)))
-    if options.json:
-        print(json.dumps(dataclasses.asdict(evaluation), indent=2))
-    else:
-        tell(evaluation, pictures, options)
+    except OSError as error:
+        parser.error(f"what was asked for cannot be written ({error}).")
     return 0
 
 
@@ -100,9 +99,12 @@ def draw_frontier(options: argparse.Namespace) -> int:
     return 0
 
 
-def tell(evaluation: Evaluation, pictures: list[Path], options: argparse.Namespace) -> None:
-    """Print a result for people."""
-    print(evaluation.describe())
+def tell(evaluation: Evaluation, options: argparse.Namespace) -> None:
+    """Print a result, for people or as JSON."""
+    if options.json:
+        print(json.dumps(dataclasses.asdict(evaluation), indent=2), flush=True)
+        return
+    print(evaluation.describe(), flush=True)
     is_committed = options.pretrained and options.split == "test"
     is_committed = is_committed and options.confidence is None and options.env_kwargs is None
     if is_committed and (options.dataset is None or evaluation.dataset == "mnist"):
@@ -111,16 +113,16 @@ def tell(evaluation: Evaluation, pictures: list[Path], options: argparse.Namespa
     if len(evaluation.error_per_glimpse) > 1:
         for glimpse, value in enumerate(evaluation.error_per_glimpse, start=1):
             print(f"  after glimpse {glimpse}: {value:.2f} %")
-    for path in pictures:
-        print(f"  see {path}")
 
 
-def draw(player: Player, evaluation: Evaluation, options: argparse.Namespace) -> list[Path]:
-    """Draw where the player looked, if there is a folder for it; return the files."""
+def draw(player: Player, evaluation: Evaluation, options: argparse.Namespace) -> None:
+    """Draw where the player looked, if there is a folder for it, and say in which files."""
     if options.pictures is None:
-        return []
+        return
     title = f"{options.policy or options.pretrained or options.run}: {evaluation.describe()}"
-    return draw_gazes(player.scenes, player.model, options.pictures, title, options.confidence)
+    files = draw_gazes(player.scenes, player.model, options.pictures, title, options.confidence)
+    for path in () if options.json else files:
+        print(f"  see {path}")
 
 
 def leave(

@@ -61,7 +61,10 @@ def export_model(model: Any, facts: dict[str, Any], options: argparse.Namespace)
         raise ValueError(
             f"`whole_look` is for models of ram, got one of {facts['algo']}: leave it out."
         )
-    task = facts.get("task") and TaskRecord.from_json(facts["task"])
+    try:
+        task = facts.get("task") and TaskRecord.from_json(facts["task"])
+    except Exception as error:  # of whatever kind: somebody else may have written it
+        raise ValueError(f"`run` is damaged: its `task` is none ({error}).") from error
     trained |= {"algo": facts["algo"]}
     memory = facts.get("memory", "none")
     export_policy(options.out, model, task, trained, memory, options.opset)

@@ -41,26 +41,29 @@ def main(arguments: list[str] | None = None, prog: str = "python -m agents.study
     description = "Measure how a model that comes with the package generalises."
     parser = argparse.ArgumentParser(prog=prog, description=description)
     add = parser.add_argument
-    add("--pretrained", metavar="TASK", default="cluttered", help="(default: cluttered)")
+    one = parser.add_mutually_exclusive_group()
+    one.add_argument("--pretrained", metavar="TASK", help="(default: cluttered)")
+    sides_help = "measure models on canvases of 28 to 4,000 pixels, instead"
+    one.add_argument("--sides", action="store_true", help=sides_help)
     add("--looks", action="store_true", help="measure how many looks scenes take, instead")
-    add("--sides", action="store_true", help="measure models on canvases of 28 to 4,000 pixels")
     add("--out", type=path_of, default=Path("results"), metavar="DIR", help="(default: results)")
     options = parser.parse_args(arguments)
-    folder = options.out / "study"
+    folder, name = options.out / "study", options.pretrained or "cluttered"
+    if options.sides and options.looks:
+        parser.error("`--looks` and `--sides` are two studies: give one of them.")
     try:
         if options.sides:
             make_folder(folder)
             study_sides(folder)
             return 0
-        pretrained_path(options.pretrained)  # is there such a model?
-        if env_of_task(options.pretrained)[0] not in TASKS:
+        pretrained_path(name)  # is there such a model?
+        if env_of_task(name)[0] not in TASKS:
             raise ValueError(
-                "`--pretrained` must be of a task with an image on a canvas, got "
-                f"{options.pretrained!r}."
+                f"`--pretrained` must be of a task with an image on a canvas, got {name!r}."
             )
         make_folder(folder)  # first: to measure takes long
         measure = study_looks if options.looks else study
-        measure(options.pretrained, player_of_pretrained(options.pretrained), folder)
+        measure(name, player_of_pretrained(name), folder)
     except (ValueError, gym.error.Error) as error:
         parser.error(str(error))
     return 0

@@ -74,7 +74,8 @@ def measure_sweeps(
     points = [measure_point(number, num_distractors=number) for number in DISTRACTORS]
     yield Sweep("distractors", "distractors", task.num_distractors, points)
     side = max(task.canvas_shape)
-    points = [measure_point(size, canvas_size=size) for size in CANVASES if size >= side]
+    sides = [size for size in CANVASES if size >= side] or [side]
+    points = [measure_point(size, canvas_size=size) for size in sides]
     yield Sweep("canvas", "side of the canvas / pixels", side, points)
     points = []
     for scale in SCALES:  # all digits, those of the clutter too

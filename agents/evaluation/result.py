@@ -131,5 +131,10 @@ def markdown_table(columns: Mapping[str, str], rows: Sequence[Mapping[str, Any]]
         rows: The rows.
     """
     lines = [list(columns), ["---", *["--:"] * (len(columns) - 1)]]
-    lines += [[cell.format(**row) for cell in columns.values()] for row in rows]
+    lines += [[_in_cell(cell.format(**row)) for cell in columns.values()] for row in rows]
     return [f"| {' | '.join(cells)} |" for cells in lines]
+
+
+def _in_cell(text: str) -> str:
+    """Return a text as a cell of a table of Markdown can hold it."""
+    return " ".join(text.split()).replace("|", "\\|")

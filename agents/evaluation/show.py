@@ -37,6 +37,8 @@ def main(arguments: list[str] | None = None, prog: str = "python -m agents.evalu
         files = draw_run(run, player.scenes, player.model, options.out, title)
     except (ValueError, DivergenceError, gym.error.Error) as error:
         parser.error(speak_of_options(str(error), DATA))
+    except OSError as error:
+        parser.error(f"`--out` cannot be written ({error}).")
     print(f"{title}: see {' and '.join(map(str, files))}")
     return 0
 

@@ -40,6 +40,7 @@ SCENE, CELL, ANSWER, GAP, MARGIN = 180, 96, 96, 10, 24  # pixels
 BARS = 44  # pixels: the height of the belief under a glimpse
 MAX_CELLS = 10  # glimpses shown per episode
 TITLE_BAND = 36  # pixels, above each frame of the animation
+TITLE_SIZE = 17  # pixels, less if the title is longer than a frame is wide
 FRAME_MS, LAST_FRAME_MS = 700, 2500
 
 
@@ -229,7 +230,10 @@ def _draw_frame(view: EpisodeView, title: str) -> Image.Image:
     picture = Image.fromarray(render_episode(view))
     frame = Image.new("RGB", (picture.width, picture.height + TITLE_BAND), BACKGROUND)
     frame.paste(picture, (0, TITLE_BAND))
-    ImageDraw.Draw(frame).text((12, TITLE_BAND / 2), title, INK, load_font(17), anchor="lm")
+    font, room = load_font(TITLE_SIZE), frame.width - 24
+    if (length := font.getlength(title)) > room:
+        font = load_font(int(TITLE_SIZE * room / length))
+    ImageDraw.Draw(frame).text((12, TITLE_BAND / 2), title, INK, font, anchor="lm")
     return frame.quantize(256, dither=Image.Dither.NONE)
 
 

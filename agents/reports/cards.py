@@ -9,7 +9,7 @@ from typing import Any
 
 import ram_env
 from agents.base.files import CONFIG, MODEL, make_folder, write_atomically, write_json
-from agents.base.pretrained import pretrained_rows
+from agents.base.pretrained import env_of_task, pretrained_rows
 from agents.evaluation.pictures import draw_gazes
 from agents.evaluation.players import player_of_pretrained
 from agents.evaluation.result import describe_dataset, markdown_table
@@ -18,7 +18,7 @@ from ram_env.registration import CATCH_TASKS
 CARD, RESULTS = "README.md", "results.json"
 TAGS = ("reinforcement-learning", "stable-baselines3", "gymnasium", "visual-attention")
 TEXT = """
-# RAM on {env_id}
+# RAM on {game}
 
 The Recurrent Attention Model of [Mnih et al. 2014](https://arxiv.org/abs/1406.6247), trained with
 RAM-Env {version}: it {does} through a small retina, by {num_glimpses} glimpses
@@ -97,12 +97,12 @@ def write_card(name: str, folder: Path, **data: Any) -> None:
     write_json(folder / RESULTS, row)
     write_atomically(folder / CARD, lambda file: file.write(card_of(model, row).encode()))
     images = describe_dataset(player.scenes.task.data_name)
-    draw_gazes(player.scenes, model, folder, f"{model.task.env_id}, test scenes of {images}")
+    draw_gazes(player.scenes, model, folder, f"{game_of(name)}, test scenes of {images}")
 
 
 def card_of(model: Any, row: dict[str, Any]) -> str:
     """Return the card of a model, by what the package says of it."""
-    env_id = model.task.env_id
+    env_id, game = model.task.env_id, game_of(row["task"])
     per_glimpse = enumerate(row["error_per_glimpse"], start=1)
     columns = {"after glimpse": "{number}", "error": "{error:.2f} %"}
     table = markdown_table(columns, [{"number": n, "error": error} for n, error in per_glimpse])
@@ -110,11 +110,17 @@ def card_of(model: Any, row: dict[str, Any]) -> str:
     text = TEXT.format(
         **row | {"paper": "" if paper is None else f" The paper reports {paper:.2f} %."},
         **(what_it_plays if env_id in CATCH_TASKS else what_it_reads)(model.task.arguments),
-        env_id=env_id,
+        game=game,
         version=ram_env.__version__,
         glimpses="\n".join(table),
     )
-    return f"---\n{front_matter(env_id, row)}---\n{text}"
+    return f"---\n{front_matter(env_id, game, row)}---\n{text}"
+
+
+def game_of(task: str) -> str:
+    """Return what the model of a task plays: the id of its env, and what differs from it."""
+    env_id, changes = env_of_task(task)
+    return " ".join([env_id, *(f"{name}={value}" for name, value in changes.items())])
 
 
 def what_it_reads(arguments: dict[str, Any]) -> dict[str, str]:
@@ -138,12 +144,12 @@ def what_it_plays(_: dict[str, Any]) -> dict[str, str]:
     return {"does": "catches a ball", "data": "falling balls", "code": PLAY, "knows": BALLS}
 
 
-def front_matter(env_id: str, row: dict[str, Any]) -> str:
+def front_matter(env_id: str, game: str, row: dict[str, Any]) -> str:
     """Return the facts that the Hub reads: lines of YAML, whose values are written as JSON."""
     accuracy = {"type": "accuracy", "name": "accuracy", "value": round(1 - row["error"] / 100, 6)}
     measured = {
         "task": {"type": "reinforcement-learning", "name": "reinforcement-learning"},
-        "dataset": {"type": env_id, "name": env_id},
+        "dataset": {"type": env_id, "name": game},
         "metrics": [accuracy | {"verified": False}],
     }
     facts = {

@@ -1,5 +1,6 @@
 """How much does looking less often cost? Error against glimpses, for all models that ship."""
 
+import inspect
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,11 +16,15 @@ from agents.evaluation.players import Player, player_of_pretrained, player_of_ru
 from agents.evaluation.provenance import describe_source
 from agents.evaluation.result import markdown_table
 from agents.looking.play import Predictor, glimpses_until
+from agents.reports.guests import FREE
 from ram_env.registration import CATCH_TASKS
 
 CONFIDENCES = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999, 0.9999)
 COLORS = {"fixed": "#868E96", "belief": "#0072B2", "learned": "#D55E00"}
 COMMAND = "python -m agents.evaluate --frontier"
+# Of a task's arguments, those that a model which learned to stop may have of its own.
+OWN = FREE | {"stop", "glimpse_cost", "num_glimpses", "observe_reach"}
+OWN |= {"distortion", "elastic_distortion"}  # of training alone
 
 
 class Point(NamedTuple):
@@ -49,25 +54,37 @@ def measure_frontier(scenes: FrozenScenes, model: Predictor) -> list[Point]:
 
 
 def learned_point(player: Player) -> Point:
-    """Return what a model comes to that decides itself when to answer.
-
-    Raises:
-        ValueError: If it does not.
-    """
-    task = player.scenes.task
-    if not task.stop:
-        raise ValueError(
-            f"`stopping` must name runs of an env with stop=True, got one of {player.scenes.env_id}"
-            " with stop=False."
-        )
-    result = player.measure()
+    """Return what a model comes to that decides itself when to answer."""
+    task, result = player.scenes.task, player.measure()
     assert result.mean_glimpses is not None
     return Point("learned", task.glimpse_cost, result.mean_glimpses, result.error)
 
 
-def task_key(player: Player) -> tuple[str, Mapping[str, tuple[int, int]]]:
-    """Return what tells its task from others: the id of its env, and the bounds of its sizes."""
-    return player.scenes.env_id, player.scenes.task.option_limits
+def task_key(player: Player) -> tuple[str, dict[str, Any]]:
+    """Return what tells its task from others: the id of its env, and the arguments that matter."""
+    task = player.scenes.task
+    names = set(inspect.signature(type(task)).parameters) - OWN
+    return player.scenes.env_id, {name: getattr(task, name) for name in names}
+
+
+def check_stopping(learned: Mapping[Path, Player], shipped: Iterable[Player]) -> None:
+    """Refuse runs that do not stop, or are of no task of a model that ships.
+
+    Raises:
+        ValueError: If there are any.
+    """
+    keys = [task_key(player) for player in shipped]
+    for run, player in learned.items():
+        if not player.scenes.task.stop:
+            raise ValueError(
+                f"`stopping` must name runs of an env with stop=True, got {run} of "
+                f"{player.scenes.env_id} with stop=False."
+            )
+        if task_key(player) not in keys:
+            raise ValueError(
+                "`stopping` must name runs of tasks that a model of the package is of, got "
+                f"{run} of {player.scenes.env_id} with {player.scenes.env_kwargs}."
+            )
 
 
 def write_frontier(
@@ -87,11 +104,16 @@ def write_frontier(
     Raises:
         ValueError: If there is no such data set, or a run does not stop or is of another task.
     """
-    learned = [player_of_run(run, split, changes=data) for run in stopping]
+    learned = {run: player_of_run(run, split, changes=data) for run in stopping}
+    shipped = {
+        name: player_of_pretrained(name, split, **data)
+        for name in pretrained_rows()
+        if env_of_task(name)[0] not in CATCH_TASKS
+    }
+    check_stopping(learned, shipped.values())
     frontier = {}
-    for name in (it for it in pretrained_rows() if env_of_task(it)[0] not in CATCH_TASKS):
-        player = player_of_pretrained(name, split, **data)
-        same_task = [it for it in learned if task_key(it) == task_key(player)]
+    for name, player in shipped.items():
+        same_task = [it for it in learned.values() if task_key(it) == task_key(player)]
         frontier[name] = measure_frontier(player.scenes, player.model)
         frontier[name] += [learned_point(it) for it in same_task]
     files = [folder / f"frontier.{end}" for end in ("json", "md", "png")]

@@ -98,11 +98,11 @@ def multiply_adds(network: nn.Module, shape: tuple[int, ...]) -> int:
 
 
 def train(task: GlimpseTask, name: str, episodes: int, seed: int) -> nn.Sequential:
-    """Train a network on fresh scenes by cross-entropy: so many, rounded up to whole batches."""
+    """Train a network on fresh scenes by cross-entropy: so many, a multiple of `BATCH_SIZE`."""
     torch.manual_seed(seed)
     network = make_network(name, input_shape(task), task.num_classes)
     optimizer = torch.optim.Adam(network.parameters(), lr=LEARNING_RATE, fused=True)
-    updates = math.ceil(episodes / BATCH_SIZE)
+    updates = episodes // BATCH_SIZE
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, updates)
     mininterval = 0.5 if sys.stderr.isatty() else 10.0
     for update in tqdm(range(updates), name, unit=" batches", mininterval=mininterval):
@@ -187,7 +187,9 @@ def run(
     """
     facts: dict[str, Any] = {"env_id": env_id, **env_kwargs, "network": network}
     facts |= {**budget, "seed": seed}
-    if not (folder / CONFIG).exists() or not facts.items() <= read_json(folder / CONFIG).items():
+    source = describe_source()
+    found = read_json(folder / CONFIG) if (folder / CONFIG).exists() else {}
+    if {name: value for name, value in found.items() if name not in source} != facts:
         check_folder(folder)
     tasks: dict[str, Any] = {
         split: task_of(make_games(env_id, 1, AutoresetMode.DISABLED, **env_kwargs, split=split))
@@ -197,12 +199,14 @@ def run(
     with lock_folder(folder):
         if is_finished(folder):
             return
-        write_json(folder / CONFIG, facts | describe_source())
+        write_json(folder / CONFIG, facts | source)
         episodes = budget.get("episodes") or episodes_in(budget["minutes"], tasks["train"], network)
+        episodes = math.ceil(episodes / BATCH_SIZE) * BATCH_SIZE
         started = time.monotonic()
         trained = train(tasks["train"], network, episodes, seed)
         seconds = time.monotonic() - started
         result = evaluate(env_id, tasks["test"], "test", trained)
+        result = dataclasses.replace(result, env_kwargs=env_kwargs | result.env_kwargs)
         learned = {
             "validation_error": evaluate(env_id, tasks["validation"], "validation", trained).error,
             "episodes": episodes,
@@ -234,9 +238,9 @@ def main(arguments: list[str] | None = None, prog: str = PROGRAM) -> int:
     budget = {"episodes": DEFAULT_EPISODES if options.episodes is None else options.episodes}
     if options.minutes is not None:
         budget = {"minutes": options.minutes}
-    if options.seed < 0 or not all(0 < size < math.inf for size in budget.values()):
+    if not 0 <= options.seed < 2**63 or not all(0 < size < math.inf for size in budget.values()):
         parser.error(
-            "`--episodes` and `--minutes` must be above 0 and `--seed` at least 0, got "
+            "`--episodes` and `--minutes` must be above 0 and `--seed` in 0..2**63 - 1, got "
             f"{[*budget.values()]} and {options.seed}."
         )
     env_id, folder = SHORT_NAMES[options.env], options.run_dir

@@ -70,7 +70,9 @@ def test_cards_tell_the_measured_numbers(name: str) -> None:
     row = pretrained_rows()[name]
     card = card_of(RAM.from_pretrained(name, device="cpu"), row)
     _, facts, text = card.split("---\n", 2)
-    assert text.startswith(f"\n# RAM on {env_of_task(name)[0]}\n")
+    env_id, changes = env_of_task(name)
+    game = " ".join([env_id, *(f"{key}={value}" for key, value in changes.items())])
+    assert text.startswith(f"\n# RAM on {game}\n")
     assert f"**{row['error']:.2f} %** error on 10,000 frozen test scenes of " in text
     assert row["command"] in text and row["commit"] in text
     assert ("The paper reports" in text) == (row["paper"] is not None)
@@ -82,7 +84,7 @@ def test_cards_tell_the_measured_numbers(name: str) -> None:
     assert read["library_name"] == "stable-baselines3" and read["license"] == "mit"
     (model,) = read["model-index"]
     (result,) = model["results"]
-    assert result["dataset"]["name"] == env_of_task(name)[0]
+    assert result["dataset"] == {"type": env_id, "name": game}
     assert result["metrics"][0]["value"] == pytest.approx(1 - row["num_errors"] / 10_000)
 
 

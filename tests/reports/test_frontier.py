@@ -65,15 +65,24 @@ def test_learned_stopping_is_a_point(stopping: Player) -> None:
 
 def test_runs_that_do_not_stop_are_refused(player: Player) -> None:
     """A model that looks on to the end has no such point."""
-    with pytest.raises(ValueError, match=r"`stopping` must name runs of an env with stop=True.*"):
-        frontier.learned_point(player)
+    with pytest.raises(
+        ValueError, match=r"`stopping` must name runs of an env with stop=True, got x"
+    ):
+        frontier.check_stopping({Path("x"): player}, [player])
 
 
-def test_canvases_of_other_sizes_are_another_task(player: Player, stopping: Player) -> None:
-    """One that draws its canvases has the id of the one that does not, and is not it."""
-    ranged = Player(player.model, FrozenScenes(ENV_ID, DIGITS | {"canvas_range": [28, 40]}))
-    assert frontier.task_key(stopping) == frontier.task_key(player)
-    assert frontier.task_key(ranged) != frontier.task_key(player)
+@pytest.mark.parametrize(
+    "changes", [{"canvas_range": [28, 40]}, {"canvas_size": 60}, {"patch_size": 4}], ids=str
+)
+def test_runs_of_other_tasks_are_refused(
+    changes: dict[str, Any], player: Player, stopping: Player
+) -> None:
+    """They may have the id of one that a model ships for, and are not it."""
+    frontier.check_stopping({Path("x"): stopping}, [player])
+    games = DIGITS | {"stop": True} | changes
+    other = Player(player.model, FrozenScenes(ENV_ID, games))
+    with pytest.raises(ValueError, match=r"tasks that a model of the package is of, got x of"):
+        frontier.check_stopping({Path("x"): other}, [player])
 
 
 def test_command_line_writes_table_page_and_picture(

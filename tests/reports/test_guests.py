@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,19 @@ def test_it_joins_the_table(
     assert compare.main(arguments) == 0
     assert "is in" in capsys.readouterr().out
     assert (tmp_path / "agents" / "README.md").read_text() == page
+
+
+def test_what_a_guest_is_called_stays_in_its_cell(guest: Path, tmp_path: Path) -> None:
+    """Also with a letter that ends one."""
+    odd = tmp_path / "odd"
+    shutil.copytree(guest, odd)
+    config = json.loads((odd / "config.json").read_text())
+    config["facts"]["what"] = "mine | v2"
+    (odd / "config.json").write_text(json.dumps(config))
+    result = json.loads((odd / "evaluation.json").read_text())
+    (odd / "evaluation.json").write_text(json.dumps(result | {"dataset": "mnist"}))
+    assert compare.main(["--add", str(odd), "--out", str(tmp_path)]) == 0
+    assert "| mine \\| v2 (`odd`) |" in (tmp_path / "agents" / "README.md").read_text()
 
 
 def test_a_guest_that_catches_is_added(guest: Path, tmp_path: Path) -> None:

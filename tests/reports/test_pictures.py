@@ -161,6 +161,18 @@ def test_animation_has_a_frame_per_glimpse_and_rests_on_the_answer(tmp_path: Pat
             np.testing.assert_allclose(border, glimpse_color(index % 4, 4), atol=8)
 
 
+def test_a_long_title_fits_into_a_frame(tmp_path: Path) -> None:
+    """In a smaller font: it says of what data the error is."""
+    ends = {}
+    for name, title in (("long", "m" * 150), ("longer", "m" * 149 + " m")):
+        save_gaze_animation(tmp_path / "gaze.gif", [make_episode(0, num_glimpses=2)], title)
+        with Image.open(tmp_path / "gaze.gif") as animation:
+            ends[name] = np.asarray(animation.convert("L"))[:36]
+        columns = np.flatnonzero((ends[name] != ends[name][0, 0]).any(0))
+        assert 600 < columns.max() < 888 - 5
+    assert not np.array_equal(ends["long"], ends["longer"])
+
+
 @pytest.mark.parametrize("save", [save_gaze_grid, save_gaze_animation])
 def test_no_episodes_are_an_error(tmp_path: Path, save: type) -> None:
     """There is nothing to draw, and nothing is written."""

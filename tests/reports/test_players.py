@@ -130,6 +130,18 @@ def test_any_policy_is_drawn(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     assert (tmp_path / "others" / "gaze.png").exists()
 
 
+def test_a_picture_that_fails_costs_no_result(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is told first; then one line says what cannot be written."""
+    (tmp_path / "full" / "gaze.png").mkdir(parents=True)
+    with pytest.raises(SystemExit, match="2"):
+        main(arguments("mine:threes", "--pictures", "full", "--json"))
+    captured = capsys.readouterr()
+    assert json.loads(captured.out)["num_scenes"] == 300
+    assert "error: what was asked for cannot be written" in captured.err
+
+
 def test_the_factory_is_told_the_spaces_of_one_game(monkeypatch: pytest.MonkeyPatch) -> None:
     """And nothing that knows the scenes."""
     import mine

@@ -9,6 +9,7 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import pytest
+from command_lines import refusal
 from PIL import Image
 
 from agents import RAM, make_vec_env
@@ -255,3 +256,26 @@ def test_committed_sides_are_those_of_the_papers_table_and_the_docs() -> None:
     lines = (ROOT / "results" / "study" / "sides.md").read_text().splitlines()
     told = (ROOT / "docs" / "results.md").read_text().splitlines()
     assert {line for line in lines if line.startswith("|")} <= set(told)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--sides", "--looks"], "`--looks` and `--sides` are two studies"),
+        (["--sides", "--pretrained", "cluttered"], "not allowed with argument"),
+    ],
+)
+def test_two_studies_at_once_are_refused(
+    words: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Neither is left out silently."""
+    assert message in refusal(main, words, capsys)
+
+
+def test_a_larger_canvas_than_any_of_the_study_is_its_own(model: RAM) -> None:
+    """There is a point for it, and something to draw."""
+    games = DIGITS | {"canvas_size": 2 * max(CANVASES), "num_distractors": 0}
+    sweeps = list(measure_sweeps(model, ENV_ID, games, 5))
+    (canvas,) = (sweep for sweep in sweeps if sweep.name == "canvas")
+    assert [point.x for point in canvas.points] == [2 * max(CANVASES)]
+    draw(sweeps, "title")

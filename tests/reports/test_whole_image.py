@@ -88,7 +88,20 @@ def test_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
     result = json.loads((tmp_path / "run" / "evaluation.json").read_text())
     config = json.loads((tmp_path / "run" / "config.json").read_text())
     assert (config["network"], config["dataset"]) == ("convolutional", "digits")
-    assert result["episodes"] == config["episodes"] == 300
+    assert (config["episodes"], result["episodes"]) == (300, 512)  # whole batches
+
+
+def test_a_run_of_other_arguments_is_not_found(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whichever has more of them; the result tells them."""
+    words = [*ARGUMENTS, "--run-dir", str(tmp_path / "run")]
+    assert whole_image.main([*words, "--env-kwargs", "canvas_size=40"]) == 0
+    result = json.loads((tmp_path / "run" / "evaluation.json").read_text())
+    assert result["env_kwargs"] == {"canvas_size": 40, "dataset": "digits"}
+    for changes in ([], ["--env-kwargs", "canvas_size=40", "patch_size=4"]):
+        line = refusal(whole_image.main, [*words, *changes], capsys)
+        assert "`--run-dir` must be a new or empty folder" in line
 
 
 def test_a_budget_may_be_a_number_of_minutes(
@@ -132,6 +145,7 @@ def test_a_finished_run_is_left_alone_and_an_interrupted_one_begins_anew(
     [
         (["--run-dir", "run", "--seed", "1"], "`--run-dir` must be a new or empty folder"),
         (["--run-dir", "file/run"], "`--run-dir` must be"),
+        (["--run-dir", "other", "--seed", str(2**63)], "`--seed` in 0..2**63 - 1"),
         (["--run-dir", "other", "--episodes", "0"], "`--episodes` and `--minutes` must be above 0"),
         (["--run-dir", "other", "--minutes", "1"], "not allowed with argument"),
         (["--run-dir", "other", "--env-kwargs", "dataset=mnist"], "give `--dataset` by its own"),

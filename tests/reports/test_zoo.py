@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from command_lines import refusal
 
 from agents import compare
 from agents.reports.zoo import NAMES, zoo_settings, zoo_yaml
@@ -64,3 +65,9 @@ def test_the_zoo_trains(algo: str, tmp_path: Path) -> None:
     folder = tmp_path / "logs" / NAMES[algo] / "GlimpseMNIST-v0_1"
     assert (folder / "GlimpseMNIST-v0.zip").exists()
     assert (folder / "evaluations.npz").exists()
+
+
+def test_it_goes_with_no_other_work(capsys: pytest.CaptureFixture[str]) -> None:
+    """What would be left out silently is refused."""
+    for words in (["--zoo", "--rows", "centered-ram"], ["--add", "x", "--rows", "centered-ram"]):
+        assert "do not go together: give one of them" in refusal(compare.main, words, capsys)

@@ -4,6 +4,7 @@ import importlib
 import sys
 
 import ram_env
+from agents.base.errors import INTERRUPTED
 
 # Name -> the module whose `main(arguments, prog)` it calls, and what it does.
 COMMANDS = {
@@ -23,7 +24,11 @@ def main(arguments: list[str] | None = None) -> int:
     words = sys.argv[1:] if arguments is None else arguments
     name, rest = (words[0], words[1:]) if words else ("--help", [])
     if name in COMMANDS:
-        module = importlib.import_module(COMMANDS[name][0])
+        try:
+            module = importlib.import_module(COMMANDS[name][0])
+        except KeyboardInterrupt:
+            print("interrupted.", file=sys.stderr)
+            return INTERRUPTED
         code: int = module.main(rest, f"ram-env {name}")
         return code
     if name in ("-h", "--help"):

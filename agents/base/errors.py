@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from typing import Any
 
+INTERRUPTED = 130  # the exit code of a program that was ended by Ctrl-C
+
 
 class DivergenceError(RuntimeError):
     """A gradient or an output is no number any more; the message says which, and what to change."""
@@ -61,7 +63,7 @@ class Unfailing:
 
 @contextmanager
 def plain_output() -> Iterator[None]:
-    """Show a warning as one line, let no output fail, and hide threads that cannot write.
+    """Show a warning as one line and Ctrl-C as one, let no output fail, hide threads that cannot.
 
     TensorBoard writes in a thread of its own: when the disk is full, the run itself says so.
     """
@@ -77,5 +79,8 @@ def plain_output() -> Iterator[None]:
     try:
         with redirect_stdout(output), redirect_stderr(errors):
             yield
+    except KeyboardInterrupt:
+        print("interrupted.", file=errors)
+        sys.exit(INTERRUPTED)
     finally:
         warnings.formatwarning, threading.excepthook = before

@@ -8,7 +8,7 @@ import numpy as np
 from gymnasium.vector import VectorEnv
 
 from agents.sb3.envs import task_of, view_of
-from ram_env.arguments import number_between
+from ram_env.arguments import as_array, number_between
 from ram_env.drawing.rendering import EpisodeView
 from ram_env.games.actions import ActionFormat
 from ram_env.games.game import Game
@@ -126,7 +126,7 @@ def check_answer(answer: Any, num_envs: int) -> tuple[np.ndarray, Any]:
             "`predict` must return two values, the actions and the state for the next call, got "
             f"{type(answer).__name__}: `return actions, state`, with None for no state."
         )
-    actions, state = np.asarray(answer[0]), answer[1]
+    actions, state = as_array("actions", answer[0]), answer[1]
     if actions.shape[:1] != (num_envs,):
         raise ValueError(
             f"`predict` must return an action for each of the {num_envs} observations of a batch, "

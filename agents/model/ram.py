@@ -581,6 +581,8 @@ class RAM(BaseAlgorithm):
             ValueError: If the task is not known, or an argument impossible.
             gymnasium.error.Error: If its id is not registered: import the module that does.
         """
+        if "n_envs" in changes:
+            raise TypeError("make_env() got `n_envs`: the number of envs is `num_envs` here.")
         task = self._known_task()
         arguments = at_new_place(task.arguments, changes) | {"split": split}
         return make_vec_env(task.env_id, num_envs, env_kwargs=arguments)

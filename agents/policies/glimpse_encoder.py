@@ -46,6 +46,13 @@ class GlimpseEncoder(BaseFeaturesExtractor):
             )
         shape = parts["glimpse"].shape
         assert shape is not None
+        expected = (shape[0], 2) if "mask" in parts else (2,)
+        if parts["location"].shape != expected:
+            raise ValueError(
+                f"`location` must be of shape {expected} beside a `glimpse` of {shape}, got "
+                f"{parts['location'].shape}: do not stack observations, `agents.make_vec_env(id, "
+                'memory="history")` remembers all glimpses.'
+            )
         self._glimpse_shape = shape[1:] if "mask" in parts else shape
         num_glimpses = shape[0] if "mask" in parts else 1
         self._others = [name for name in parts if name not in ("glimpse", "location", "mask")]

@@ -70,6 +70,11 @@ def add_guest(table: Table, folder: Path, options: argparse.Namespace) -> int:
         ValueError: If `write_guest` did not leave the folder, or the agent has played another task.
     """
     folder = folder.resolve()
+    if not (folder / CONFIG).is_file():
+        raise ValueError(
+            f"`--add` must be a folder that `agents.evaluate --out` has left, got {folder}, which "
+            f"has no {CONFIG}."
+        )
     config, result = read_json(folder / CONFIG), read_json(folder / EVALUATION)
     if "facts" not in config:
         raise ValueError(

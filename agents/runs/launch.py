@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import gymnasium as gym
 
 from agents.base.commands import speak_of_options
-from agents.base.errors import DivergenceError, TeamError, plain_output
+from agents.base.errors import INTERRUPTED, DivergenceError, TeamError, plain_output
 from agents.base.files import (
     CONFIG,
     EVALUATION,
@@ -26,7 +26,7 @@ from agents.model.config import RAMConfig
 from agents.runs.options import DECLARED, FIELDS, help_of, options_of, parse_options
 from agents.runs.plan import plan_run
 
-WRONG_OPTION, DIVERGED, CANNOT_WRITE, TEAM_LOST, STOPPED = 2, 3, 4, 5, 130
+WRONG_OPTION, DIVERGED, CANNOT_WRITE, TEAM_LOST, STOPPED = 2, 3, 4, 5, INTERRUPTED
 OUT_OF_MEMORY = (
     MemoryError,
     WRONG_OPTION,

@@ -28,6 +28,7 @@ from agents.model.config import (
 )
 from agents.sb3.algorithms import ALGORITHMS, MEMORIES
 from ram_env import SHORT_NAMES
+from ram_env.data.datasets import DATASETS
 from ram_env.games.actions import ActionFormat
 from ram_env.games.settings import RewardRule
 
@@ -321,6 +322,10 @@ def check_env_kwargs(env_kwargs: dict[str, Any]) -> None:
         folder = env_kwargs.get(name)
         if folder and isinstance(folder, str):  # so that it is found from any other folder
             env_kwargs[name] = os.path.abspath(os.path.expanduser(folder))
+    dataset = env_kwargs.get("dataset")
+    if isinstance(dataset, str) and dataset not in DATASETS:
+        path = os.path.abspath(os.path.expanduser(dataset))
+        env_kwargs["dataset"] = path if os.path.exists(path) else dataset
 
 
 def parse_pairs(name: str, pairs: list[str]) -> dict[str, Any]:

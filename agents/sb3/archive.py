@@ -72,6 +72,8 @@ def load_archive(
         return _load_open(path, str(path), format_name, version, check)
     given, zipped = pathlib.Path(path), pathlib.Path(f"{path}.zip")
     path = zipped if zipped.is_file() and not given.is_file() else given
+    if os.path.isdir(path):
+        raise ValueError(f"`{path}` is a folder: name a file in it, such as model.zip of a run.")
     with open(path, "rb") as file:
         return _load_open(file, str(path), format_name, version, check)
 

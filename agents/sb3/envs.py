@@ -12,13 +12,22 @@ from stable_baselines3.common.vec_env import VecEnv
 
 from agents.sb3.algorithms import MEMORIES
 from agents.sb3.vec_env import SEED_DISTANCE, GymnasiumVecEnv
-from ram_env.arguments import one_of_names
+from ram_env.arguments import one_of_names, whole_number
 from ram_env.drawing.rendering import EpisodeView
 from ram_env.games.actions import ActionFormat
 from ram_env.games.game import Game
 from ram_env.games.record import TaskRecord
 from ram_env.registration import import_env_module
 from ram_env.wrappers.vector import GlimpseHistory, SeenCanvas
+
+# What Stable-Baselines3's and Gymnasium's functions take, and what there is to do here.
+_WRAP = "register an env with its wrappers, or wrap what is returned"
+_COUNT = "episodes are counted already; `VecMonitor` around what is returned writes a file"
+_NATIVE = "all games are one vector env, which needs no processes"
+INSTEAD = {"num_envs": "the number of envs is `n_envs` here, as in Stable-Baselines3's function"}
+INSTEAD |= {"wrapper_class": _WRAP, "wrapper_kwargs": _WRAP}
+INSTEAD |= {"monitor_dir": _COUNT, "monitor_kwargs": _COUNT}
+INSTEAD |= {"vec_env_cls": _NATIVE, "vec_env_kwargs": _NATIVE, "start_index": _NATIVE}
 
 
 def make_vec_env(
@@ -43,15 +52,21 @@ def make_vec_env(
         **more_env_kwargs: Arguments of the env too, by their names.
 
     Raises:
-        TypeError: If it is called with the `num_envs` of Gymnasium's functions.
+        TypeError: If it is called with the `num_envs` of Gymnasium's functions, with what makes
+            single envs, or with an env.
         ValueError: If an argument is unknown or out of its range.
         gymnasium.error.Error: If the id is not registered.
     """
-    if "num_envs" in more_env_kwargs:
+    if not isinstance(env_id, str):
         raise TypeError(
-            "make_vec_env() got an unexpected keyword argument 'num_envs': the number of envs is "
-            "`n_envs` here, as in Stable-Baselines3's function of this name."
+            f"make_vec_env() needs the id of an env, got {env_id!r}: register what makes it, by "
+            "`gym.register(id, entry_point)`."
         )
+    for name, what in INSTEAD.items():
+        if name in more_env_kwargs:
+            raise TypeError(f"make_vec_env() got an unexpected keyword argument {name!r}: {what}.")
+    if seed is not None:
+        seed = whole_number("seed", seed, 0)
     arguments = {**(env_kwargs or {}), **more_env_kwargs}
     module, _, env_id = env_id.rpartition(":")
     import_env_module(module or None)

@@ -145,7 +145,8 @@ class ImageSettings(Settings):
         if len(image_shape) > 2:
             raise ValueError(
                 f"`dataset` must hold grey images to lie on a canvas, got colour, {image_shape} "
-                "each: take the env of pictures, GlimpseImageFolder-v0, or convert them."
+                "each: convert them; or give a folder of files, or in Python an ImageDataset, to "
+                "the env of pictures, GlimpseImageFolder-v0."
             )
         if self.canvas_range is not None and self.canvas_range[0] < max(image_shape):
             raise ValueError(

@@ -129,8 +129,8 @@ def load_pictures(
             f"`dataset` {listing.root} has no picture for {split!r} that can be read: add "
             "pictures, or mend those that were passed over; by damaged='error' you are told why."
         )
-    paths, shapes = [listing.paths[number] for number in chosen], store.shapes[places[chosen]]
-    facts = (paths, shapes.tolist(), listing.class_names, digests[chosen].tolist())
+    paths = [listing.paths[number] for number in chosen]
+    facts = (paths, listing.class_names, digests[chosen].tolist())
     return PictureDataset(
         store=store,
         numbers=places[chosen],

@@ -64,6 +64,27 @@ def test_folders_above_the_classes_are_splits(tmp_path: Path) -> None:
     assert found == {"train/a/1.png": 0, "train/b/1.png": 0, "val/a/2.png": 1, "test/b/3.png": 2}
 
 
+def test_splits_are_known_in_other_spellings(tmp_path: Path) -> None:
+    """Of other libraries, in letters of whatever case."""
+    names = [f"Train/{letter}/1.png" for letter in "ab"]
+    listing = list_folder(touch(tmp_path, *names, "VALID/a/3.png", "Test/b/4.png"))
+    assert listing.class_names == ("a", "b")
+    assert dict(zip(listing.paths, listing.splits.tolist(), strict=True)) == {
+        "Train/a/1.png": 0,
+        "Train/b/1.png": 0,
+        "VALID/a/3.png": 1,
+        "Test/b/4.png": 2,
+    }
+
+
+def test_folders_beside_splits_are_refused(tmp_path: Path) -> None:
+    """Else the splits would be classes; a class may be called as one."""
+    with pytest.raises(ValueError, match=r"with splits and 'labels' beside them: move these away"):
+        list_folder(touch(tmp_path / "d", "train/a/1.png", "test/a/2.png", "labels/3.png"))
+    names = [f"{name}/{n}.png" for name in ("train", "car") for n in range(30)]
+    assert list_folder(touch(tmp_path / "e", *names)).class_names == ("car", "train")
+
+
 def test_splits_without_a_folder_are_taken_from_train(tmp_path: Path) -> None:
     """What lies in `test` stays there."""
     names = [f"train/{name}/{number}.png" for name in "ab" for number in range(100)]
@@ -73,10 +94,11 @@ def test_splits_without_a_folder_are_taken_from_train(tmp_path: Path) -> None:
 
 
 def test_what_is_no_picture_is_passed_over(tmp_path: Path) -> None:
-    """Hidden files, texts and folders without pictures; capitals and any script are welcome."""
+    """Hidden files, and with a warning texts; capitals and any script are welcome."""
     names = [f"{name}/{number}.png" for name in ("b", "ä 数") for number in range(40)]
     names += [".git/x.png", "b/.hidden.png", "b/notes.txt", "docs/a.md", "b/deep/er/P.JPG"]
-    listing = list_folder(touch(tmp_path, *names, "stray.png"))
+    with pytest.warns(UserWarning, match=r"which are passed over: 1 of \.txt, 1 of \.md\."):
+        listing = list_folder(touch(tmp_path, *names, "stray.png"))
     assert listing.class_names == ("b", "ä 数")
     assert len(listing.paths) == 81 and "b/deep/er/P.JPG" in listing.paths
 
@@ -99,6 +121,7 @@ def test_links_are_followed_and_circles_end(tmp_path: Path) -> None:
         ((), "with folders \\[\\] and pictures of \\[\\]"),
         (("a.png",), "a folder of pictures for each of at least 2 classes"),
         (("a/1.png",), "with folders \\['a'\\] and pictures of \\['a'\\]"),
+        (("a/1.heic", "b/2.heic"), r"pictures of \[\], and no pictures known here: 2 of \.heic"),
         (("a/1.png", "b/1.png"), "has 2 pictures, none of them for"),
         (("train/a/1.png", "val/b/1.png", "test/b/1.png"), "no pictures of \\['b'\\] to train on"),
     ],

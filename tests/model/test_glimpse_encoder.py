@@ -8,6 +8,7 @@ import pytest
 import torch
 from gymnasium import spaces
 from stable_baselines3 import A2C, PPO, SAC
+from stable_baselines3.common.vec_env import VecFrameStack
 
 from agents import make_vec_env
 from agents.policies import GlimpseEncoder
@@ -89,6 +90,13 @@ def test_other_spaces_are_refused(space: spaces.Space[Any]) -> None:
     """With what it needs."""
     with pytest.raises(ValueError, match="`observation_space` must have `glimpse` and `location`"):
         GlimpseEncoder(space)
+
+
+def test_stacked_observations_are_refused() -> None:
+    """As of `VecFrameStack`; there is a memory instead."""
+    stacked = VecFrameStack(make_vec_env(ENV_ID, 2, env_kwargs=SMALL), 3)
+    with pytest.raises(ValueError, match=r"`location` must be of shape \(2,\) .* got \(6,\)"):
+        GlimpseEncoder(stacked.observation_space)
 
 
 @pytest.mark.parametrize("statistics", ["data", "running"])

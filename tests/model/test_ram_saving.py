@@ -120,6 +120,12 @@ def test_another_optimizer_than_saved_is_refused(tmp_path: Path) -> None:
         RAM.load(tmp_path / "model", policy_kwargs={"optimizer_class": torch.optim.SGD})
 
 
+def test_a_folder_is_no_model(tmp_path: Path) -> None:
+    """The message says what to name instead."""
+    with pytest.raises(ValueError, match=r"is a folder: name a file in it, such as model\.zip"):
+        RAM.load(tmp_path)
+
+
 def test_another_network_than_saved_is_refused(tmp_path: Path) -> None:
     """The message speaks of the arguments, which may be what is wrong."""
     make_model().save(tmp_path / "model")

@@ -230,6 +230,24 @@ def test_the_number_of_envs_under_its_other_name() -> None:
         make_vec_env("GlimpseMNIST-v0", num_envs=2, dataset="digits")
 
 
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({"wrapper_class": gym.Wrapper}, TypeError, "'wrapper_class': register an env with its"),
+        ({"monitor_dir": "x"}, TypeError, "'monitor_dir': .* `VecMonitor` .* writes a file"),
+        ({"vec_env_cls": DummyVecEnv}, TypeError, "'vec_env_cls': all games are one vector env"),
+        ({"env_id": gym.make}, TypeError, r"needs the id of an env, .*`gym.register\(id, "),
+        ({"seed": -1}, ValueError, "`seed` must be at least 0, got -1"),
+    ],
+)
+def test_what_others_take_is_refused(
+    arguments: dict[str, Any], error: type[Exception], message: str
+) -> None:
+    """With what there is instead."""
+    with pytest.raises(error, match=message):
+        make_vec_env(**{"env_id": "GlimpseMNIST-v0", "dataset": "digits", **arguments})
+
+
 # Attributes.
 
 

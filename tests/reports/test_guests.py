@@ -78,6 +78,12 @@ def test_what_a_guest_is_called_stays_in_its_cell(guest: Path, tmp_path: Path) -
     assert "| mine \\| v2 (`odd`) |" in (tmp_path / "agents" / "README.md").read_text()
 
 
+def test_a_folder_of_nobody_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The message says what it must be."""
+    line = refusal(compare.main, ["--add", str(tmp_path / "no"), "--out", str(tmp_path)], capsys)
+    assert "`--add` must be a folder that `agents.evaluate --out` has left" in line
+
+
 def test_a_guest_that_catches_is_added(guest: Path, tmp_path: Path) -> None:
     """It has no images."""
     result = json.loads((guest / "evaluation.json").read_text())

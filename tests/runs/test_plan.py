@@ -103,6 +103,20 @@ def test_curriculum_of_other_algorithms(
     assert plan is not None and plan.train_env_kwargs == curriculum
 
 
+def test_a_data_set_is_the_same_however_it_is_spelled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A folder is found from any other one; the name of a data set is no folder."""
+    for name in ("photos", "digits"):
+        (tmp_path / name).mkdir()
+    monkeypatch.chdir(tmp_path)
+    spelled = ("photos", "photos/", "./photos", str(tmp_path / "photos"))
+    found = [parse_options(["--env", "folder", "--dataset", it]).env_kwargs for it in spelled]
+    assert found == [{"dataset": str(tmp_path / "photos")}] * 4
+    for name in ("digits", "nowhere"):
+        assert parse_options(["--dataset", name]).env_kwargs["dataset"] == name
+
+
 def test_command_of_a_curriculum_is_read_again() -> None:
     """As every option."""
     options = parse_options(["--train-env-kwargs", "canvas_range=[60,1000]", "--env", "cluttered"])

@@ -62,13 +62,14 @@ def main(arguments: list[str] | None = None, prog: str = "python -m agents.evalu
             make_folder(options.pictures)  # first: measuring takes a while
         evaluation = player.measure(options.confidence)
         tell(evaluation, options)  # first: whatever becomes of its files, it is measured
-        if options.out is not None:
-            leave(evaluation, options, f"{prog} {shlex.join(words)}", facts)
-        draw(player, evaluation, options)
+        try:
+            if options.out is not None:
+                leave(evaluation, options, f"{prog} {shlex.join(words)}", facts)
+            draw(player, evaluation, options)
+        except OSError as error:
+            parser.error(f"what was asked for cannot be written ({error}).")
     except (ValueError, DivergenceError, gym.error.Error) as error:
         parser.error(speak_of_options(str(error), vars(options)))
-    except OSError as error:
-        parser.error(f"what was asked for cannot be written ({error}).")
     return 0
 
 

@@ -54,6 +54,8 @@ def build(folder: Path, dataset: str = "auto") -> None:
     """
     if not RUNTIME.exists():
         raise FileNotFoundError(f"{RUNTIME} is not there: `make demo` installs it, by `npm ci`.")
+    if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
+        raise FileExistsError(f"{folder} must be a folder, or nothing yet: it is replaced.")
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as made:
         page = Path(made) / "page"

@@ -63,14 +63,14 @@ class Game {
       this.page.say("There is no digit to look at: draw one, or take another.");
       return;
     }
+    let text;
     try {
       await episode.look(chosen);
+      text = this.isOver ? await this.#verdict(episode) : `Look ${episode.looks.length}: ${this.#answer(episode)}.`;
     } catch (error) {
-      this.pause();
-      this.page.say(`It cannot look: ${error.message}`);
-      return;
+      text = `It cannot look: ${error.message}`;
+      if (episode === this.episode) this.playing = null;
     }
-    const text = this.isOver ? await this.#verdict(episode) : `Look ${episode.looks.length}: ${this.#answer(episode)}.`;
     if (episode !== this.episode) return; // the scene has changed meanwhile
     this.shown = episode.looks.length - 1;
     this.page.say(text);

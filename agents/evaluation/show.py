@@ -34,11 +34,12 @@ def main(arguments: list[str] | None = None, prog: str = "python -m agents.evalu
         dataset = describe_dataset(player.scenes.task.data_name)
         title = f"{options.model} on test scenes of {dataset}"
         run = None if options.model in pretrained_rows() else path_of(options.model)
-        files = draw_run(run, player.scenes, player.model, options.out, title)
+        try:
+            files = draw_run(run, player.scenes, player.model, options.out, title)
+        except OSError as error:
+            parser.error(f"`--out` cannot be written ({error}).")
     except (ValueError, DivergenceError, gym.error.Error) as error:
         parser.error(speak_of_options(str(error), DATA))
-    except OSError as error:
-        parser.error(f"`--out` cannot be written ({error}).")
     print(f"{title}: see {' and '.join(map(str, files))}")
     return 0
 

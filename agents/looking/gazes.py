@@ -232,7 +232,7 @@ def _draw_frame(view: EpisodeView, title: str) -> Image.Image:
     frame.paste(picture, (0, TITLE_BAND))
     font, room = load_font(TITLE_SIZE), frame.width - 24
     if (length := font.getlength(title)) > room:
-        font = load_font(int(TITLE_SIZE * room / length))
+        font = load_font(max(1, int(TITLE_SIZE * room / length)))
     ImageDraw.Draw(frame).text((12, TITLE_BAND / 2), title, INK, font, anchor="lm")
     return frame.quantize(256, dither=Image.Dither.NONE)
 

@@ -27,7 +27,7 @@ _NATIVE = "all games are one vector env, which needs no processes"
 INSTEAD = {"num_envs": "the number of envs is `n_envs` here, as in Stable-Baselines3's function"}
 INSTEAD |= {"wrapper_class": _WRAP, "wrapper_kwargs": _WRAP}
 INSTEAD |= {"monitor_dir": _COUNT, "monitor_kwargs": _COUNT}
-INSTEAD |= {"vec_env_cls": _NATIVE, "vec_env_kwargs": _NATIVE, "start_index": _NATIVE}
+INSTEAD |= {"vec_env_cls": _NATIVE, "vec_env_kwargs": _NATIVE, "start_index": "the first is 0"}
 
 
 def make_vec_env(

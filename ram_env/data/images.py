@@ -152,10 +152,13 @@ def classes_of(parts: Sequence[np.ndarray], name: str) -> np.ndarray:
                 f"with a single 1, got {labels.dtype} {labels.shape}. Convert them, such as by "
                 "`labels.astype(int)`."
             )
-    # An unsigned and a signed number of 64 bits have no type in common but floats.
-    are_small = [it.dtype.kind == "u" and it.max(initial=0) <= MAX_INT64 for it in parts]
-    signed = [
-        labels.astype(np.int64) if is_small else labels
-        for labels, is_small in zip(parts, are_small, strict=True)
-    ]
-    return np.unique(np.concatenate(signed))
+    if {labels.dtype.kind for labels in parts} == {"i", "u"}:
+        # Of 64 bits they have no type in common but floats.
+        highest = max(int(labels.max(initial=0)) for labels in parts)
+        if highest > MAX_INT64:
+            raise ValueError(
+                f"`labels` of {name!r} must be at most {MAX_INT64} where some are signed, got "
+                f"{highest}. Renumber the classes."
+            )
+        parts = [labels.astype(np.int64) for labels in parts]
+    return np.unique(np.concatenate(parts))

@@ -146,7 +146,7 @@ def _read_folder(
 ) -> tuple[PictureStore, np.ndarray, np.ndarray]:
     """Return what `take_in` does of a folder's pictures; slides stay in their files.
 
-    They may be too large to be read once, so that their sizes stand for what they hold.
+    They may be too large to be read once: their sizes in bytes and pixels stand for what they hold.
     """
     channels = reading.channels or 3
     slides = find_slides(listing.root, listing.paths, reading.image_size, channels)
@@ -155,7 +155,10 @@ def _read_folder(
     sources: list[PictureSource] = list(slides.values())
     places, digests = np.full(len(listing.paths), -1), np.full(len(listing.paths), "", object)
     places[list(slides)] = np.arange(len(slides))
-    digests[list(slides)] = [os.path.getsize(listing.root / listing.paths[it]) for it in slides]
+    digests[list(slides)] = [
+        f"{os.path.getsize(listing.root / listing.paths[number])} bytes, {slide.size} pixels"
+        for number, slide in slides.items()
+    ]
     if others := [number for number in range(len(listing.paths)) if number not in slides]:
         rest = replace(listing, paths=[listing.paths[number] for number in others])
         try:

@@ -1,5 +1,6 @@
 """Which pictures lie in a folder, of which class and split? `PATH/CLASS/.../*.jpg`."""
 
+import functools
 import hashlib
 import os
 import unicodedata
@@ -64,16 +65,20 @@ def list_folder(root: Path) -> Listing:
     passed_over = ", ".join(f"{number} of {end or 'no ending'}" for end, number in unknown.items())
     _check_classes(root, tops, class_names, passed_over)
     if passed_over:
-        warnings.warn(
+        _warn_once(
             f"`dataset` {root} holds files that are no pictures known here, which are passed over: "
-            f"{passed_over}.",
-            stacklevel=4,
+            f"{passed_over}."
         )
     number_of = {name: number for number, name in enumerate(class_names)}
     labels = [number_of[name] for name in names]
     listing = Listing(root, paths, np.array(labels), np.array(splits), tuple(class_names))
     _check_splits(listing)
     return listing
+
+
+@functools.cache
+def _warn_once(message: str) -> None:
+    warnings.warn(message, stacklevel=5)  # at the caller of `load_pictures`
 
 
 def pictures_in(folder: Path) -> Iterator[str]:

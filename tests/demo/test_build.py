@@ -59,3 +59,10 @@ def test_a_page_stays_until_another_is_whole(
             build.build(page, dataset)
         assert (page / "index.html").read_text() == expected
         assert list(tmp_path.iterdir()) == [page]
+    file, link = tmp_path / "thesis.txt", tmp_path / "link"
+    file.write_text("mine")
+    link.symlink_to(page)
+    for other in (file, link):
+        with pytest.raises(FileExistsError, match="must be a folder, or nothing yet"):
+            build.build(other)
+    assert file.read_text() == "mine" and link.is_symlink()

@@ -172,6 +172,17 @@ def test_play_stops_when_sure(page: Any) -> None:
     assert page.is_checked("#stop")  # as it was chosen
 
 
+def test_a_look_that_fails_is_told(page: Any) -> None:
+    """And the next one may succeed."""
+    fail = "game.model.look = () => Promise.reject(new Error('no memory'));"
+    page.evaluate("import('/game.js').then(({ game }) => { game.begin(); " + fail + " })")
+    page.click("#step")
+    wait_for(page, "#said", "It cannot look: no memory")
+    page.evaluate("import('/game.js').then(({ game }) => { delete game.model.look; })")
+    page.click("#step")
+    wait_for(page, "#said", "Look 1")
+
+
 def test_page_is_small_and_quick(browser: Any, site: str, folder: Path) -> None:
     """At most 6 MB without the runtime; 2 s to the first answer, 5 ms for a look.
 

@@ -291,6 +291,10 @@ def test_labels_of_different_types_have_the_same_classes(tmp_path: Path) -> None
         dataset = load_dataset(tmp_path / "mine.npz", split)
         assert dataset.class_names == tuple(str(2**60 + number) for number in range(3))
         assert set(dataset.labels) <= {0, 1, 2} and len(set(dataset.labels)) > 1
+    parts["y_train"] = parts["y_train"] + np.uint64(2**63)
+    np.savez(tmp_path / "large.npz", **parts, y_test=labels.astype(np.int64))
+    with pytest.raises(ValueError, match=r"`labels` of .*large\.npz' must be at most 92.* signed"):
+        load_dataset(tmp_path / "large.npz", "train")
 
 
 @pytest.mark.parametrize("first", [0, -1, 7])

@@ -149,6 +149,19 @@ def test_long_names_are_cut(
     assert drawn == [f"0000-{'字' * 50}", f"0001-{'a' * 150}"]
 
 
+def test_a_picture_that_fails_costs_no_answer(
+    runs: dict[str, Path], photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is told at the end, as what cannot be read."""
+    (tmp_path / "0000-0001.png").mkdir()
+    file = str(photos / "square" / "0001.jpg")
+    words = ["--run", str(runs["ram"]), file, "--pictures", str(tmp_path), "--json"]
+    assert main(words) == 2
+    captured = capsys.readouterr()
+    assert [row["path"] for row in json.loads(captured.out)] == [file]
+    assert f"{file} cannot be drawn (" in captured.err
+
+
 def test_what_cannot_be_read_is_told_at_the_end(
     runs: dict[str, Path], photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

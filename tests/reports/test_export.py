@@ -1,8 +1,10 @@
 """`ram-env export`: the files of models, and the page that shows how to use them."""
 
 import dataclasses
+import json
 import re
 import shlex
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -110,3 +112,14 @@ def test_a_damaged_model_is_refused(
     (tmp_path / "model.zip").write_bytes(b"no model")
     line = refusal(main, ["--run", str(tmp_path), "--out", str(tmp_path / "look.onnx")], capsys)
     assert "is damaged or not a ram-model file" in line
+
+
+def test_a_damaged_task_is_refused(
+    runs: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Somebody else may have written it."""
+    shutil.copytree(runs["ppo"], tmp_path / "run")
+    config = json.loads((tmp_path / "run" / "config.json").read_text())
+    (tmp_path / "run" / "config.json").write_text(json.dumps(config | {"task": "broken"}))
+    words = ["--run", str(tmp_path / "run"), "--out", str(tmp_path / "look.onnx")]
+    assert "`--run` is damaged: its `task` is none" in refusal(main, words, capsys)

@@ -53,6 +53,12 @@ def one(observation_space, action_space):
     fixed = Fixed(3, action_space.shape[0])
     return Predict(lambda *arguments, **more: (fixed.predict(*arguments, **more)[0][0], None))
 
+def learning(observation_space, action_space):
+    import torch
+    fixed = Fixed(3, action_space.shape[0])
+    as_learned = lambda actions: torch.as_tensor(actions).requires_grad_()
+    return Predict(lambda *arguments, **more: (as_learned(fixed.predict(*arguments)[0]), None))
+
 def scalar(observation_space, action_space):
     return Predict(lambda *arguments, **more: (3, None))
 
@@ -179,6 +185,7 @@ def test_the_factory_is_told_the_spaces_of_one_game(monkeypatch: pytest.MonkeyPa
         (arguments("mine:alone"), "`predict` must return two values, the actions and the state"),
         (arguments("mine:stateless"), "must have `predict(observation, state, episode_start, "),
         (arguments("mine:one"), "an action for each of the 300 observations of a batch"),
+        (arguments("mine:learning"), "`actions` must be an array, got tensor("),
         (arguments("mine:scalar"), "in an array of as many rows, got one of shape ()"),
         (arguments("mine:threes", "--pictures", "mine.py"), "mine.py must be a folder"),
         (arguments("mine:threes", "--memory", "all"), "--memory"),

@@ -55,6 +55,9 @@ def test_a_run_folder_is_drawn_elsewhere(
     assert main([str(run), "--out", str(out)]) == 0
     assert f"see {out / 'gaze.png'} and {out / 'gaze.gif'}" in capsys.readouterr().out
     assert {path.name for path in out.iterdir()} == {"gaze.png", "gaze.gif"}
+    (out / "gaze.png").unlink()
+    (out / "gaze.png").mkdir()
+    assert "`--out` cannot be written (" in refusal(main, [str(run), "--out", str(out)], capsys)
 
 
 @pytest.mark.parametrize(

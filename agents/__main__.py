@@ -4,7 +4,7 @@ import importlib
 import sys
 
 import ram_env
-from agents.base.errors import INTERRUPTED
+from agents.base.errors import plain_output
 
 # Name -> the module whose `main(arguments, prog)` it calls, and what it does.
 COMMANDS = {
@@ -19,16 +19,13 @@ COMMANDS = {
 }
 
 
+@plain_output()
 def main(arguments: list[str] | None = None) -> int:
     """Run a command; return its exit code."""
     words = sys.argv[1:] if arguments is None else arguments
     name, rest = (words[0], words[1:]) if words else ("--help", [])
     if name in COMMANDS:
-        try:
-            module = importlib.import_module(COMMANDS[name][0])
-        except KeyboardInterrupt:
-            print("interrupted.", file=sys.stderr)
-            return INTERRUPTED
+        module = importlib.import_module(COMMANDS[name][0])
         code: int = module.main(rest, f"ram-env {name}")
         return code
     if name in ("-h", "--help"):

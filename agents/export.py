@@ -15,11 +15,10 @@ from agents.base.commands import add_models, speak_of_options
 from agents.base.errors import plain_output
 from agents.base.files import make_folder, path_of
 from agents.base.pretrained import pretrained_rows
-from agents.evaluation.players import load_run
+from agents.evaluation.players import load_run, read_task
 from agents.exporting.onnx_file import HIGHEST_OPSET, LOWEST_OPSET, OPSET
 from agents.exporting.policies import export_policy
 from agents.model.ram import RAM
-from ram_env.games.record import TaskRecord
 
 TOLD = ("command", "commit", "date", "machine")  # of a training, beside what the model tells
 
@@ -61,10 +60,7 @@ def export_model(model: Any, facts: dict[str, Any], options: argparse.Namespace)
         raise ValueError(
             f"`whole_look` is for models of ram, got one of {facts['algo']}: leave it out."
         )
-    try:
-        task = facts.get("task") and TaskRecord.from_json(facts["task"])
-    except Exception as error:  # of whatever kind: somebody else may have written it
-        raise ValueError(f"`run` is damaged: its `task` is none ({error}).") from error
+    task = read_task(options.run, facts) if facts.get("task") else None
     trained |= {"algo": facts["algo"]}
     memory = facts.get("memory", "none")
     export_policy(options.out, model, task, trained, memory, options.opset)

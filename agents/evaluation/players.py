@@ -78,17 +78,24 @@ def expert_of_run(run: pathlib.Path) -> Expert:
     config, model = load_run(run)
     memory = config.get("memory", "none")
     if "task" in config:
-        try:
-            return Expert(model, TaskRecord.from_json(config["task"]), memory)
-        except Exception as error:  # of whatever kind: somebody else may have written it
-            raise ValueError(
-                f"`{run / CONFIG}` is damaged: its `task` is none ({error})."
-            ) from error
+        return Expert(model, read_task(run, config), memory)
     scenes = player_of_run(run).scenes  # of an earlier release: its images tell
     task = TaskRecord.of(scenes.task, scenes.env_id)
     if task is None:
         raise ValueError(f"`run` must be of a task of ram_env's own, got {run} of {scenes.env_id}.")
     return Expert(model, task, memory)
+
+
+def read_task(run: pathlib.Path, config: dict[str, Any]) -> TaskRecord:
+    """Return the `task` that the config.json of a run tells of.
+
+    Raises:
+        ValueError: If it is none.
+    """
+    try:
+        return TaskRecord.from_json(config["task"])
+    except Exception as error:  # of whatever kind: somebody else may have written it
+        raise ValueError(f"`{run / CONFIG}` is damaged: its `task` is none ({error}).") from error
 
 
 def expert_of_pretrained(name: str) -> Expert:

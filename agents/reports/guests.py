@@ -70,16 +70,12 @@ def add_guest(table: Table, folder: Path, options: argparse.Namespace) -> int:
         ValueError: If `write_guest` did not leave the folder, or the agent has played another task.
     """
     folder = folder.resolve()
-    if not (folder / CONFIG).is_file():
-        raise ValueError(
-            f"`--add` must be a folder that `agents.evaluate --out` has left, got {folder}, which "
-            f"has no {CONFIG}."
-        )
-    config, result = read_json(folder / CONFIG), read_json(folder / EVALUATION)
+    config = read_json(folder / CONFIG) if (folder / CONFIG).is_file() else {}
     if "facts" not in config:
         raise ValueError(
             f"`--add` must be a folder that `agents.evaluate --out` has left, got {folder}."
         )
+    result = read_json(folder / EVALUATION)
     if folder.name in table.rows:
         raise ValueError(f"`--add`: {folder.name} is a row of the table's own: rename the folder.")
     tasks = {SHORT_NAMES[row.facts["task"]]: row.facts["task"] for row in table.rows.values()}

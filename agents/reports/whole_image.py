@@ -147,20 +147,23 @@ def input_shape(task: GlimpseTask) -> tuple[int, ...]:
     return tuple(as_input(scenes).shape[1:])
 
 
-def evaluate(env_id: str, task: GlimpseTask, split: str, network: nn.Module) -> Evaluation:
-    """Count the errors of a network on all frozen scenes of the split that a task was made with."""
+def evaluate(
+    env_id: str, env_kwargs: dict[str, Any], task: GlimpseTask, network: nn.Module
+) -> Evaluation:
+    """Count the errors of a network on all frozen scenes of the task of an env."""
     answers, num_scenes = np.zeros_like(task.dataset.labels), len(task.dataset.labels)
     num_batches = math.ceil(num_scenes / EVALUATION_BATCH)
     for indices in np.array_split(np.arange(num_scenes), num_batches):
-        scenes = frozen_scenes(split, indices)
+        scenes = frozen_scenes(task.split, indices)
         canvases, _ = task.draw_scenes(scenes["scene_seed"], scenes["index"])
         with torch.no_grad():
             answers[indices] = network(as_input(canvases)).argmax(1).numpy()
     dataset, labels = task.dataset.name, task.dataset.labels
     num_errors = int((answers != labels).sum())
     confusion = count_confusion(labels, answers, task.class_names)
+    arguments = env_kwargs | {"dataset": dataset}
     return make_evaluation(
-        env_id, {"dataset": dataset}, dataset, split, num_scenes, [num_errors], confusion
+        env_id, arguments, dataset, task.split, num_scenes, [num_errors], confusion
     )
 
 
@@ -205,10 +208,9 @@ def run(
         started = time.monotonic()
         trained = train(tasks["train"], network, episodes, seed)
         seconds = time.monotonic() - started
-        result = evaluate(env_id, tasks["test"], "test", trained)
-        result = dataclasses.replace(result, env_kwargs=env_kwargs | result.env_kwargs)
+        result = evaluate(env_id, env_kwargs, tasks["test"], trained)
         learned = {
-            "validation_error": evaluate(env_id, tasks["validation"], "validation", trained).error,
+            "validation_error": evaluate(env_id, env_kwargs, tasks["validation"], trained).error,
             "episodes": episodes,
             "training_seconds": round(seconds, 1),
             "parameters": sum(value.numel() for value in trained.parameters()),

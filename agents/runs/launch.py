@@ -172,9 +172,6 @@ def main(arguments: list[str] | None = None, prog: str = "train.py") -> int:
         run = make_run(plan)
         ends, folder = ENDS, run.plan.folder
         finished = train(run)
-    except KeyboardInterrupt:
-        print(f"{prog}: interrupted.", file=sys.stderr)
-        return STOPPED
     except Exception as error:
         for kind, code, text in ends:
             if isinstance(error, kind):

@@ -310,7 +310,7 @@ def _as_written(name: str, group: dict[str, Any]) -> dict[str, Any]:
 
 
 def check_env_kwargs(env_kwargs: dict[str, Any]) -> None:
-    """Refuse arguments of the env that are not the user's to give; make folders absolute.
+    """Refuse arguments of the env that are not the user's to give; make paths absolute.
 
     Raises:
         ValueError: If one is for the program to set.
@@ -318,14 +318,12 @@ def check_env_kwargs(env_kwargs: dict[str, Any]) -> None:
     for name in PROGRAM_SETS:
         if name in env_kwargs:
             raise ValueError(f"`env_kwargs {name}=...` is for the program to set: leave it out.")
-    for name in ("data_dir", "data_cache"):
-        folder = env_kwargs.get(name)
-        if folder and isinstance(folder, str):  # so that it is found from any other folder
-            env_kwargs[name] = os.path.abspath(os.path.expanduser(folder))
-    dataset = env_kwargs.get("dataset")
-    if isinstance(dataset, str) and dataset not in DATASETS:
-        path = os.path.abspath(os.path.expanduser(dataset))
-        env_kwargs["dataset"] = path if os.path.exists(path) else dataset
+    for name in ("data_dir", "data_cache", "dataset"):
+        given = env_kwargs.get(name)
+        if given and isinstance(given, str):  # so that it is found from any other folder
+            path = os.path.abspath(os.path.expanduser(given))
+            is_path = name != "dataset" or (given not in DATASETS and os.path.exists(path))
+            env_kwargs[name] = path if is_path else given
 
 
 def parse_pairs(name: str, pairs: list[str]) -> dict[str, Any]:

@@ -104,16 +104,18 @@ def _load_auto(split: str, data_dir: str | None, environment_dir: str | None) ->
     try:
         return _load_mnist(split, data_dir, environment_dir)
     except MnistNotFoundError as error:
-        _warn_once(
+        warn_once(
             "Using the 1,797 digits of scikit-learn instead of MNIST: results are not results on "
-            f'MNIST. {error} `dataset="digits"` uses the digits without this warning.'
+            f'MNIST. {error} `dataset="digits"` uses the digits without this warning.',
+            stacklevel=4,  # the caller of load_dataset
         )
         return _load_digits(split)
 
 
 @functools.cache
-def _warn_once(message: str) -> None:
-    warnings.warn(message, UserWarning, stacklevel=4)  # at the caller of load_dataset
+def warn_once(message: str, stacklevel: int) -> None:
+    """Tell something of the data, however many envs show it."""
+    warnings.warn(message, UserWarning, stacklevel)
 
 
 def _load_mnist(split: str, data_dir: str | None, environment_dir: str | None) -> ImageDataset:

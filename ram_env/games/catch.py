@@ -76,7 +76,6 @@ class CatchTask(CatchSettings, Game):
         self.bytes_per_scene = painted_bytes(self.canvas_shape, self.retina) + numbers_of_a_screen
         self.bytes_on_the_way = crop_bytes(self.retina)
         self.bytes_to_begin = 2 * numbers_of_a_screen
-        self.check_bytes(num_episodes=1)  # before the spaces take it
         grid, score_scale = self.location_grid, self.score_scale
         self.make_spaces(make_format(self.action_format, len(ANSWERS), grid, score_scale))
 

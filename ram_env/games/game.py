@@ -203,6 +203,7 @@ class Game(ABC):
     def make_spaces(self, action_format: Format) -> None:
         """Make the spaces; from here on nothing of the game changes."""
         self.format, self.num_classes = action_format, action_format.num_classes
+        self.check_bytes(num_episodes=1)  # a space takes as much as what it holds
         self.action_space = self.format.space
         parts: dict[str, Any] = {
             "glimpse": spaces.Box(0.0, 1.0, self.retina.glimpse_shape, dtype=np.float32),

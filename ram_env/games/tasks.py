@@ -285,7 +285,6 @@ class PictureTask(PictureSettings, GlimpseTask):
         self.retina = Retina(self.patch_size, self.num_scales, self.channels)
         self.bytes_per_scene = 0  # pixels are read where they lie
         self.bytes_on_the_way = self.bytes_to_begin = glimpse_bytes(self.retina)
-        self.check_bytes(num_episodes=1)  # before the spaces take it
         self.complete()
 
     def load(self, split: str) -> PictureDataset:

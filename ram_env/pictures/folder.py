@@ -1,10 +1,8 @@
 """Which pictures lie in a folder, of which class and split? `PATH/CLASS/.../*.jpg`."""
 
-import functools
 import hashlib
 import os
 import unicodedata
-import warnings
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from ram_env.arguments import shown, some_of
-from ram_env.data.datasets import SPLITS
+from ram_env.data.datasets import SPLITS, warn_once
 from ram_env.pictures.decoding import endings
 from ram_env.pictures.slides import ENDINGS as SLIDE_ENDINGS
 
@@ -65,20 +63,16 @@ def list_folder(root: Path) -> Listing:
     passed_over = ", ".join(f"{number} of {end or 'no ending'}" for end, number in unknown.items())
     _check_classes(root, tops, class_names, passed_over)
     if passed_over:
-        _warn_once(
+        warn_once(
             f"`dataset` {root} holds files that are no pictures known here, which are passed over: "
-            f"{passed_over}."
+            f"{passed_over}.",
+            stacklevel=4,  # the caller of load_pictures
         )
     number_of = {name: number for number, name in enumerate(class_names)}
     labels = [number_of[name] for name in names]
     listing = Listing(root, paths, np.array(labels), np.array(splits), tuple(class_names))
     _check_splits(listing)
     return listing
-
-
-@functools.cache
-def _warn_once(message: str) -> None:
-    warnings.warn(message, stacklevel=5)  # at the caller of `load_pictures`
 
 
 def pictures_in(folder: Path) -> Iterator[str]:

@@ -25,7 +25,7 @@ def new_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("RAM_ENV_DATA", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr(mnist, "MIRRORS", ("file:///no-such-mirror/",))
-    for cached in (datasets._warn_once, mnist._complete_once):
+    for cached in (datasets.warn_once, mnist._complete_once):
         cached.cache_clear()
 
 

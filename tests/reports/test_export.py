@@ -122,4 +122,4 @@ def test_a_damaged_task_is_refused(
     config = json.loads((tmp_path / "run" / "config.json").read_text())
     (tmp_path / "run" / "config.json").write_text(json.dumps(config | {"task": "broken"}))
     words = ["--run", str(tmp_path / "run"), "--out", str(tmp_path / "look.onnx")]
-    assert "`--run` is damaged: its `task` is none" in refusal(main, words, capsys)
+    assert "config.json` is damaged: its `task` is none" in refusal(main, words, capsys)

@@ -71,7 +71,7 @@ def test_scenes_are_those_that_the_env_shows() -> None:
 def test_training_learns_and_can_be_repeated() -> None:
     """A few thousand digits are enough to be far better than chance, twice in the same way."""
     networks = [train(make_task(), "fully_connected", 20 * 256, seed=1) for _ in range(2)]
-    results = [evaluate(ENV_ID, make_task("test"), "test", network) for network in networks]
+    results = [evaluate(ENV_ID, {}, make_task("test"), network) for network in networks]
     assert results[0] == results[1]
     assert results[0].num_scenes == 300
     assert results[0].error < 50.0  # chance: 90
